@@ -1,0 +1,48 @@
+# make demo: the whole workflow on the embedded data, on this machine's CPU. make test: lints and tests.
+.PHONY: demo test lint test-fast test-slow format clean help
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3.11
+CORES ?= 2
+BIN := .venv/bin
+READY := .venv/.ready
+
+help:
+	@echo "make demo   run the whole workflow on the embedded data ($(CORES) cores), print where the report is"
+	@echo "make test   lint, type check, and every test"
+	@echo "make format format code and rules"
+	@echo "make clean  remove the environment and the caches; results stay"
+
+# pip, not a resolver: the lock names every package. The .pth file makes mmdet find torchvision's kernels.
+$(READY): envs/requirements.lock
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --no-deps --disable-pip-version-check -r envs/requirements.lock
+	$(BIN)/python -m pipeline.detection.op_finder --write-pth
+	@touch $@
+
+demo: $(READY)
+	$(BIN)/snakemake --cores $(CORES)
+
+test: lint test-fast test-slow
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/basedpyright
+	$(BIN)/snakemake --lint
+
+# one thread a process: two workers with two threads each would wait for each other on two cores
+test-fast: $(READY)
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(CORES) -m "not slow"
+
+test-slow: $(READY)
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(CORES) -m slow
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/snakefmt Snakefile rules
+
+clean:
+	rm -rf .venv .snakemake .pytest_cache .ruff_cache .hypothesis

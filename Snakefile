@@ -1,0 +1,49 @@
+"""DetSearch: search object-detector architectures (Hit-Detector)."""
+
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+configfile: "config/config.yaml"
+
+
+include: "rules/common.smk"
+include: "rules/data.smk"
+include: "rules/hit_detector.smk"
+include: "rules/evaluation.smk"
+include: "rules/report.smk"
+
+
+localrules:
+    all,
+    hit_detector,
+    report,
+
+
+rule all:
+    """Everything: the searched detector and the report."""
+    default_target: True
+    input:
+        rules.draw_report.output.page,
+
+
+rule hit_detector:
+    """The Hit-Detector chain, up to the evaluated detector."""
+    input:
+        rules.evaluate_hit_detector.output.metrics,
+
+
+rule report:
+    """The HTML page of the run."""
+    input:
+        rules.draw_report.output.page,
+
+
+onsuccess:
+    for name, path in (
+        ("report", RUN / "report.html"),
+        ("detector", RUN / "hit_detector/detector/config.py"),
+    ):
+        if path.exists():
+            print(f"The {name}: {path}")

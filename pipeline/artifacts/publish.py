@@ -1,0 +1,208 @@
+"""The one publisher: a stage's files appear in their folder together, with a manifest, or not.
+
+The manifest is what makes a folder complete. It is removed before the first file changes and
+renamed into place after the last, so that a crash at any moment leaves the former state or a folder
+without a manifest. Files that another stage keeps in the same folder are not touched.
+"""
+
+import logging
+import os
+import shutil
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path, PurePosixPath
+
+from pipeline.artifacts.digest import THREADS, file_digest
+from pipeline.artifacts.errors import ArtifactError
+from pipeline.artifacts.files import explained, read_json, sync, write_bytes, write_json
+from pipeline.artifacts.manifest import MANIFEST, WORK, Manifest, Origin, check_name
+
+STAGING = ".publishing"
+# Snakemake deletes a job's declared outputs, the manifest among them, before the job starts; this
+# list stays, and tells which files of the former run are stale.
+INVENTORY = ".published.json"
+
+Content = bytes | Path | Callable[[Path], None]
+"""Bytes, an existing file or folder, or a function that writes a file at the path it is given."""
+
+logger = logging.getLogger(__name__)
+
+
+def publish(
+    folder: Path,
+    files: Mapping[str, Content],
+    origin: Origin,
+    *,
+    device: str = "cpu",
+    wall_seconds: float = 0.0,
+    gpu_hours: float = 0.0,
+) -> Manifest:
+    """Publish files into `folder` and write its manifest.
+
+    Args:
+        folder: the artifact's folder; made if missing.
+        files: content by path relative to `folder`. A `Path` inside `folder/work` is moved, any
+            other is copied; that of a folder stands for all files in it (under the key `.`: at the
+            top of `folder`).
+        origin: what determines the artifact.
+        device: where it was computed, such as `cpu` or `8 x NVIDIA A100`.
+        wall_seconds: the stage's time, over all its jobs.
+        gpu_hours: devices times hours.
+
+    Returns:
+        The manifest that was written.
+
+    Raises:
+        ArtifactError: a name or a source is not usable; nothing was changed.
+        PublishError: the system refuses to write, say because the disk is full; the former state is
+            unchanged, or (from the moment files are renamed) `folder` has no manifest.
+    """
+    staging = folder / STAGING
+    with explained(staging):
+        shutil.rmtree(staging, ignore_errors=True)
+        staging.mkdir(parents=True)
+    try:
+        sources = _stage(folder, files)
+        former = _former(folder)
+        _check_room(folder, sources.keys(), former)
+        digests = dict(zip(sources, _seal(sources.values()), strict=True))
+        manifest = Manifest.of(
+            origin, digests, device=device, wall_seconds=wall_seconds, gpu_hours=gpu_hours
+        )
+        write_bytes(staging / MANIFEST, manifest.content())
+        _replace(folder, sources, former)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    return manifest
+
+
+def _stage(folder: Path, files: Mapping[str, Content]) -> dict[str, Path]:
+    """Where the content of each file to publish lies, on the file system of `folder`, by name."""
+    contents: dict[str, Content] = {}
+    for key, content in files.items():
+        for name, part in _expand(key, content):
+            try:
+                check_name(name)
+            except ValueError as error:
+                raise ArtifactError(str(error)) from error
+            if name in contents:
+                raise ArtifactError(f"{folder / name} would be published twice")
+            contents[name] = part
+    for name in contents:
+        for parent in PurePosixPath(name).parents:
+            if parent.as_posix() in contents:
+                raise ArtifactError(f"{folder / parent} would be both a file and a folder")
+    return {name: _place(folder, name, part) for name, part in contents.items()}
+
+
+def _expand(key: str, content: Content) -> Iterable[tuple[str, Content]]:
+    """The files that one entry stands for."""
+    if not isinstance(content, Path) or not content.is_dir():
+        return [(key, content)]
+    found = []
+    for path in sorted(content.rglob("*")):
+        if path.is_file():
+            found.append(((PurePosixPath(key) / path.relative_to(content)).as_posix(), path))
+        elif path.is_symlink() or not path.is_dir():
+            raise ArtifactError(f"{path} cannot be published: it is neither a file nor a folder")
+    return found
+
+
+def _place(folder: Path, name: str, content: Content) -> Path:
+    """Bring one file's content onto the file system of `folder`; return where it lies."""
+    if isinstance(content, Path):
+        if not content.is_file():
+            raise ArtifactError(f"{content} cannot be published: there is no such file")
+        private = content.absolute().is_relative_to((folder / WORK).absolute())
+        same_disk = content.stat().st_dev == folder.stat().st_dev
+        if private and same_disk and not content.is_symlink():
+            return content
+    target = folder / STAGING / "files" / name
+    with explained(folder / name):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(content, Path):
+            shutil.copyfile(content, target)
+        elif isinstance(content, bytes):
+            target.write_bytes(content)
+        else:
+            content(target)
+    if not target.is_file():
+        raise ArtifactError(f"{folder / name} was not written by the function given for it")
+    return target
+
+
+def _former(folder: Path) -> set[str]:
+    """The names that the former runs of the stage published."""
+    names: set[str] = set()
+    try:
+        if (folder / INVENTORY).exists():
+            names |= {check_name(name) for name in read_json(folder / INVENTORY)["files"]}
+        if (folder / MANIFEST).exists():
+            names |= Manifest.load(folder / MANIFEST).files.keys()
+    except (ArtifactError, ValueError, TypeError, KeyError) as error:
+        # Publishing anew is how an altered folder is repaired, so this must not stop it.
+        logger.warning("stale files may stay in %s: %s", folder, error)
+    return names
+
+
+def _check_room(folder: Path, names: Iterable[str], former: set[str]) -> None:
+    """Raise if a file would have to replace what is not the stage's own."""
+    for name in names:
+        target = folder / name
+        if target.is_dir():
+            inside = (path for path in target.rglob("*") if not path.is_dir())
+            foreign = (path.relative_to(folder).as_posix() not in former for path in inside)
+            if any(foreign):
+                raise ArtifactError(f"{target} cannot be published: a folder of that name exists")
+        for parent in list(PurePosixPath(name).parents)[:-1]:
+            if (folder / parent).is_file() and parent.as_posix() not in former:
+                raise ArtifactError(f"{target} cannot be published: {folder / parent} is a file")
+
+
+def _seal(paths: Iterable[Path]) -> list[str]:
+    """Digest the files and make them durable; in threads, for the disk to work on many at once."""
+
+    def seal(path: Path) -> str:
+        with explained(path):
+            sync(path)
+        return file_digest(path)
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        return list(pool.map(seal, paths))
+
+
+def _replace(folder: Path, sources: Mapping[str, Path], former: set[str]) -> None:
+    """Rename the staged files into place, the manifest last, and remove the stale ones."""
+    write_json(folder / INVENTORY, {"files": sorted(former | sources.keys())})
+    with explained(folder / MANIFEST):
+        (folder / MANIFEST).unlink(missing_ok=True)
+        sync(folder)
+    for name in sorted(former - sources.keys()):
+        with explained(folder / name):
+            _remove(folder, name)
+    folders = {folder}
+    for name, source in sources.items():
+        target = folder / name
+        with explained(target):
+            if target.is_dir():
+                shutil.rmtree(target)  # only empty folders are left in it
+            target.parent.mkdir(parents=True, exist_ok=True)
+            os.utime(source)  # never older than the inputs, however long ago the stage made it
+            source.replace(target)
+        folders |= {folder / parent for parent in PurePosixPath(name).parents}
+    write_json(folder / INVENTORY, {"files": sorted(sources)})
+    with explained(folder / MANIFEST):
+        for parent in folders:
+            sync(parent)
+        (folder / STAGING / MANIFEST).replace(folder / MANIFEST)
+        sync(folder)
+
+
+def _remove(folder: Path, name: str) -> None:
+    """Remove a stale file and the folders that it leaves empty."""
+    path = folder / name
+    if path.is_file():  # after a crash it may be gone already, a new folder in its place
+        path.unlink()
+    for parent in list(PurePosixPath(name).parents)[:-1]:
+        if (folder / parent).is_dir() and not any((folder / parent).iterdir()):
+            (folder / parent).rmdir()

@@ -1,0 +1,221 @@
+"""The `data` section: which images the detectors and the classification pretraining see."""
+
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+
+from pipeline.config.base import Section
+
+VerifyImages = Annotated[
+    Literal["decode", "header"],
+    Field(
+        description="How the check of a dataset reads the images: `decode` decodes every pixel and finds "
+        "truncated files; `header` opens each file and compares its size only, which is faster."
+    ),
+]
+Seed = Annotated[int, Field(ge=0, lt=2**31, description="Seed of the generated images.")]
+
+
+class EmbeddedDetection(Section):
+    """The embedded dataset: handwritten digits pasted on photographs, made offline."""
+
+    source: ClassVar[str] = "embedded"
+    image_size: int = Field(
+        default=128, ge=32, le=1024, description="Width and height of an image, in pixels."
+    )
+    train_images: int = Field(
+        default=400,
+        ge=10,
+        description="Number of training images; with ten, every class occurs.",
+    )
+    val_images: int = Field(default=100, ge=1, description="Number of validation images.")
+    objects_per_image: tuple[
+        Annotated[int, Field(ge=1, le=20)], Annotated[int, Field(ge=1, le=20)]
+    ] = Field(default=(1, 4), description="Least and greatest number of digits in an image.")
+    object_size: tuple[Annotated[int, Field(ge=8)], Annotated[int, Field(ge=8)]] = Field(
+        default=(18, 112),
+        description="Least and greatest size of a digit, in pixels: the square root of its box's "
+        "area. Sizes are drawn log-uniformly; a digit that finds no room is made smaller.",
+    )
+    rotation_degrees: float = Field(
+        default=20.0,
+        ge=0,
+        le=180,
+        description="A digit is turned by up to this angle either way. Beyond about 90 degrees "
+        "a 6 and a 9 cannot be told apart.",
+    )
+    clutter: tuple[Annotated[int, Field(ge=0, le=20)], Annotated[int, Field(ge=0, le=20)]] = Field(
+        default=(1, 4),
+        description="Least and greatest number of distracting shapes in an image. "
+        "A shape that finds no room beside the digits is left out.",
+    )
+    seed: Seed = 0
+
+    @model_validator(mode="after")
+    def _ranges_are_ordered(self) -> Self:
+        for name in ("objects_per_image", "object_size", "clutter"):
+            low, high = getattr(self, name)
+            if low > high:
+                raise ValueError(f"{name}: the least value {low} exceeds the greatest, {high}")
+        if self.object_size[1] > self.image_size:
+            raise ValueError(
+                f"object_size: the greatest size {self.object_size[1]} exceeds "
+                f"image_size {self.image_size}"
+            )
+        # Boxes placed at random begin to block each other from about half of the area.
+        crowded = self.objects_per_image[1] * self.object_size[0] ** 2
+        if crowded > 0.3 * self.image_size**2:
+            raise ValueError(
+                f"objects_per_image: {self.objects_per_image[1]} digits of {self.object_size[0]} "
+                f"pixels and more would crowd an image of {self.image_size} pixels; at most "
+                f"{int(0.3 * self.image_size**2 / self.object_size[0] ** 2)} fit well"
+            )
+        return self
+
+
+class CocoSplit(Section):
+    """Where one split of a COCO-format dataset lies."""
+
+    annotations: str = Field(
+        min_length=1,
+        description="COCO instances file (JSON). Relative paths start at the working directory.",
+    )
+    images: str = Field(
+        min_length=1, description="Folder that the `file_name` entries of the images start at."
+    )
+
+
+class CocoDetection(Section):
+    """A detection dataset of the user's own, in COCO format."""
+
+    source: ClassVar[str] = "coco"
+    train: CocoSplit = Field(description="The training split.")
+    val: CocoSplit = Field(description="The validation split.")
+    classes: list[Annotated[str, Field(min_length=1)]] | None = Field(
+        default=None,
+        min_length=1,
+        description="Class names the annotation files must have, in any order; "
+        "without it, whatever categories they list.",
+    )
+    verify_images: VerifyImages = "decode"
+    tolerated_boxes: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="Largest share of a split's boxes that may have no area or reach out of their "
+        "image. Boxes without area are then ignored in training. COCO 2017 has 2 among its 860,001 "
+        "training boxes.",
+    )
+
+    @model_validator(mode="after")
+    def _classes_are_distinct(self) -> Self:
+        if self.classes is not None and len(set(self.classes)) < len(self.classes):
+            repeated = sorted({name for name in self.classes if self.classes.count(name) > 1})
+            raise ValueError(f"classes: named more than once: {', '.join(repeated)}")
+        return self
+
+
+class EmbeddedClassification(Section):
+    """Crops of the embedded dataset's digits, for pretraining backbones.
+
+    Their digits and photographs are split as those of the detection dataset, so nothing in the
+    detection dataset's validation images is trained on.
+    """
+
+    source: ClassVar[str] = "embedded"
+    image_size: int = Field(
+        default=64, ge=16, le=512, description="Width and height of an image, in pixels."
+    )
+    train_images_per_class: int = Field(
+        default=100, ge=1, description="Training images of each digit."
+    )
+    val_images_per_class: int = Field(
+        default=20, ge=1, description="Validation images of each digit."
+    )
+    seed: Seed = 0
+
+
+class ImageFolderClassification(Section):
+    """A classification dataset of the user's own: one folder of images for each class."""
+
+    source: ClassVar[str] = "image_folder"
+    train: str = Field(
+        min_length=1,
+        description="Folder of the training classes. "
+        "Relative paths start at the working directory.",
+    )
+    val: str = Field(min_length=1, description="Folder of the validation classes.")
+    verify_images: VerifyImages = "decode"
+
+
+class _Sourced(Section):
+    """A dataset from one of several sources, each with a section of its own under its name.
+
+    The sections lie side by side, so that a user's file can name another source on top of the
+    default config; only the chosen one is passed to stages, and can make them stale.
+    """
+
+    source: str
+
+    @model_validator(mode="after")
+    def _source_is_described(self) -> Self:
+        if getattr(self, self.source) is None:
+            raise ValueError(f"source is {self.source}, but there is no section `{self.source}`")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _chosen_only(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        content = handler(self)
+        return {"source": self.source, self.source: content[self.source]}
+
+
+class DetectionData(_Sourced):
+    """The detection dataset, and where it comes from."""
+
+    source: Literal["embedded", "coco"] = Field(
+        default="embedded",
+        description="`embedded`: digits on photographs, generated without a network; "
+        "`coco`: a COCO-format dataset on disk.",
+    )
+    embedded: EmbeddedDetection = Field(
+        default=EmbeddedDetection(), description="Used with `source: embedded`."
+    )
+    coco: CocoDetection | None = Field(default=None, description="Used with `source: coco`.")
+
+    @property
+    def active(self) -> EmbeddedDetection | CocoDetection:
+        """The section of the chosen source."""
+        return getattr(self, self.source)
+
+
+class ClassificationData(_Sourced):
+    """The classification dataset, and where it comes from."""
+
+    source: Literal["embedded", "image_folder"] = Field(
+        default="embedded",
+        description="`embedded`: digit crops, generated without a network; "
+        "`image_folder`: folders `<split>/<class>/<image>` on disk.",
+    )
+    embedded: EmbeddedClassification = Field(
+        default=EmbeddedClassification(), description="Used with `source: embedded`."
+    )
+    image_folder: ImageFolderClassification | None = Field(
+        default=None, description="Used with `source: image_folder`."
+    )
+
+    @property
+    def active(self) -> EmbeddedClassification | ImageFolderClassification:
+        """The section of the chosen source."""
+        return getattr(self, self.source)
+
+
+class DataConfig(Section):
+    """The datasets of a run."""
+
+    detection: DetectionData = Field(
+        default=DetectionData(), description="What detectors are trained and judged on."
+    )
+    classification: ClassificationData = Field(
+        default=ClassificationData(),
+        description="What backbones are pretrained on (the papers: ImageNet).",
+    )

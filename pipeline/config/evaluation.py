@@ -1,0 +1,37 @@
+"""Sections `training`, `evaluation` and `report`."""
+
+from __future__ import annotations
+
+from pydantic import Field, PositiveInt
+
+from pipeline.config.base import Section
+from pipeline.config.optimization import Optimizer, Training
+
+
+class TrainingConfig(Training):
+    """Training of the derived detector (Hit-Detector, section 4.2)."""
+
+    optimizer: Optimizer = Optimizer(schedule="step", milestones=(8, 11), warmup_iterations=500)
+    validation_interval: PositiveInt = Field(
+        default=1, description="epochs between two validations"
+    )
+
+
+class EvaluationConfig(Section):
+    """Evaluation of a detector on the validation split."""
+
+    batch_size: PositiveInt = 1
+    timed_images: PositiveInt = Field(
+        default=20, description="images over which the speed is measured"
+    )
+
+
+class ReportConfig(Section):
+    """The HTML page."""
+
+    example_images: PositiveInt = Field(
+        default=8, description="validation images drawn with detections"
+    )
+    score_threshold: float = Field(
+        default=0.3, ge=0, le=1, description="detections drawn above this"
+    )

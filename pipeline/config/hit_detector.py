@@ -1,0 +1,89 @@
+"""Sections `screening` and `search`: the two procedures of Hit-Detector."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, PositiveInt, model_validator
+
+from pipeline.config.base import Section
+from pipeline.config.optimization import Optimizer, Training
+from pipeline.search_space.names import CANDIDATES, OperationName
+
+Regularizer = Literal["min_column", "group_lasso"]
+
+
+class Alternation(Training):
+    """First-order alternation of weight and architecture updates (Hit-Detector, section 3.4)."""
+
+    optimizer: Optimizer = Optimizer(lr=0.04)
+    architecture_from_epoch: int = Field(
+        default=6, ge=1, description="epoch (from 1) from which α, β and γ are optimised"
+    )
+    architecture_lr: float = Field(
+        default=4e-4, gt=0, description="Adam's learning rate for α, β and γ"
+    )
+    paths: PositiveInt | None = Field(
+        default=None, description="candidates a step runs in each layer; null runs all"
+    )
+
+    @model_validator(mode="after")
+    def _starts_in_time(self) -> Alternation:
+        if self.architecture_from_epoch > self.epochs:
+            raise ValueError(
+                f"architecture_from_epoch is {self.architecture_from_epoch}, "
+                f"but there are only {self.epochs} epochs"
+            )
+        return self
+
+
+class Kept(Section):
+    """Operations left in each sub search space: N_b, N_n and N_h."""
+
+    backbone: PositiveInt = 8
+    neck: PositiveInt = 8
+    head: PositiveInt = 8
+
+
+class Defaults(Section):
+    """The operation that a component holds while others are screened before it."""
+
+    neck: OperationName = "conv_k3_d1"
+    head: OperationName = "conv_k3_d1"
+
+
+class ScreeningConfig(Alternation):
+    """Screening sub search spaces (Hit-Detector, section 3.2)."""
+
+    candidates: tuple[OperationName, ...] = Field(
+        default=CANDIDATES,
+        min_length=2,
+        description="the whole search space; the paper's 32 by default",
+    )
+    keep: Kept = Kept()
+    defaults: Defaults = Defaults()
+    regularizer: Regularizer = Field(
+        default="min_column",
+        description="Eq. 4 as printed (smallest column norm of α), or the sum of all column norms",
+    )
+    mu: float = Field(default=0.1, ge=0, description="weight μ of the regulariser in Eq. 4")
+
+    @model_validator(mode="after")
+    def _spaces_fit(self) -> ScreeningConfig:
+        if len(set(self.candidates)) < len(self.candidates):
+            raise ValueError("candidates must differ")
+        for component, kept in self.keep.model_dump().items():
+            if kept > len(self.candidates):
+                raise ValueError(
+                    f"keep.{component} is {kept}, but there are only "
+                    f"{len(self.candidates)} candidates"
+                )
+        return self
+
+
+class SearchConfig(Alternation):
+    """End-to-end search of backbone, neck and head (Hit-Detector, sections 3.3 and 3.4)."""
+
+    cost_weight: float = Field(
+        default=0.01, ge=0, description="λ of Eq. 6, per GMAC at supernet.input_size and .proposals"
+    )

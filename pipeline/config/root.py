@@ -1,0 +1,88 @@
+"""The whole config: its sections, and the one place where it is validated."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError, model_validator
+
+from pipeline.config.base import Section
+from pipeline.config.data import DataConfig
+from pipeline.config.detector import DetectorConfig, Normalization, TestingConfig
+from pipeline.config.evaluation import EvaluationConfig, ReportConfig, TrainingConfig
+from pipeline.config.hit_detector import ScreeningConfig, SearchConfig
+from pipeline.config.optimization import Classification
+from pipeline.config.problems import describe
+from pipeline.config.run import RunConfig
+from pipeline.config.supernet import SupernetConfig
+from pipeline.errors import DetSearchError
+
+
+class ConfigError(DetSearchError):
+    """A config that cannot be used; the message lists every mistake with its path."""
+
+
+class Config(Section):
+    """Every section of the config, in the order in which the workflow uses them."""
+
+    run: RunConfig = RunConfig()
+    data: DataConfig
+    supernet: SupernetConfig = SupernetConfig()
+    normalization: Normalization = Normalization()
+    detector: DetectorConfig = DetectorConfig()
+    testing: TestingConfig = TestingConfig()
+    screening_pretraining: Classification = Field(
+        default=Classification(epochs=10), description="the screening backbone supernet, α fixed"
+    )
+    screening: ScreeningConfig = ScreeningConfig()
+    search_pretraining: Classification = Field(
+        default=Classification(epochs=10), description="the search backbone supernet, α fixed"
+    )
+    search: SearchConfig = SearchConfig()
+    pretraining: Classification = Field(
+        default=Classification(epochs=300), description="the derived backbone"
+    )
+    training: TrainingConfig = TrainingConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+    report: ReportConfig = ReportConfig()
+
+    @model_validator(mode="after")
+    def _paths_fit(self) -> Config:
+        for name, available in (
+            ("screening_pretraining", len(self.screening.candidates)),
+            ("screening", len(self.screening.candidates)),
+            ("search_pretraining", self.screening.keep.backbone),
+            ("search", max(self.screening.keep.model_dump().values())),
+        ):
+            paths = getattr(self, name).paths
+            if paths is not None and paths > available:
+                raise ValueError(f"{name}.paths is {paths}, but a layer has {available} candidates")
+        return self
+
+
+def load_config(values: Mapping[str, Any]) -> Config:
+    """Validate a config, as YAML gives it.
+
+    Raises:
+        ConfigError: lists every mistake at once: its path, what is wrong, what is allowed, what is there.
+    """
+    try:
+        return Config.model_validate(dict(values))
+    except ValidationError as error:
+        lines = [describe(problem, Config) for problem in error.errors()]
+        noun = "mistake" if len(lines) == 1 else "mistakes"
+        raise ConfigError(
+            f"{len(lines)} {noun} in the config:\n" + "\n".join(f"  - {line}" for line in lines)
+        ) from None
+
+
+def write_schema(path: Path) -> None:
+    """Write the JSON schema that editors use to complete and check config files."""
+    path.write_text(json.dumps(Config.model_json_schema(), indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    write_schema(Path(__file__).parents[2] / "config" / "schema.json")

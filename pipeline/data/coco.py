@@ -1,0 +1,326 @@
+"""Check a COCO-format dataset: every defect of all its files is found, and reported at once.
+
+What may differ from COCO's own files: `iscrowd` and `segmentation` may be absent, further keys are
+ignored. Ids must be whole numbers from 0, which COCO evaluators rely on.
+"""
+
+import json
+import logging
+import math
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeGuard
+
+from pipeline.config.data import CocoDetection
+from pipeline.data.defects import DatasetError, Defect, summarise
+from pipeline.data.images import VerifyImages, read_sizes
+
+log = logging.getLogger(__name__)
+
+# Boxes rounded to whole pixels, or counted from 1, may reach out of their image by this many pixels.
+BOX_TOLERANCE = 1.0
+# Kinds of which `data.detection.tolerated_boxes` allows a share.
+TOLERABLE = ("box without area", "box outside its image")
+# COCO's borders between small, medium and large objects, in square pixels.
+SMALL, LARGE = 32**2, 96**2
+
+
+@dataclass
+class CocoSummary:
+    """What a checked annotation file holds; sound entries only.
+
+    Attributes:
+        categories: (id, name) in the file's order.
+        images: Image id to (file name, width, height).
+        objects: Category id to its number of objects; crowd regions do not count.
+        sizes: Number of `small`, `medium` and `large` objects by COCO's borders.
+        boxes: Number of all annotations.
+    """
+
+    categories: list[tuple[int, str]] = field(default_factory=list)
+    images: dict[int, tuple[str, int, int]] = field(default_factory=dict)
+    objects: Counter[int] = field(default_factory=Counter)
+    sizes: Counter[str] = field(default_factory=Counter)
+    boxes: int = 0
+
+    def statistics(self) -> dict[str, int]:
+        """The counts that `dataset.json` shows."""
+        counts = {size: self.sizes[size] for size in ("small", "medium", "large")}
+        return {"images": len(self.images), "objects": self.objects.total(), **counts}
+
+
+def _is_id(value: Any) -> TypeGuard[int]:
+    return type(value) is int and 0 <= value < 2**63
+
+
+def _is_number(value: Any) -> TypeGuard[float]:
+    return type(value) is float or (type(value) is int and abs(value) < 2**63)
+
+
+def _is_extent(value: Any) -> TypeGuard[float]:
+    return _is_number(value) and value > 0 and float(value).is_integer()
+
+
+class _Check:
+    """The check of one split; `defects` and `summary` grow as its parts run."""
+
+    def __init__(self, annotations: Path, images: Path, split: str):
+        self.file, self.folder, self.split = annotations, images, split
+        self.defects: list[Defect] = []
+        self.summary = CocoSummary()
+
+    def report(self, kind: str, item: str, detail: str, file: Path | None = None) -> None:
+        self.defects.append(Defect(kind, self.split, file or self.file, item, detail))
+
+    def read(self) -> dict[str, list[Any]] | None:
+        """The file's three lists, or None (and a defect) where it is no COCO file."""
+        try:
+            content = json.loads(self.file.read_bytes())
+        except FileNotFoundError:
+            return self.report("annotation file", "", "there is no such file")
+        except OSError as error:
+            return self.report("annotation file", "", f"cannot be read: {error.strerror}")
+        except UnicodeDecodeError as error:
+            return self.report("annotation file", "", f"is not text: {error}")
+        except json.JSONDecodeError as error:
+            ended = error.pos >= len(error.doc.rstrip()) or error.msg.startswith("Unterminated")
+            cut = "; it ends early, as an incomplete copy does" if ended else ""
+            return self.report("annotation file", "", f"is not JSON: {error}{cut}")
+        except (RecursionError, ValueError) as error:
+            return self.report("annotation file", "", f"cannot be read as JSON: {error}")
+        if not isinstance(content, dict):
+            found = type(content).__name__
+            return self.report(
+                "annotation file", "", f"is not in COCO format: a {found}, no object"
+            )
+        keys = ("images", "annotations", "categories")
+        wrong = [key for key in keys if not isinstance(content.get(key), list)]
+        if wrong:
+            detail = f"is not in COCO format: it has no list {' and no list '.join(wrong)}"
+            return self.report("annotation file", "", detail)
+        return {key: content[key] for key in keys}
+
+    def entries(self, values: list[Any], name: str) -> list[tuple[dict[str, Any], str]]:
+        """The entries of a list with a usable and new id, each with what to call it."""
+        sound, seen = [], set()
+        for position, entry in enumerate(values):
+            if not isinstance(entry, dict):
+                self.report("malformed entry", f"{name} number {position}", "is not an object")
+            elif not _is_id(entry.get("id")):
+                detail = f"its id is {entry.get('id')!r}, not a whole number from 0"
+                self.report("malformed entry", f"{name} number {position}", detail)
+            elif entry["id"] in seen:
+                detail = f"number {position} of the list has an id that an earlier one has"
+                self.report(f"duplicate {name} id", f"{name} {entry['id']}", detail)
+            else:
+                seen.add(entry["id"])
+                sound.append((entry, f"{name} {entry['id']}"))
+        return sound
+
+    def categories(self, values: list[Any]) -> None:
+        names: dict[str, int] = {}
+        if not values:
+            self.report("empty split", "", "it lists no categories")
+        for entry, item in self.entries(values, "category"):
+            name = entry.get("name")
+            if not isinstance(name, str) or not name:
+                self.report("malformed entry", item, f"its name is {name!r}, not a text")
+                continue
+            if name in names:
+                detail = f"has the name {name!r} of category {names[name]}"
+                self.report("duplicate category name", item, detail)
+            names.setdefault(name, entry["id"])
+            self.summary.categories.append((entry["id"], name))
+
+    def image_entries(self, values: list[Any]) -> None:
+        if not values:
+            self.report("empty split", "", "it lists no images")
+        for entry, item in self.entries(values, "image"):
+            name, width, height = entry.get("file_name"), entry.get("width"), entry.get("height")
+            if not isinstance(name, str) or not name:
+                self.report("malformed entry", item, f"its file_name is {name!r}, not a text")
+            elif not (_is_extent(width) and _is_extent(height)):
+                detail = f"its size is {width!r} x {height!r}, not two whole numbers above 0"
+                self.report("malformed entry", item, detail)
+            else:
+                self.summary.images[entry["id"]] = (name, int(width), int(height))
+
+    def annotations(self, values: list[Any], image_ids: set[Any], category_ids: set[Any]) -> None:
+        """Check all annotations; the ids are those listed, be their entries sound or not."""
+        self.summary.boxes = len(values)
+        if not values:
+            self.report("empty split", "", "it lists no annotations")
+        for entry, item in self.entries(values, "annotation"):
+            image_id, category_id = entry.get("image_id"), entry.get("category_id")
+            if not _is_id(image_id) or image_id not in image_ids:
+                detail = f"its image_id is {image_id!r}, which no image has"
+                self.report("unknown image id", item, detail)
+            if not _is_id(category_id) or category_id not in category_ids:
+                detail = f"its category_id is {category_id!r}, which no category has"
+                self.report("unknown category id", item, detail)
+            if entry.get("iscrowd", 0) not in (0, 1):
+                detail = f"its iscrowd is {entry['iscrowd']!r}, not 0 or 1"
+                self.report("malformed entry", item, detail)
+            area = entry.get("area")
+            if not _is_number(area) or not math.isfinite(area) or area < 0:
+                detail = f"its area is {area!r}, not a finite number from 0"
+                self.report("malformed box", item, detail)
+            elif not entry.get("iscrowd") and _is_id(category_id):
+                self.summary.objects[category_id] += 1
+                size = "small" if area < SMALL else "medium" if area <= LARGE else "large"
+                self.summary.sizes[size] += 1
+            self.box(item, entry.get("bbox"), image_id)
+
+    def box(self, item: str, box: Any, image_id: Any) -> None:
+        if not isinstance(box, list) or len(box) != 4 or not all(map(_is_number, box)):
+            detail = f"its bbox is {box!r}, not the four numbers x, y, width, height"
+            return self.report("malformed box", item, detail)
+        if not all(map(math.isfinite, box)):
+            return self.report("malformed box", item, f"its bbox {box} is not finite")
+        x, y, width, height = box
+        if width < 0 or height < 0:
+            return self.report("malformed box", item, f"its bbox {box} has a negative extent")
+        if width == 0 or height == 0:
+            return self.report("box without area", item, f"its bbox {box} covers nothing")
+        if not _is_id(image_id) or image_id not in self.summary.images:
+            return None
+        name, *extent = self.summary.images[image_id]
+        beyond = max(-x, -y, x + width - extent[0], y + height - extent[1])
+        if beyond > BOX_TOLERANCE:
+            detail = (
+                f"its bbox {box} reaches {beyond:g} pixels out of image {image_id} ({name}, "
+                f"{extent[0]} x {extent[1]}); {BOX_TOLERANCE:g} is allowed"
+            )
+            self.report("box outside its image", item, detail)
+        return None
+
+    def image_files(self, verify: VerifyImages) -> None:
+        if not self.folder.is_dir():
+            detail = "there is no such folder"
+            return self.report("image folder", "", detail, self.folder)
+        images = self.summary.images
+        log.info("Reading the %d images of %s (%s)", len(images), self.split, verify)
+        paths = [self.folder / name for name, _, _ in images.values()]
+        sizes = read_sizes(paths, verify)
+        for (image_id, (_, *stated)), path, size in zip(images.items(), paths, sizes, strict=True):
+            item = f"image {image_id}"
+            if size is None:
+                self.report("missing image", item, "there is no such file", path)
+            elif isinstance(size, str):
+                self.report("unreadable image", item, size, path)
+            elif size != tuple(stated):
+                detail = f"is {size[0]} x {size[1]}, but {self.file} says {stated[0]} x {stated[1]}"
+                self.report("image size", item, detail, path)
+        return None
+
+
+def inspect_coco(
+    annotations: Path, images: Path, split: str, verify_images: VerifyImages = "decode"
+) -> tuple[CocoSummary | None, list[Defect]]:
+    """As `check_coco`, with the file's summary (None where it could not be read as COCO)."""
+    check = _Check(annotations, images, split)
+    content = check.read()
+    if content is None:
+        return None, check.defects
+    listed = {
+        key: {
+            entry["id"]
+            for entry in content[key]
+            if isinstance(entry, dict) and _is_id(entry.get("id"))
+        }
+        for key in ("images", "categories")
+    }
+    check.categories(content["categories"])
+    check.image_entries(content["images"])
+    check.annotations(content["annotations"], listed["images"], listed["categories"])
+    check.image_files(verify_images)
+    return check.summary, check.defects
+
+
+def check_coco(
+    annotations: Path, images: Path, split: str, verify_images: VerifyImages = "decode"
+) -> list[Defect]:
+    """Find every defect of one split of a COCO-format dataset.
+
+    Args:
+        annotations: COCO instances file.
+        images: Folder that the images' `file_name` starts at.
+        split: What to call the split in the defects.
+        verify_images: `decode` reads every image wholly, `header` only the beginning of the files.
+
+    Returns:
+        All defects, in the order of the file; empty where the split is sound.
+    """
+    return inspect_coco(annotations, images, split, verify_images)[1]
+
+
+def _between_splits(config: CocoDetection, train: CocoSummary, val: CocoSummary) -> list[Defect]:
+    """Defects of the two files together; labels follow the order of the categories, so it counts."""
+    train_file, val_file = Path(config.train.annotations), Path(config.val.annotations)
+    defects = []
+    if train.categories != val.categories:
+        only = [
+            f"{name} alone has {', '.join(f'{i}: {n}' for i, n in mine if (i, n) not in other)}"
+            for name, mine, other in (
+                ("train", train.categories, val.categories),
+                ("val", val.categories, train.categories),
+            )
+            if set(mine) - set(other)
+        ]
+        detail = "; ".join(only) or "the same ones are listed in another order"
+        item = f"compared with {train_file}"
+        defects.append(Defect("categories differ", "train/val", val_file, item, detail))
+    names = dict(val.categories)
+    for category_id in sorted(val.objects.keys() - train.objects.keys()):
+        if category_id in names:
+            detail = f"has {val.objects[category_id]} objects here and none in {train_file}"
+            item = f"category {category_id} ({names[category_id]})"
+            defects.append(Defect("class only in val", "train/val", val_file, item, detail))
+    return defects
+
+
+def _wrong_classes(config: CocoDetection, train: CocoSummary) -> list[Defect]:
+    listed = {name for _, name in train.categories}
+    if config.classes is None or set(config.classes) == listed:
+        return []
+    missing, further = set(config.classes) - listed, listed - set(config.classes)
+    detail = "; ".join(
+        [f"it lacks {', '.join(sorted(missing))}"] * bool(missing)
+        + [f"it also has {', '.join(sorted(further))}"] * bool(further)
+    )
+    file = Path(config.train.annotations)
+    return [Defect("classes", "train", file, "categories against data.detection.classes", detail)]
+
+
+def check_detection(config: CocoDetection) -> dict[str, CocoSummary]:
+    """Check both splits of a COCO-format dataset, and each against the other.
+
+    Returns:
+        The summaries of `train` and `val`.
+
+    Raises:
+        DatasetError: Lists every defect found in any file.
+    """
+    summaries: dict[str, CocoSummary] = {}
+    defects: list[Defect] = []
+    for split, paths in (("train", config.train), ("val", config.val)):
+        summary, found = inspect_coco(
+            Path(paths.annotations), Path(paths.images), split, config.verify_images
+        )
+        if summary is not None:
+            summaries[split] = summary
+            tolerable = [defect for defect in found if defect.kind in TOLERABLE]
+            if tolerable and len(tolerable) <= config.tolerated_boxes * summary.boxes:
+                log.warning(
+                    "data.detection.tolerated_boxes lets these pass. %s", summarise(tolerable)
+                )
+                found = [defect for defect in found if defect.kind not in TOLERABLE]
+        defects += found
+    if len(summaries) == 2:
+        defects += _between_splits(config, summaries["train"], summaries["val"])
+    if "train" in summaries:
+        defects += _wrong_classes(config, summaries["train"])
+    if defects:
+        raise DatasetError(defects)
+    return summaries

@@ -1,0 +1,100 @@
+"""Put a dataset into a folder, or check one that lies elsewhere, and index it."""
+
+from pathlib import Path
+
+from pipeline.config.data import (
+    CocoDetection,
+    EmbeddedClassification,
+    EmbeddedDetection,
+    ImageFolderClassification,
+)
+from pipeline.data.coco import check_detection
+from pipeline.data.embedded import SPLITS, write_classification, write_detection
+from pipeline.data.image_folder import check_classification
+from pipeline.data.index import FILE_NAME, ClassificationContent, DetectionContent
+
+
+def _write(content: DetectionContent | ClassificationContent, folder: Path) -> None:
+    (folder / FILE_NAME).write_text(content.model_dump_json(indent=1) + "\n", encoding="utf-8")
+
+
+def prepare_detection(config: EmbeddedDetection | CocoDetection, folder: Path) -> None:
+    """Write `dataset.json` into `folder`, and for the embedded dataset its files beside it.
+
+    Args:
+        config: The section `data.detection`.
+        folder: An existing, empty folder.
+
+    Raises:
+        DatasetError: Lists every defect of the dataset. Nothing has been written then.
+    """
+    if isinstance(config, EmbeddedDetection):
+        write_detection(config, folder)
+        # Checked like anybody's, and counted by the same code.
+        written = CocoDetection.model_validate(
+            {"verify_images": "header"}
+            | {
+                split: {
+                    "annotations": str(folder / "annotations" / f"{split}.json"),
+                    "images": str(folder / "images" / split),
+                }
+                for split in SPLITS
+            }
+        )
+        summaries = check_detection(written)
+        splits = {
+            split: {"annotations": f"annotations/{split}.json", "images": f"images/{split}"}
+            for split in SPLITS
+        }
+    else:
+        summaries = check_detection(config)
+        splits = {
+            split: {
+                "annotations": str(Path(paths.annotations).absolute()),
+                "images": str(Path(paths.images).absolute()),
+            }
+            for split, paths in (("train", config.train), ("val", config.val))
+        }
+    content = {
+        "source": config.source,
+        "classes": [name for _, name in summaries["train"].categories],
+        "splits": splits,
+        "statistics": {split: summary.statistics() for split, summary in summaries.items()},
+    }
+    _write(DetectionContent.model_validate(content), folder)
+
+
+def prepare_classification(
+    config: EmbeddedClassification | ImageFolderClassification, folder: Path
+) -> None:
+    """Write `dataset.json` into `folder`, and for the embedded dataset its images beside it.
+
+    Args:
+        config: The section `data.classification`.
+        folder: An existing, empty folder.
+
+    Raises:
+        DatasetError: Lists every defect of the dataset. Nothing has been written then.
+    """
+    if isinstance(config, EmbeddedClassification):
+        write_classification(config, folder)
+        written = ImageFolderClassification(
+            train=str(folder / "train"),
+            val=str(folder / "val"),
+            verify_images="header",
+        )
+        classes, counts = check_classification(written)
+        splits = {split: {"folder": split} for split in SPLITS}
+    else:
+        classes, counts = check_classification(config)
+        splits = {
+            "train": {"folder": str(Path(config.train).absolute())},
+            "val": {"folder": str(Path(config.val).absolute())},
+        }
+    content = {
+        "source": config.source,
+        "classes": classes,
+        "splits": splits,
+        "statistics": {split: {"images": count} for split, count in counts.items()},
+    }
+    _write(ClassificationContent.model_validate(content), folder)

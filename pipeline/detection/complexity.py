@@ -1,0 +1,90 @@
+"""Parameters and computation of a detector per component, at a stated input size and proposal count."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from pipeline.detection.builder import Surroundings, build_detector
+from pipeline.search_space.architecture import Architecture
+from pipeline.search_space.cost import Cost, measure, operation_cost
+from pipeline.supernet.choice import ChoiceLayer, choice_layers
+
+
+@dataclass(frozen=True)
+class Complexity:
+    """Cost of each component of a detector; `components` has backbone, neck, rpn and head."""
+
+    components: dict[str, Cost]
+
+    @property
+    def total(self) -> Cost:
+        """Cost of the whole detector."""
+        return sum(self.components.values(), Cost())
+
+
+def detector_complexity(
+    architecture: Architecture,
+    proposals: int,
+    input_size: tuple[int, int] | None = None,
+) -> Complexity:
+    """Count a detector's cost on meta tensors, for one image.
+
+    Args:
+        architecture: the network; a supernet counts all its candidates.
+        proposals: RoIs that the head processes.
+        input_size: (height, width) in pixels; the architecture's own by default.
+    """
+    with torch.device("meta"):
+        model = build_detector(architecture, Surroundings()).eval()
+    return _run_components(model, architecture, proposals, input_size or architecture.input_size)
+
+
+def _run_components(
+    model: Any, architecture: Architecture, proposals: int, input_size: tuple[int, int]
+) -> Complexity:
+    images = torch.empty(1, 3, *input_size, device="meta")
+    size = architecture.head.roi_size
+    rois = torch.empty(proposals, architecture.neck.channels, size, size, device="meta")
+    backbone, maps = measure(lambda: model.backbone(images), model.backbone)
+    neck, levels = measure(lambda: model.neck(maps), model.neck)
+    rpn, _ = measure(lambda: model.rpn_head(levels), model.rpn_head)
+    bbox_head = model.roi_head.bbox_head
+    head, _ = measure(lambda: bbox_head(rois), bbox_head)
+    return Complexity({"backbone": backbone, "neck": neck, "rpn": rpn, "head": head})
+
+
+def fill_candidate_macs(model: nn.Module, architecture: Architecture, proposals: int) -> None:
+    """Set `macs` of every choice layer of a supernet: FLOPs(o, l) of Eq. 7, for one image.
+
+    Args:
+        model: the supernet that `build_detector` made of `architecture`.
+        architecture: its architecture; costs hold at its input size.
+        proposals: RoIs that the head processes.
+    """
+    with torch.device("meta"):
+        twin = build_detector(architecture, Surroundings()).eval()
+    shapes: dict[str, tuple[int, int, int]] = {}
+
+    def remember(name: str) -> Any:
+        def hook(module: nn.Module, inputs: Any, output: Any) -> None:
+            samples, _, height, width = inputs[0].shape
+            shapes[name] = (samples, height, width)
+
+        return hook
+
+    for name, layer in choice_layers(twin).items():
+        layer.register_forward_hook(remember(name))
+    _run_components(twin, architecture, proposals, architecture.input_size)
+    for name, layer in choice_layers(model).items():
+        layer.macs.copy_(torch.tensor(_candidate_macs(layer, shapes[name])))
+
+
+def _candidate_macs(layer: ChoiceLayer, shape: tuple[int, int, int]) -> list[float]:
+    return [
+        float(operation_cost(name, layer.in_channels, layer.out_channels, layer.stride, shape).macs)
+        for name in layer.names
+    ]

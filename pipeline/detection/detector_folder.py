@@ -1,0 +1,87 @@
+"""The detector folder: architecture, weights, mmdet config and class names, for use anywhere."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from pipeline.artifacts.files import json_bytes, read_json
+from pipeline.artifacts.publish import Content
+from pipeline.artifacts.weights import load_weights, save_weights
+from pipeline.detection.builder import Surroundings, build_detector, model_config
+from pipeline.detection.dataset import dataset_config, test_transforms
+from pipeline.search_space.architecture import Architecture
+from pipeline.supernet.weights import WeightsMismatchError
+
+ARCHITECTURE, WEIGHTS, CONFIG = "architecture.json", "weights.safetensors", "config.py"
+CLASSES, METRICS = "classes.json", "metrics.json"
+
+
+def detector_files(
+    architecture: Architecture,
+    weights: Mapping[str, Tensor],
+    around: Surroundings,
+    classes: Sequence[str],
+    metrics: Mapping[str, Any],
+) -> dict[str, Content]:
+    """The files of a detector folder, ready to publish."""
+    metadata = {"classes": json.dumps(list(classes)), "family": architecture.family}
+    return {
+        ARCHITECTURE: json_bytes(architecture.model_dump(mode="json")),
+        WEIGHTS: lambda path: save_weights(path, dict(weights), metadata),
+        CONFIG: mmdet_config(architecture, around, classes).encode(),
+        CLASSES: json_bytes(list(classes)),
+        METRICS: json_bytes(dict(metrics)),
+    }
+
+
+def mmdet_config(architecture: Architecture, around: Surroundings, classes: Sequence[str]) -> str:
+    """The text of a self-contained mmdet config: the model, and how an image enters it."""
+    transforms = test_transforms(around.detector)
+    dataset = dataset_config("", "", list(classes), transforms, train=False)
+    parts = {
+        "default_scope": "mmdet",
+        "custom_imports": {
+            "imports": ["pipeline.detection.plugin"],
+            "allow_failed_imports": False,
+        },
+        "model": model_config(architecture, around),
+        "test_dataloader": {"batch_size": 1, "dataset": dataset},
+    }
+    lines = [f"{name} = {value!r}" for name, value in parts.items()]
+    return "# A detector made by DetSearch. Load it with mmdet.apis.init_detector.\n" + "\n".join(
+        [*lines, ""]
+    )
+
+
+def load_detector(
+    folder: Path, around: Surroundings, device: torch.device | str = "cpu"
+) -> tuple[nn.Module, Architecture, list[str]]:
+    """Load a detector folder: the model in eval mode, its architecture, its class names.
+
+    Raises:
+        ArtifactError, ArchitectureError: a file is missing or not what it should be.
+        WeightsMismatchError: the weights are not of this architecture.
+    """
+    architecture = Architecture.load(folder / ARCHITECTURE)
+    model = build_detector(architecture, around)
+    weights, _ = load_weights(folder / WEIGHTS)
+    load_strictly(model, weights, folder / WEIGHTS)
+    return model.to(device).eval(), architecture, read_json(folder / CLASSES)
+
+
+def load_strictly(module: nn.Module, weights: Mapping[str, Tensor], origin: Path) -> None:
+    """Load weights that must fit a module exactly.
+
+    Raises:
+        WeightsMismatchError: names or shapes differ; the message names the file.
+    """
+    try:
+        module.load_state_dict(dict(weights))
+    except RuntimeError as error:
+        raise WeightsMismatchError(f"{origin} does not fit the network: {error}") from None

@@ -1,0 +1,105 @@
+"""The detection supernet of screening and search, and the two halves of the data they alternate on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.dataset import pseudo_collate
+from torch import nn
+from torch.utils.data import Subset
+
+from pipeline.artifacts.weights import load_weights
+from pipeline.config.hit_detector import Alternation
+from pipeline.config.supernet import Depths, SupernetConfig
+from pipeline.data.index import FILE_NAME, DatasetIndex
+from pipeline.data.splits import halves
+from pipeline.detection.builder import Surroundings, build_detector
+from pipeline.detection.dataset import build_dataset
+from pipeline.detection.training import detection_loss
+from pipeline.hit_detector.spaces import Operations, component_choices, supernet_architecture
+from pipeline.search_space.architecture import Architecture
+from pipeline.supernet.choice import ChoiceLayer
+from pipeline.supernet.weights import load_candidates
+from pipeline.training.seeding import derive_seed
+from pipeline.training.stream import BatchStream
+
+
+@dataclass(frozen=True)
+class SupernetData:
+    """The training split in two disjoint halves: for the weights, and for α, β and γ."""
+
+    classes: tuple[str, ...]
+    streams: tuple[BatchStream, BatchStream]
+
+    loss = staticmethod(detection_loss)
+
+    @classmethod
+    def load(
+        cls, folder: Path, around: Surroundings, settings: Alternation, seed: int
+    ) -> SupernetData:
+        """Open the training split of a prepared detection dataset."""
+        index = DatasetIndex.load(folder / FILE_NAME)
+        dataset = build_dataset(
+            index.split("train"), list(index.classes), around.detector, train=True
+        )
+        weights, architecture = (
+            BatchStream(
+                Subset(dataset, half),
+                settings.batch_size,
+                derive_seed(seed, name),
+                workers=settings.workers,
+                collate=pseudo_collate,
+            )
+            for name, half in zip(
+                ("weights", "architecture"), halves(range(len(dataset)), seed), strict=True
+            )
+        )
+        return cls(index.classes, (weights, architecture))
+
+
+@dataclass(frozen=True)
+class Supernet:
+    """A detection supernet: its model, its architecture, and per component its choice layers."""
+
+    model: nn.Module
+    architecture: Architecture
+    choices: dict[str, list[ChoiceLayer]]
+
+
+def detection_supernet(
+    shape: SupernetConfig,
+    depth: Depths,
+    operations: Mapping[str, Operations],
+    around: Surroundings,
+    *,
+    classes: int,
+    backbone: Path,
+    paths: int | None,
+    device: torch.device,
+) -> Supernet:
+    """Build a detection supernet on a pretrained backbone supernet.
+
+    Args:
+        shape: the `supernet` section.
+        depth: blocks in each backbone stage.
+        operations: per component one operation, or the candidates.
+        around: box sampling and normalisation.
+        classes: object classes.
+        backbone: folder of the pretrained backbone supernet, which may hold more candidates.
+        paths: candidates a training step runs in each layer.
+        device: where to train.
+    """
+    architecture = supernet_architecture(shape, classes, depth, operations)
+    model: Any = build_detector(architecture, around, execution=shape.execution, paths=paths)
+    load_candidates(model.backbone, load_weights(backbone / "weights.safetensors")[0])
+    model.to(device)
+    choices = {
+        component: list(layers.values())
+        for component, layers in component_choices(model).items()
+        if layers
+    }
+    return Supernet(model, architecture, choices)

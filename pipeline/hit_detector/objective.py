@@ -1,0 +1,52 @@
+"""What the architecture parameters minimise besides the detection loss, and how they are read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from pipeline.config.hit_detector import Regularizer
+from pipeline.supernet.choice import ChoiceLayer
+
+
+def column_sparsity(layers: Sequence[ChoiceLayer], kind: Regularizer) -> Tensor:
+    """Column-sparse regularisation of α ∈ R^{L×N} (Hit-Detector, Eq. 4), without its weight μ.
+
+    Args:
+        layers: the L layers of one component, which have the same living candidates.
+        kind: `min_column` is Eq. 4 as printed, min_i √(Σ_l α²_{l,i}): it lowers the weakest
+            candidate, which removal then takes. `group_lasso` is the usual Σ_i √(Σ_l α²_{l,i}).
+
+    Returns:
+        A scalar, differentiable in α.
+    """
+    alpha = torch.stack([layer.alpha[layer.alive] for layer in layers])
+    norms = alpha.norm(dim=0)
+    return norms.min() if kind == "min_column" else norms.sum()
+
+
+def expected_gmacs(layers: Sequence[ChoiceLayer]) -> Tensor:
+    """Σ_l Σ_o p_{l,o} · MACs(o, l) in units of 10⁹ (Hit-Detector, Eq. 7); a scalar."""
+    return torch.stack([layer.expected_macs() for layer in layers]).sum() / 1e9
+
+
+@torch.no_grad()
+def candidate_scores(layers: Sequence[ChoiceLayer]) -> dict[str, float]:
+    """Score of each living candidate: its softmax probability, averaged over the layers."""
+    mean = torch.stack([layer.probabilities() for layer in layers]).mean(0)
+    alive = layers[0].alive
+    return {
+        name: float(mean[index]) for index, name in enumerate(layers[0].names) if bool(alive[index])
+    }
+
+
+@torch.no_grad()
+def entropy(layers: Sequence[ChoiceLayer]) -> float:
+    """Mean entropy of the layers' probabilities, nats: log N when undecided, 0 when decided."""
+    total = 0.0
+    for layer in layers:
+        probabilities = layer.probabilities()[layer.alive]
+        total += float(-(probabilities * probabilities.clamp_min(1e-12).log()).sum())
+    return total / len(layers)

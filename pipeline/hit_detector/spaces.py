@@ -1,0 +1,153 @@
+"""From the config to the supernets of Hit-Detector, and from a component to its choice layers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from pipeline.artifacts.files import read_json
+from pipeline.config.hit_detector import ScreeningConfig
+from pipeline.config.supernet import Depths, SupernetConfig
+from pipeline.errors import DetSearchError
+from pipeline.search_space.architecture import (
+    COMPONENTS,
+    Architecture,
+    Block,
+    BlockBackbone,
+    BlockHead,
+    PathNeck,
+    Rpn,
+    Stem,
+)
+from pipeline.supernet.choice import ChoiceLayer, choice_layers
+
+Operations = str | Sequence[str]
+
+
+def supernet_architecture(
+    shape: SupernetConfig,
+    classes: int,
+    depth: Depths,
+    operations: Mapping[str, Operations],
+    provenance: dict[str, Any] | None = None,
+) -> Architecture:
+    """An architecture whose every block holds its component's operations.
+
+    Args:
+        shape: the outer shape.
+        classes: number of object classes.
+        depth: blocks in each backbone stage.
+        operations: per component one operation, or the candidates.
+        provenance: what to note about its origin.
+
+    Raises:
+        ValueError: a component has no operations.
+    """
+    missing = [component for component in COMPONENTS if component not in operations]
+    if missing:
+        raise ValueError(f"no operations given for {', '.join(missing)}")
+
+    def block(component: str, channels: int, stride: int = 1) -> Block:
+        chosen = operations[component]
+        return Block.model_validate(
+            {
+                "operation": chosen if isinstance(chosen, str) else tuple(chosen),
+                "channels": channels,
+                "stride": stride,
+            }
+        )
+
+    lateral = block("neck", shape.neck_channels)
+    return Architecture(
+        family="hit_detector",
+        classes=classes,
+        input_size=shape.input_size,
+        backbone=BlockBackbone(
+            stem=Stem(channels=shape.stem_channels),
+            stages=tuple(
+                tuple(block("backbone", width, 2 if number == 0 else 1) for number in range(blocks))
+                for width, blocks in zip(shape.channels, depth, strict=True)
+            ),
+        ),
+        neck=PathNeck(top_down=(lateral,) * 4, bottom_up=(lateral,) * 4),
+        rpn=Rpn(channels=shape.rpn_channels, anchor_scale=shape.anchor_scale),
+        head=BlockHead(
+            roi_size=shape.roi_size,
+            blocks=(block("head", shape.neck_channels),) * shape.head_blocks,
+            fc_channels=shape.head_fc_channels,
+        ),
+        provenance=provenance or {},
+    )
+
+
+def screening_architecture(shape: SupernetConfig, candidates: Sequence[str]) -> Architecture:
+    """The supernet of all candidates at the screening depth, as the backbone's pretraining uses it."""
+    operations: dict[str, Operations] = {name: tuple(candidates) for name in COMPONENTS}
+    return supernet_architecture(shape, 1, shape.screening_depth, operations)
+
+
+def search_architecture(
+    shape: SupernetConfig, operations: Mapping[str, Operations]
+) -> Architecture:
+    """The supernet of the sub search spaces at the search depth, as the pretraining uses it."""
+    return supernet_architecture(shape, 1, shape.depth, operations)
+
+
+def kept_operations(folder: Path) -> tuple[str, ...]:
+    """The sub search space that a screening published in `folder`, best operation first."""
+    return tuple(read_json(folder / "sub_search_space.json")["kept"])
+
+
+def screening_operations(
+    component: str, settings: ScreeningConfig, screened: Mapping[str, Path]
+) -> dict[str, Operations]:
+    """What each component holds while one is screened: candidates, its sub space, or a default.
+
+    Args:
+        component: the one under screening.
+        settings: the `screening` section.
+        screened: by component, the folder of its screening, where it came before.
+
+    Raises:
+        DetSearchError: the backbone was not screened before the neck or the head.
+    """
+    operations: dict[str, Operations] = {}
+    for other in COMPONENTS:
+        if other == component:
+            operations[other] = settings.candidates
+        elif other in screened:
+            operations[other] = kept_operations(screened[other])
+        elif other == "backbone":
+            raise DetSearchError(f"screening the {component} needs the screened backbone")
+        else:
+            operations[other] = getattr(settings.defaults, other)
+    return operations
+
+
+MODULE_PREFIXES = {"backbone": "backbone.", "neck": "neck.", "head": "roi_head.bbox_head."}
+"""Where a component's parameters live in an mmdet two-stage detector."""
+
+
+def component_choices(model: nn.Module) -> dict[str, dict[str, ChoiceLayer]]:
+    """Per component its choice layers, by the names that `Architecture.blocks` gives the blocks."""
+    found: dict[str, dict[str, ChoiceLayer]] = {component: {} for component in COMPONENTS}
+    for dotted, layer in choice_layers(model).items():
+        for component, prefix in MODULE_PREFIXES.items():
+            if dotted.startswith(prefix):
+                found[component][block_name(component, dotted.removeprefix(prefix))] = layer
+    return found
+
+
+def block_name(component: str, dotted: str) -> str:
+    """The block's name in `Architecture.blocks` of a module name within its component."""
+    parts = dotted.split(".")
+    if component == "backbone":
+        _, stage, block = parts[:3]
+        return f"stage{int(stage) + 1}.{block}"
+    if component == "neck":
+        path, level = parts[:2]
+        return f"{path}{int(level) + 1}"
+    return parts[1]

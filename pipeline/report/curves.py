@@ -1,0 +1,171 @@
+"""Sections: curves of the search and the screening, and of the trainings."""
+
+from __future__ import annotations
+
+import math
+
+from matplotlib.figure import Figure as Canvas
+from matplotlib.ticker import MaxNLocator
+
+from pipeline.config.evaluation import ReportConfig
+from pipeline.report.charts import CHART, chart, curve, legend
+from pipeline.report.formats import percent
+from pipeline.report.inputs import DETECTOR, SCREENING, SEARCH, History, Run, SubSearchSpace
+from pipeline.report.section import Group, Section, paragraph
+from pipeline.report.svg import COMPONENT_COLOURS, GRID, MUTED, SERIES, Figure
+from pipeline.search_space.architecture import COMPONENTS
+
+PRETRAININGS = (
+    ("screening supernet", "hit_detector/screening/supernet"),
+    ("search supernet", "hit_detector/supernet"),
+    ("derived backbone", "hit_detector/pretraining"),
+)
+
+
+def search_section(run: Run, settings: ReportConfig) -> Section:
+    """Losses, entropy and expected cost of the search; candidates of each screening."""
+    history = run.history(SEARCH)
+    first = run.setting(SEARCH, "search", "architecture_from_epoch")
+    search = (_losses(history), _entropy(run, history), _expected_cost(history))
+    screenings = tuple(
+        _candidates(component, run.history(f"{SCREENING}/{component}"), space)
+        for component, space in run.spaces.items()
+    )
+    intro = paragraph(
+        "Search with λ = {} per GMAC. The architecture parameters are optimised from epoch {} of {} on; "
+        "until then their entropy is that of equal choice. The architecture loss is the detection "
+        "loss on the other half of the training set.",
+        run.setting(SEARCH, "search", "cost_weight"),
+        first,
+        run.setting(SEARCH, "search", "epochs"),
+    )
+    between = paragraph(
+        "Screening: probability of each candidate, averaged over layers (Figure 4 of the paper), and "
+        "the number of candidates alive. Grey: removed ones, up to their removal."
+    )
+    return Section(
+        "curves", "Search curves", (intro, Group(search), between, Group(screenings)), "Curves"
+    )
+
+
+def training_section(run: Run, settings: ReportConfig) -> Section:
+    """Loss and AP of the detector's training, accuracy of the pretrainings."""
+    accuracies = ", ".join(
+        f"{name} {percent(run.accuracy(folder))} %" for name, folder in PRETRAININGS
+    )
+    intro = paragraph("Validation accuracy after pretraining: {}.", accuracies)
+    figures = (_detector(run.history(DETECTOR)), _pretrainings(run))
+    return Section("training", "Training", (intro, Group(figures)))
+
+
+def _losses(history: History) -> Figure:
+    def paint(canvas: Canvas) -> None:
+        axes = canvas.add_subplot()
+        curve(axes, history.series("loss"), "weights", SERIES[0])
+        curve(axes, history.series("architecture_loss"), "architecture", SERIES[1])
+        axes.set(xlabel="iteration", ylabel="detection loss")
+        legend(canvas, axes)
+
+    return chart("search_loss", "Search: loss of the two alternating updates", paint)
+
+
+def _entropy(run: Run, history: History) -> Figure:
+    def paint(canvas: Canvas) -> None:
+        axes = canvas.add_subplot()
+        for component in COMPONENTS:
+            colour = COMPONENT_COLOURS[component]
+            curve(axes, history.series(f"entropy/{component}"), component, colour)
+            equal = math.log(len(run.scores.components[component].operations))
+            axes.axhline(equal, color=colour, lw=0.8, ls=(0, (2, 3)))
+        axes.set(xlabel="iteration", ylabel="mean entropy of a layer, nats")
+        legend(canvas, axes)
+
+    return chart("search_entropy", "Search: entropy of α, β and γ (dotted: equal choice)", paint)
+
+
+def _expected_cost(history: History) -> Figure:
+    xs, ys = history.series("expected_gmacs")
+    unit, factor = ("GMACs", 1.0) if max(ys, default=1.0) >= 0.1 else ("MMACs", 1e3)
+
+    def paint(canvas: Canvas) -> None:
+        axes = canvas.add_subplot()
+        curve(axes, (xs, [factor * y for y in ys]), None, SERIES[2])
+        axes.set(xlabel="iteration", ylabel=f"expected cost, {unit}")
+        axes.ticklabel_format(useOffset=False)
+
+    return chart("search_cost", "Search: expected cost of the searched layers (Eq. 7)", paint)
+
+
+def _candidates(component: str, history: History, space: SubSearchSpace) -> Figure:
+    end = max((record["iteration"] for record in history.records), default=0.0)
+
+    def paint(canvas: Canvas) -> None:
+        upper, lower = canvas.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+        for removal in space.removed:
+            xs, ys = history.series(f"probability/{component}/{removal.operation}")
+            points = _percent(([*xs, float(removal.iteration)], [*ys, removal.score]))
+            curve(upper, points, None, MUTED, lw=0.8, alpha=0.45, marker="")
+        for number, name in enumerate(space.kept):
+            points = _percent(history.series(f"probability/{component}/{name}"))
+            colour = SERIES[number] if number < len(SERIES) else MUTED
+            label = name if number < len(SERIES) else None
+            curve(upper, points, label, colour, marker="")
+        upper.set_ylabel("probability, %")
+        alive = len(space.scores)
+        xs, ys = [0.0], [float(alive)]
+        for removal in space.removed:
+            alive -= 1
+            xs.append(float(removal.iteration))
+            ys.append(float(alive))
+        curve(
+            lower, ([*xs, end], [*ys, ys[-1]]), None, SERIES[0], drawstyle="steps-post", marker=""
+        )
+        lower.set(xlabel="iteration", ylabel="alive", ylim=(0, 1.15 * len(space.scores)))
+        lower.yaxis.set_major_locator(MaxNLocator(3, integer=True))
+        legend(canvas, upper, columns=2)
+
+    return chart(
+        f"candidates_{component}",
+        f"Screening the {component}: candidates",
+        paint,
+        (CHART[0], 4.2),
+    )
+
+
+def _detector(history: History) -> Figure:
+    def paint(canvas: Canvas) -> None:
+        upper, lower = canvas.subplots(2, 1, sharex=True)
+        curve(upper, history.series("loss"), None, SERIES[0])
+        upper.set_ylabel("loss")
+        for key, colour in (("AP50", SERIES[1]), ("AP", SERIES[2])):
+            curve(lower, _percent(history.series(key)), key, colour)
+        lower.set(xlabel="iteration", ylabel="validation, %")
+        lower.set_ylim(bottom=0)
+        legend(canvas, lower)
+
+    return chart(
+        "detector_training", "The detector: training loss and validation AP", paint, (CHART[0], 3.7)
+    )
+
+
+def _pretrainings(run: Run) -> Figure:
+    def paint(canvas: Canvas) -> None:
+        axes = canvas.add_subplot()
+        for (name, folder), colour in zip(PRETRAININGS, SERIES, strict=False):
+            points = run.history(folder).series("validation_accuracy", by="epoch")
+            curve(axes, _percent(points), name, colour)
+        axes.set(xlabel="epoch", ylabel="validation accuracy, %")
+        axes.set_ylim(bottom=0)
+        if axes.dataLim.width < 1:
+            axes.set_xlim(axes.dataLim.x0 - 0.5, axes.dataLim.x1 + 0.5)
+        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+        axes.axhline(0, color=GRID, lw=0.8)
+        legend(canvas, axes, columns=2)
+
+    return chart(
+        "pretraining", "Classification pretraining of the backbones", paint, (CHART[0], 3.7)
+    )
+
+
+def _percent(points: tuple[list[float], list[float]]) -> tuple[list[float], list[float]]:
+    return points[0], [100 * y for y in points[1]]

@@ -1,0 +1,248 @@
+"""What the report reads of a run: the stages' files, typed, and the manifests they descend from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, TypeAdapter, ValidationError
+
+from pipeline.artifacts.errors import ArtifactError
+from pipeline.artifacts.files import read_json
+from pipeline.artifacts.manifest import MANIFEST, Manifest
+from pipeline.data.index import FILE_NAME, DatasetIndex
+from pipeline.search_space.architecture import COMPONENTS, Architecture
+from pipeline.search_space.names import OperationName
+
+DATASET = "data/detection"
+SCREENING = "hit_detector/screening"
+SEARCH = "hit_detector/search"
+DETECTOR = "hit_detector/detector"
+EVALUATION = "hit_detector/evaluation"
+
+
+class _Read(BaseModel):
+    # files may gain keys that this page does not show
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class ComponentCost(_Read):
+    """Counts of one component; `paper_flops` in the papers' convention."""
+
+    params: int
+    macs: int
+    paper_flops: int
+
+
+class Metrics(_Read):
+    """`metrics.json` of an evaluation: AP and AR are fractions, None without objects to find."""
+
+    AP: float | None
+    AP50: float | None
+    AP75: float | None
+    APS: float | None
+    APM: float | None
+    APL: float | None
+    AR1: float | None
+    AR10: float | None
+    AR100: float | None
+    ARS: float | None
+    ARM: float | None
+    ARL: float | None
+    AP_per_class: dict[str, float | None]
+    params: int
+    macs: int
+    components: dict[str, ComponentCost]
+    input_size: tuple[PositiveInt, PositiveInt]
+    proposals: int
+    images: int
+
+
+class Speed(_Read):
+    """`speed.json`: seconds of one image, one at a time."""
+
+    seconds_per_image: float
+    device: str
+    threads: int
+    images: int
+
+
+class Detection(_Read):
+    """One detection in COCO's result format; `bbox` is x, y, width, height in pixels."""
+
+    image_id: int
+    category_id: int
+    bbox: tuple[float, float, float, float]
+    score: float
+
+
+class Removal(_Read):
+    """A candidate that a screening removed; epochs and iterations count from 1."""
+
+    epoch: int
+    iteration: int
+    operation: OperationName
+    score: float
+
+
+class SubSearchSpace(_Read):
+    """`sub_search_space.json`: `kept` in order of falling score, `removed` in order of time."""
+
+    kept: tuple[OperationName, ...] = Field(min_length=1)
+    scores: dict[OperationName, float]
+    removed: tuple[Removal, ...]
+
+
+class LayerScores(_Read):
+    """Probability of each operation in one layer."""
+
+    name: str
+    probabilities: tuple[float, ...]
+
+
+class ComponentScores(_Read):
+    """The searched layers of one component; `operations` are the columns."""
+
+    operations: tuple[OperationName, ...]
+    layers: tuple[LayerScores, ...]
+
+
+class Scores(_Read):
+    """`scores.json` of the search."""
+
+    components: dict[str, ComponentScores]
+
+
+class History(_Read):
+    """`history.json`: flat records; keys that do not apply are absent."""
+
+    records: tuple[dict[str, float], ...]
+
+    def series(self, key: str, by: str = "iteration") -> tuple[list[float], list[float]]:
+        """Positions and values of the records that hold `key`."""
+        found = [(record[by], record[key]) for record in self.records if key in record]
+        return [x for x, _ in found], [y for _, y in found]
+
+
+class Accuracy(_Read):
+    """`metrics.json` of a pretraining."""
+
+    accuracy: float
+
+
+Model = TypeVar("Model")
+
+
+def read_as(path: Path, kind: type[Model]) -> Model:
+    """Read a JSON file as a model, or as a type such as `list[Detection]`.
+
+    Raises:
+        ArtifactError: the file is missing or not JSON, or a key is missing or wrong; names both.
+    """
+    return parse_as(read_json(path), kind, path)
+
+
+def parse_as(content: Any, kind: type[Model], path: Path) -> Model:
+    """Validate what `path` holds; raises as `read_as` does."""
+    try:
+        return TypeAdapter(kind).validate_python(content)
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors()
+        )
+        raise ArtifactError(f"{path} is not what the report needs: {problems}") from error
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run's folder, `results/<run>`; every property reads its file once, when it is asked for.
+
+    Properties raise `ArtifactError` when a file is missing or is not in its format.
+    """
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """The run's name."""
+        return self.path.absolute().name
+
+    @cached_property
+    def dataset(self) -> DatasetIndex:
+        """The detection dataset."""
+        path = self.path / DATASET / FILE_NAME
+        try:
+            return DatasetIndex.load(path)
+        except (OSError, ValueError) as error:
+            raise ArtifactError(f"{path} cannot be used: {error}") from error
+
+    @cached_property
+    def metrics(self) -> Metrics:
+        """Accuracy and cost of the searched detector."""
+        return read_as(self.path / EVALUATION / "metrics.json", Metrics)
+
+    @cached_property
+    def speed(self) -> Speed:
+        """Speed of the searched detector."""
+        return read_as(self.path / EVALUATION / "speed.json", Speed)
+
+    @cached_property
+    def architecture(self) -> Architecture:
+        """The searched detector's architecture."""
+        return Architecture.load(self.path / DETECTOR / "architecture.json")
+
+    @cached_property
+    def scores(self) -> Scores:
+        """The search's probabilities."""
+        return read_as(self.path / SEARCH / "scores.json", Scores)
+
+    @cached_property
+    def spaces(self) -> Mapping[str, SubSearchSpace]:
+        """By component, the result of its screening."""
+        return {
+            component: read_as(
+                self.path / SCREENING / component / "sub_search_space.json", SubSearchSpace
+            )
+            for component in COMPONENTS
+        }
+
+    def history(self, folder: str) -> History:
+        """The curves of the stage that published in `folder`, relative to the run."""
+        return read_as(self.path / folder / "history.json", History)
+
+    def accuracy(self, folder: str) -> float:
+        """The validation accuracy of a pretraining, a fraction."""
+        return read_as(self.path / folder / "metrics.json", Accuracy).accuracy
+
+    @cached_property
+    def manifests(self) -> Mapping[str, Manifest]:
+        """The evaluation's manifest and all it descends from, by folder, each after its inputs."""
+        found: dict[str, Manifest] = {}
+
+        def visit(folder: str) -> None:
+            manifest = Manifest.load(self.path / folder / MANIFEST)
+            for origin in manifest.inputs.values():
+                source, _, file = origin.path.rpartition("/")
+                if file == MANIFEST and source not in found:
+                    visit(source)
+            found[folder] = manifest
+
+        visit(EVALUATION)
+        return found
+
+    def setting(self, folder: str, *keys: str) -> Any:
+        """A value of the config that the stage in `folder` ran with, as its manifest tells.
+
+        Raises:
+            ArtifactError: the config holds no such key.
+        """
+        value: Any = self.manifests[folder].config
+        for key in keys:
+            if not isinstance(value, dict) or key not in value:
+                path = self.path / folder / MANIFEST
+                raise ArtifactError(f"{path}: the config has no key {'.'.join(keys)}")
+            value = value[key]
+        return value

@@ -1,0 +1,83 @@
+"""The report of a run: one HTML page without scripts or links to load, its figures and its tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from pipeline.config.evaluation import ReportConfig
+from pipeline.report.accuracy import accuracy_section
+from pipeline.report.architecture import architecture_section
+from pipeline.report.cost import cost_section
+from pipeline.report.curves import search_section, training_section
+from pipeline.report.detections import detections_section
+from pipeline.report.heatmaps import heatmaps_section
+from pipeline.report.inputs import Run
+from pipeline.report.records import data_section, reproducibility_section, time_section
+from pipeline.report.screening import screening_section
+from pipeline.report.section import Section
+from pipeline.report.summary import summary_section
+
+FINGERPRINT_FILES = ("page.html.j2",)
+
+SECTIONS: tuple[Callable[[Run, ReportConfig], Section], ...] = (
+    summary_section,
+    detections_section,
+    accuracy_section,
+    cost_section,
+    architecture_section,
+    heatmaps_section,
+    screening_section,
+    search_section,
+    training_section,
+    time_section,
+    data_section,
+    reproducibility_section,
+)
+"""The page from top to bottom."""
+
+
+def build_report(run: Path, settings: ReportConfig) -> dict[str, bytes]:
+    """Draw the report of a run; the same files give the same bytes.
+
+    Args:
+        run: the run's folder, `results/<run>`, with everything up to the evaluation.
+        settings: the `report` section.
+
+    Returns:
+        Content by path relative to the run: `report.html`, `figures/*.svg`, `tables/*.csv`.
+
+    Raises:
+        ArtifactError: a file of the run is missing or is not in its format; the message names it.
+    """
+    source = Run(run)
+    sections = [section(source, settings) for section in SECTIONS]
+    manifests = source.manifests.values()
+    page = (
+        _environment()
+        .get_template(FINGERPRINT_FILES[0])
+        .render(
+            name=source.name,
+            dataset=source.dataset,
+            created=max(manifest.created for manifest in manifests),
+            devices=sorted({manifest.device for manifest in manifests}),
+            sections=sections,
+        )
+    )
+    files = {"report.html": page.encode()}
+    for section in sections:
+        files |= {f"figures/{figure.name}.svg": figure.file() for figure in section.figures}
+        files |= {f"tables/{table.name}.csv": table.csv() for table in section.tables}
+    return files
+
+
+def _environment() -> Environment:
+    return Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )

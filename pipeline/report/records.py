@@ -1,0 +1,111 @@
+"""Sections: time of each stage, the data, and what is needed to reproduce the run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pipeline.config.evaluation import ReportConfig
+from pipeline.report.inputs import EVALUATION, SCREENING, SEARCH, Run
+from pipeline.report.section import Group, Section, paragraph
+from pipeline.report.tables import Cell, Column, Table
+from pipeline.search_space.architecture import COMPONENTS
+
+
+def time_section(run: Run, settings: ReportConfig) -> Section:
+    """Wall time and GPU-hours of every stage that the detector descends from."""
+    rows: list[tuple[Cell, ...]] = [
+        (folder, manifest.wall_seconds, manifest.gpu_hours, manifest.device)
+        for folder, manifest in run.manifests.items()
+    ]
+    manifests = run.manifests.values()
+    seconds = sum(manifest.wall_seconds for manifest in manifests)
+    rows.append(("total", seconds, sum(manifest.gpu_hours for manifest in manifests), ""))
+    table = Table(
+        "time",
+        (
+            Column("stage", "folder"),
+            Column("wall time", "wall_seconds", "seconds", bar=True),
+            Column("GPU-hours", "gpu_hours", "decimal"),
+            Column("device", "device"),
+        ),
+        rows,
+        total=True,
+    )
+    intro = paragraph(
+        "From the manifest of each stage, in the order in which results depend on each other."
+    )
+    return Section("time", "Time", (intro, table))
+
+
+def data_section(run: Run, settings: ReportConfig) -> Section:
+    """Images and objects of each split."""
+    statistics = run.dataset.statistics
+    keys = list(dict.fromkeys(key for counts in statistics.values() for key in counts))
+    table = Table(
+        "data",
+        (Column("split", "split"), *(Column(key, key, "count") for key in keys)),
+        [(split, *(counts.get(key) for key in keys)) for split, counts in statistics.items()],
+    )
+    classes = run.dataset.classes
+    intro = paragraph(
+        "Source: {}. {} classes. Small objects have less than 32² pixels, large ones more than 96².",
+        run.dataset.content.source,
+        len(classes),
+    )
+    listed = Group((paragraph("{}", ", ".join(classes)),), "fold", f"The {len(classes)} classes")
+    return Section("data", "Data", (intro, table, listed))
+
+
+def reproducibility_section(run: Run, settings: ReportConfig) -> Section:
+    """Seed, versions, the settings that shape the result, and every stage's whole config."""
+    manifest = run.manifests[EVALUATION]
+    screening = f"{SCREENING}/{COMPONENTS[0]}"
+    rows: list[tuple[Cell, ...]] = [
+        ("seed", ", ".join(sorted({str(item.seed) for item in run.manifests.values()}))),
+        ("λ, weight of the cost in the search", str(run.setting(SEARCH, "search", "cost_weight"))),
+        (
+            "μ, weight of the regulariser in screening",
+            str(run.setting(screening, "screening", "mu")),
+        ),
+        ("regulariser", str(run.setting(screening, "screening", "regularizer"))),
+        ("version of the evaluation", manifest.version),
+        ("code of the evaluation", manifest.code),
+        *((f"{name}", version) for name, version in manifest.packages.items()),
+    ]
+    table = Table("reproducibility", (Column("", "name"), Column("", "value")), rows)
+    configs = Table(
+        "settings",
+        (Column("stage", "folder"), Column("setting", "setting"), Column("value", "value")),
+        [
+            (folder, key, value)
+            for folder, item in run.manifests.items()
+            for key, value in flat(item.config)
+        ],
+    )
+    warnings = [
+        paragraph('<b class="warning">{}</b>', sentence) for sentence in mixed_versions(run)
+    ]
+    fold = Group((configs,), "fold", "All settings of all stages")
+    return Section("reproducibility", "Reproducibility", (*warnings, table, fold))
+
+
+def mixed_versions(run: Run) -> list[str]:
+    """A sentence for each stage whose inputs have been made anew since it ran."""
+    return [
+        f"{folder} was made from another version of {source} than the one in this run."
+        for folder, manifest in run.manifests.items()
+        for origin in manifest.inputs.values()
+        if (source := origin.path.rpartition("/")[0]) in run.manifests
+        and run.manifests[source].version != origin.version
+    ]
+
+
+def flat(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """The leaves of a config as dotted keys and JSON."""
+    for key, value in config.items():
+        if isinstance(value, dict):
+            yield from flat(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,120 @@
+"""Tables: rows as plain data, shown as HTML and saved as CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from markupsafe import Markup
+
+from pipeline.report.formats import DASH, decimal, duration, percent, scaled
+
+Cell = str | int | float | None
+"""A table's value as the run gave it; None where it is not defined."""
+
+Kind = Literal["text", "count", "scaled", "percent", "seconds", "decimal"]
+"""How a column is shown; the CSV file always holds the plain value."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: `title` on the page, `key` in the CSV file, and whether a bar shows the size."""
+
+    title: str
+    key: str
+    kind: Kind = "text"
+    bar: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table with a name for its file.
+
+    Attributes:
+        name: file name without `.csv`.
+        columns: from left to right.
+        rows: a cell for each column.
+        caption: a sentence above the table.
+        total: whether the last row is the sum of those before.
+        hidden: whether it is only a file, because a figure shows the same.
+    """
+
+    name: str
+    columns: Sequence[Column]
+    rows: Sequence[Sequence[Cell]]
+    caption: str = ""
+    total: bool = False
+    hidden: bool = False
+
+    def csv(self) -> bytes:
+        """The table as a CSV file in UTF-8; an undefined value is an empty field."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(column.key for column in self.columns)
+        writer.writerows(self.rows)
+        return text.getvalue().encode()
+
+    def html(self) -> Markup:
+        """The table for the page; nothing when it is hidden."""
+        if self.hidden:
+            return Markup("")
+        parts = [Markup('<div class="scroll"><table>')]
+        if self.caption:
+            parts.append(Markup("<caption>{}</caption>").format(self.caption))
+        heads = Markup("").join(
+            Markup('<th scope="col" class="{}">{}</th>').format(
+                f"{_class(column)} barred" if column.bar else _class(column), column.title
+            )
+            for column in self.columns
+        )
+        parts.append(Markup("<thead><tr>{}</tr></thead><tbody>").format(heads))
+        body = self.rows[:-1] if self.total else self.rows
+        largest = [
+            max((_size(row[index]) for row in body), default=0.0)
+            for index in range(len(self.columns))
+        ]
+        for number, row in enumerate(self.rows):
+            last = self.total and number == len(self.rows) - 1
+            cells = Markup("").join(
+                _cell(column, value, 0.0 if last else top)
+                for column, value, top in zip(self.columns, row, largest, strict=True)
+            )
+            name = Markup(' class="total"') if last else ""
+            parts.append(Markup("<tr{}>{}</tr>").format(name, cells))
+        parts.append(Markup("</tbody></table></div>"))
+        return Markup("").join(parts)
+
+
+def show(value: Cell, kind: Kind) -> str:
+    """A value as the page shows it."""
+    if value is None:
+        return DASH
+    if isinstance(value, str):
+        return value
+    if kind == "count":
+        return f"{value:,}".replace(",", "\u202f")
+    formats = {"scaled": scaled, "percent": percent, "seconds": duration, "decimal": decimal}
+    return formats[kind](value) if kind in formats else str(value)
+
+
+def _class(column: Column) -> str:
+    return "text" if column.kind == "text" else "number"
+
+
+def _size(value: Cell) -> float:
+    return float(value) if isinstance(value, int | float) else 0.0
+
+
+def _cell(column: Column, value: Cell, largest: float) -> Markup:
+    text = show(value, column.kind)
+    if column.bar and largest > 0:
+        bar = Markup('<span class="bar"><i style="width:{:.1f}%"></i></span>').format(
+            100 * _size(value) / largest
+        )
+        return Markup('<td class="{} barred"><b>{}</b>{}</td>').format(_class(column), text, bar)
+    if column.bar:
+        return Markup('<td class="{} barred"><b>{}</b></td>').format(_class(column), text)
+    return Markup('<td class="{}">{}</td>').format(_class(column), text)

@@ -1,0 +1,253 @@
+"""What every stage script shares: arguments, input checks, the work folder, publishing."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import torch
+from pydantic import ValidationError
+
+from pipeline.artifacts.files import json_bytes
+from pipeline.artifacts.manifest import MANIFEST, Origin, input_record, open_artifact
+from pipeline.artifacts.publish import Content, publish
+from pipeline.artifacts.work import WorkFolder
+from pipeline.config.base import Section
+from pipeline.config.problems import describe
+from pipeline.errors import DetSearchError
+from pipeline.training.device import choose_device
+from pipeline.training.loop import Interrupted, Record, Task, run_loop
+from pipeline.training.seeding import seed_everything
+
+INTERRUPTED = 75
+"""Exit code of a stage that stopped with a committed checkpoint: run it again to continue."""
+
+log = logging.getLogger("detsearch")
+
+S = TypeVar("S", bound=Section)
+
+
+@dataclass(frozen=True)
+class Stage(Generic[S]):
+    """What a stage works with.
+
+    Attributes:
+        name: of the stage, as in its module.
+        settings: its validated config sections.
+        inputs: the folders of the artifacts it reads, by argument name; their digests were checked.
+        options: further arguments, such as the component.
+        folder: where it publishes.
+        work: its private folder.
+        seed: of the run.
+        device: where it computes.
+        checkpoint_seconds: between two checkpoints.
+    """
+
+    name: str
+    settings: S
+    inputs: Mapping[str, Path]
+    options: Mapping[str, str]
+    folder: Path
+    work: WorkFolder
+    seed: int
+    device: torch.device
+    checkpoint_seconds: float
+
+    def train(self, task: Task, title: str, log_interval: int) -> list[Record]:
+        """Run a task through the training loop; returns its history."""
+        return run_loop(
+            task,
+            self.work,
+            seed=self.seed,
+            title=title,
+            log_interval=log_interval,
+            checkpoint_seconds=self.checkpoint_seconds,
+        )
+
+    def fresh_folder(self, name: str) -> Path:
+        """An empty folder in the work folder, from which files are published by renaming."""
+        folder = self.work.path / name
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        return folder
+
+
+def history_bytes(history: list[Record]) -> bytes:
+    """The content of `history.json`."""
+    return json_bytes({"format": 1, "records": history})
+
+
+Run = Callable[[Stage[S]], Mapping[str, Content]]
+"""A stage: from its settings and inputs to the files it publishes."""
+
+
+def stage_main(
+    run: Run[S],
+    settings: type[S],
+    *,
+    inputs: Sequence[str] = (),
+    optional_inputs: Sequence[str] = (),
+    options: Mapping[str, Sequence[str]] | None = None,
+    argv: Sequence[str] | None = None,
+) -> None:
+    """Run a stage from the command line and exit: 0 when published, 75 to be continued, 1 on an error.
+
+    Args:
+        run: the stage.
+        settings: the model of the sections it uses; others are refused.
+        inputs: names of the artifacts it reads, each an argument that takes any file of one.
+        optional_inputs: names of artifacts that need not be given.
+        options: further arguments with the values they allow.
+        argv: the command line; by default this process's.
+    """
+    module = sys.modules[run.__module__]
+    spec = getattr(module, "__spec__", None)
+    name = (spec.name if spec else run.__module__).rpartition(".")[2]
+    arguments = _parser(
+        name, module.__doc__, settings, inputs, optional_inputs, options or {}
+    ).parse_args(argv)
+    logging.basicConfig(
+        format="%(asctime)s %(message)s", datefmt="%H:%M:%S", level=logging.INFO, force=True
+    )
+    try:
+        _run(name, run, settings, [*inputs, *optional_inputs], options or {}, arguments)
+    except Interrupted as stop:
+        log.warning("%s", stop)
+        sys.exit(INTERRUPTED)
+    except DetSearchError as error:
+        log.error("%s: %s", name, error)
+        sys.exit(1)
+
+
+def _parser(
+    name: str,
+    doc: str | None,
+    settings: type[Section],
+    inputs: Sequence[str],
+    optional_inputs: Sequence[str],
+    options: Mapping[str, Sequence[str]],
+) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=f"python -m pipeline.stages.{name}",
+        description=doc,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    sections = ", ".join(settings.model_fields) or "none"
+    parser.add_argument(
+        "--settings", required=True, help=f"config sections as JSON, exactly: {sections}"
+    )
+    for argument in (*inputs, *optional_inputs):
+        parser.add_argument(
+            f"--{argument}",
+            type=Path,
+            required=argument in inputs,
+            help="any file of the artifact that is read",
+        )
+    for argument, values in options.items():
+        parser.add_argument(f"--{argument}", choices=values, required=True)
+    parser.add_argument(
+        "--manifest",
+        type=Path,
+        required=True,
+        help="manifest.json to publish, with the stage's files beside it",
+    )
+    parser.add_argument(
+        "--run-folder",
+        type=Path,
+        default=os.environ.get("DETSEARCH_RUN", "."),
+        help="results/<run>, to which the manifest's paths are relative",
+    )
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--code", default="untracked", help="fingerprint of the stage's code")
+    parser.add_argument(
+        "--device",
+        choices=("auto", "cpu", "cuda"),
+        default=os.environ.get("DETSEARCH_DEVICE", "auto"),
+    )
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument(
+        "--checkpoint-seconds",
+        type=float,
+        default=float(os.environ.get("DETSEARCH_CHECKPOINT_SECONDS", "60")),
+    )
+    return parser
+
+
+def _run(
+    name: str,
+    run: Run[S],
+    settings: type[S],
+    inputs: Sequence[str],
+    options: Mapping[str, Sequence[str]],
+    arguments: argparse.Namespace,
+) -> None:
+    began = time.monotonic()
+    sections = _sections(settings, arguments.settings)
+    device = choose_device(arguments.device)
+    torch.set_num_threads(arguments.threads)
+    torch.use_deterministic_algorithms(True, warn_only=device.type != "cpu")
+    seed_everything(arguments.seed, name)
+
+    given = vars(arguments)
+    if arguments.manifest.name != MANIFEST:
+        raise DetSearchError(f"--manifest must be named {MANIFEST}, not {arguments.manifest.name}")
+    files_given = {argument: given[argument.replace("-", "_")] for argument in inputs}
+    folders = {argument: path.parent for argument, path in files_given.items() if path}
+    for folder in folders.values():
+        open_artifact(folder / MANIFEST)
+    chosen = {option: getattr(arguments, option) for option in options}
+    origin = Origin(
+        stage=name,
+        config={**sections.model_dump(mode="json"), **chosen},
+        code=None if arguments.code == "untracked" else arguments.code,
+        inputs={
+            argument: input_record(folder / MANIFEST, arguments.run_folder)
+            for argument, folder in folders.items()
+        },
+        seed=arguments.seed,
+    )
+    out = arguments.manifest.parent
+    work = WorkFolder(out / "work", origin.version)
+    files = run(
+        Stage(
+            name=name,
+            settings=sections,
+            inputs=folders,
+            options=chosen,
+            folder=out,
+            work=work,
+            seed=arguments.seed,
+            device=device,
+            checkpoint_seconds=arguments.checkpoint_seconds,
+        )
+    )
+    seconds = time.monotonic() - began
+    publish(
+        out,
+        files,
+        origin,
+        device="cpu" if device.type == "cpu" else torch.cuda.get_device_name(device),
+        wall_seconds=seconds,
+        gpu_hours=0.0 if device.type == "cpu" else seconds / 3600,
+    )
+    work.clear()
+    log.info("%s: published in %s after %.1f s", name, out, seconds)
+
+
+def _sections(settings: type[S], text: str) -> S:
+    try:
+        return settings.model_validate(json.loads(text))
+    except json.JSONDecodeError as error:
+        raise DetSearchError(f"--settings is not JSON: {error}") from None
+    except ValidationError as error:
+        lines = "; ".join(describe(problem) for problem in error.errors())
+        raise DetSearchError(f"--settings: {lines}") from None

@@ -1,0 +1,28 @@
+"""Decode the searched architecture: in each layer the operation with the highest score (section 3.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pipeline.artifacts.files import json_bytes, read_json
+from pipeline.artifacts.publish import Content
+from pipeline.config.base import Section
+from pipeline.hit_detector.search import derive
+from pipeline.search_space.architecture import Architecture
+from pipeline.stages.base import Stage, stage_main
+
+
+class Settings(Section):
+    """The stage uses nothing of the config."""
+
+
+def run(stage: Stage[Settings]) -> Mapping[str, Content]:
+    """Read the scores and the supernet's architecture; publish the network's."""
+    folder = stage.inputs["search"]
+    supernet = Architecture.load(folder / "supernet.json")
+    architecture = derive(supernet, read_json(folder / "scores.json"))
+    return {"architecture.json": json_bytes(architecture.model_dump(mode="json"))}
+
+
+if __name__ == "__main__":
+    stage_main(run, Settings, inputs=("search",))

@@ -1,0 +1,62 @@
+"""Evaluate a detector: COCO's twelve numbers, parameters and computation per component, speed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+
+from pipeline.artifacts.files import json_bytes
+from pipeline.artifacts.publish import Content
+from pipeline.config.base import Section
+from pipeline.config.detector import DetectorConfig, Normalization, TestingConfig
+from pipeline.config.evaluation import EvaluationConfig
+from pipeline.config.supernet import CostSetting
+from pipeline.data.index import FILE_NAME, DatasetIndex
+from pipeline.detection.builder import Surroundings
+from pipeline.detection.complexity import detector_complexity
+from pipeline.detection.dataset import build_dataset
+from pipeline.detection.detector_folder import load_detector
+from pipeline.detection.evaluation import coco_metrics, detect, seconds_per_image
+from pipeline.stages.base import Stage, stage_main
+
+
+class Settings(Section):
+    """What the stage uses of the config."""
+
+    normalization: Normalization
+    detector: DetectorConfig
+    testing: TestingConfig
+    evaluation: EvaluationConfig
+    proposals: CostSetting
+
+
+def run(stage: Stage[Settings]) -> Mapping[str, Content]:
+    """Detect on the validation split; count the cost at the architecture's input size."""
+    settings = stage.settings
+    around = Surroundings(settings.detector, settings.testing, settings.normalization)
+    model, architecture, classes = load_detector(stage.inputs["detector"], around, stage.device)
+    split = DatasetIndex.load(stage.inputs["data"] / FILE_NAME).split("val")
+    dataset = build_dataset(split, classes, settings.detector, train=False)
+    detections = detect(model, dataset, settings.evaluation.batch_size)
+    complexity = detector_complexity(architecture, settings.proposals)
+    metrics = {
+        "format": 1,
+        **coco_metrics(split.annotations, detections),
+        "params": complexity.total.params,
+        "macs": complexity.total.macs,
+        "components": {name: asdict(cost) for name, cost in complexity.components.items()},
+        "input_size": list(architecture.input_size),
+        "proposals": settings.proposals,
+        "images": len(dataset),
+    }
+    return {
+        "metrics.json": json_bytes(metrics),
+        "detections.json": json_bytes(detections, indent=None),
+        "speed.json": json_bytes(
+            seconds_per_image(model, dataset, settings.evaluation.timed_images)
+        ),
+    }
+
+
+if __name__ == "__main__":
+    stage_main(run, Settings, inputs=("data", "detector"))

@@ -1,0 +1,59 @@
+"""Search backbone, neck and head together (Hit-Detector, sections 3.3 and 3.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pipeline.artifacts.files import json_bytes
+from pipeline.artifacts.publish import Content
+from pipeline.artifacts.weights import save_weights
+from pipeline.config.base import Section
+from pipeline.config.detector import DetectorConfig, Normalization
+from pipeline.config.hit_detector import SearchConfig
+from pipeline.config.supernet import SupernetConfig
+from pipeline.detection.builder import Surroundings
+from pipeline.detection.complexity import fill_candidate_macs
+from pipeline.hit_detector.detection import SupernetData, detection_supernet
+from pipeline.hit_detector.search import TrinitySearch, search_scores
+from pipeline.hit_detector.spaces import component_choices, kept_operations
+from pipeline.search_space.architecture import COMPONENTS
+from pipeline.stages.base import Stage, history_bytes, stage_main
+
+
+class Settings(Section):
+    """What the stage uses of the config."""
+
+    supernet: SupernetConfig
+    normalization: Normalization
+    detector: DetectorConfig
+    search: SearchConfig
+
+
+def run(stage: Stage[Settings]) -> Mapping[str, Content]:
+    """Alternate between weights and α, β, γ; publish the scores, and the supernet with its weights."""
+    settings = stage.settings
+    around = Surroundings(detector=settings.detector, normalization=settings.normalization)
+    data = SupernetData.load(stage.inputs["data"], around, settings.search, stage.seed)
+    supernet = detection_supernet(
+        settings.supernet,
+        settings.supernet.depth,
+        {component: kept_operations(stage.inputs[component]) for component in COMPONENTS},
+        around,
+        classes=len(data.classes),
+        backbone=stage.inputs["supernet"],
+        paths=settings.search.paths,
+        device=stage.device,
+    )
+    fill_candidate_macs(supernet.model, supernet.architecture, settings.supernet.proposals)
+    task = TrinitySearch(supernet.model, settings.search, supernet.choices, data.loss, data.streams)
+    history = stage.train(task, "search", settings.search.log_interval)
+    return {
+        "scores.json": json_bytes(search_scores(component_choices(supernet.model))),
+        "supernet.json": json_bytes(supernet.architecture.model_dump(mode="json")),
+        "weights.safetensors": lambda path: save_weights(path, supernet.model.state_dict()),
+        "history.json": history_bytes(history),
+    }
+
+
+if __name__ == "__main__":
+    stage_main(run, Settings, inputs=("data", "supernet", *COMPONENTS))

@@ -1,0 +1,54 @@
+"""Train a detector from its architecture and its pretrained backbone (Hit-Detector, section 4.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pipeline.artifacts.publish import Content
+from pipeline.artifacts.weights import load_weights
+from pipeline.config.base import Section
+from pipeline.config.detector import DetectorConfig, Normalization, TestingConfig
+from pipeline.config.evaluation import TrainingConfig
+from pipeline.data.index import FILE_NAME, DatasetIndex
+from pipeline.detection.builder import Surroundings, build_detector
+from pipeline.detection.dataset import build_dataset
+from pipeline.detection.detector_folder import detector_files, load_strictly
+from pipeline.detection.training import DetectorTraining
+from pipeline.search_space.architecture import Architecture
+from pipeline.stages.base import Stage, history_bytes, stage_main
+
+
+class Settings(Section):
+    """What the stage uses of the config."""
+
+    normalization: Normalization
+    detector: DetectorConfig
+    testing: TestingConfig
+    training: TrainingConfig
+
+
+def run(stage: Stage[Settings]) -> Mapping[str, Content]:
+    """Train, validate at intervals, and publish the detector folder."""
+    settings = stage.settings
+    around = Surroundings(settings.detector, settings.testing, settings.normalization)
+    index = DatasetIndex.load(stage.inputs["data"] / FILE_NAME)
+    architecture = Architecture.load(stage.inputs["architecture"] / "architecture.json")
+    model = build_detector(architecture, around)
+    weights = stage.inputs["backbone"] / "weights.safetensors"
+    load_strictly(model.get_submodule("backbone"), load_weights(weights)[0], weights)
+    classes = list(index.classes)
+    train, val = index.split("train"), index.split("val")
+    task = DetectorTraining(
+        model.to(stage.device),
+        settings.training,
+        build_dataset(train, classes, settings.detector, train=True),
+        (build_dataset(val, classes, settings.detector, train=False), val.annotations),
+        stage.seed,
+    )
+    history = stage.train(task, "detector", settings.training.log_interval)
+    files = detector_files(architecture, model.state_dict(), around, classes, task.metrics)
+    return {**files, "history.json": history_bytes(history)}
+
+
+if __name__ == "__main__":
+    stage_main(run, Settings, inputs=("data", "architecture", "backbone"))

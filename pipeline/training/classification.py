@@ -1,0 +1,159 @@
+"""Training a backbone, or its supernet with fixed α, to classify images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torchvision.datasets import ImageFolder
+from torchvision.transforms import v2
+
+from pipeline.config.detector import Normalization
+from pipeline.config.optimization import Classification
+from pipeline.training.loop import Record
+from pipeline.training.optimization import build_optimizer, learning_rate, step_optimizer
+from pipeline.training.stream import BatchStream
+
+
+def train_transform(settings: Classification, normalization: Normalization) -> v2.Transform:
+    """Random crop and flip; normalised as the detector's images are, since it takes the weights."""
+    return v2.Compose(
+        [
+            v2.PILToTensor(),
+            v2.RandomResizedCrop(settings.image_size, scale=settings.crop_scale, antialias=True),
+            v2.RandomHorizontalFlip(settings.flip),
+            *_normalised(normalization),
+        ]
+    )
+
+
+def test_transform(settings: Classification, normalization: Normalization) -> v2.Transform:
+    """The shorter side resized to the crop's, and the centre."""
+    return v2.Compose(
+        [
+            v2.PILToTensor(),
+            v2.Resize(settings.image_size, antialias=True),
+            v2.CenterCrop(settings.image_size),
+            *_normalised(normalization),
+        ]
+    )
+
+
+def _normalised(normalization: Normalization) -> list[v2.Transform]:
+    return [
+        v2.ToDtype(torch.float32, scale=False),
+        v2.Normalize(list(normalization.mean), list(normalization.std)),
+    ]
+
+
+class Classifier(nn.Module):
+    """A backbone, global average pooling of its last map, and a linear layer."""
+
+    def __init__(self, backbone: nn.Module, channels: int, classes: int) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.fc = nn.Linear(channels, classes)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images (N, 3, H, W) → logits (N, classes)."""
+        return self.fc(self.backbone(images)[-1].mean((2, 3)))
+
+
+class BackbonePretraining:
+    """Classification training; α of a supernet keeps its values (Hit-Detector, section 4.2).
+
+    Args:
+        model: the classifier, on its device.
+        settings: one of the pretraining sections.
+        normalization: as the detector's.
+        folders: ImageFolders of the training and validation images.
+        seed: of the data stream.
+    """
+
+    def __init__(
+        self,
+        model: Classifier,
+        settings: Classification,
+        normalization: Normalization,
+        folders: tuple[Path, Path],
+        seed: int,
+    ) -> None:
+        self.model, self.settings = model, settings
+        train, self.validation = (
+            ImageFolder(str(folder), transform)
+            for folder, transform in zip(
+                folders,
+                (train_transform(settings, normalization), test_transform(settings, normalization)),
+                strict=True,
+            )
+        )
+        self.stream = BatchStream(train, settings.batch_size, seed, workers=settings.workers)
+        self.epoch_length = self.stream.epoch_length
+        self.iterations = settings.epochs * self.epoch_length
+        weights = [p for name, p in model.named_parameters() if not name.endswith("alpha")]
+        self.optimizer = build_optimizer(weights, settings.optimizer)
+        self.accuracy = 0.0
+        self._batches: Iterator[Any] = iter(())
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return self.model.fc.weight.device
+
+    def start(self, iteration: int) -> None:
+        """Open the data stream."""
+        self.model.train()
+        self._batches = self.stream.starting_at(iteration, self.iterations)
+
+    def fetch(self, iteration: int) -> Any:
+        """The next training batch."""
+        return next(self._batches)
+
+    def step(self, iteration: int, data: Any) -> Record:
+        """One update of the weights."""
+        images, labels = (part.to(self.device) for part in data)
+        rate = learning_rate(self.settings.optimizer, iteration, self.iterations, self.epoch_length)
+        logits = self.model(images)
+        loss = functional.cross_entropy(
+            logits, labels, label_smoothing=self.settings.label_smoothing
+        )
+        step_optimizer(self.optimizer, loss, self.settings.optimizer, rate)
+        right = (logits.detach().argmax(1) == labels).float().mean()
+        return {"loss": loss.item(), "accuracy": right.item(), "lr": rate}
+
+    def end_epoch(self, epoch: int) -> Record:
+        """Validate after the last epoch."""
+        if epoch != self.settings.epochs:
+            return {}
+        self.accuracy = self.validate()
+        return {"validation_accuracy": self.accuracy}
+
+    @torch.no_grad()
+    def validate(self) -> float:
+        """Fraction of the validation images whose class is predicted first."""
+        self.model.eval()
+        loader = torch.utils.data.DataLoader(
+            self.validation, self.settings.batch_size, num_workers=self.settings.workers
+        )
+        right = sum(
+            int((self.model(images.to(self.device)).argmax(1) == labels.to(self.device)).sum())
+            for images, labels in loader
+        )
+        self.model.train()
+        return right / len(self.validation)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Model and optimiser."""
+        return {
+            "model": dict(self.model.state_dict()),
+            "optimizer": self.optimizer.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Model and optimiser."""
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])

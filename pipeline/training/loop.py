@@ -1,0 +1,195 @@
+"""The one training loop: every stage that trains runs its task through it.
+
+A task says what a step is; the loop seeds each step, resumes from the work folder, checkpoints,
+logs, and stops on a signal with a committed checkpoint.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from rich.progress import Progress, TextColumn, TimeRemainingColumn
+from torch.utils.tensorboard import SummaryWriter
+
+from pipeline.artifacts.work import WorkFolder
+from pipeline.errors import DetSearchError
+from pipeline.training.seeding import seed_everything
+
+Record = dict[str, float]
+"""A line of a training's history: `epoch`, `iteration` and named numbers."""
+
+log = logging.getLogger(__name__)
+
+
+class Interrupted(RuntimeError):
+    """The training stopped on a signal, after committing a checkpoint: run it again to continue."""
+
+
+class DivergedError(DetSearchError):
+    """The loss is not a number any more."""
+
+
+class Task(Protocol):
+    """What the loop trains."""
+
+    iterations: int
+    epoch_length: int
+
+    def start(self, iteration: int) -> None:
+        """Prepare to run from an iteration on (open the data streams there)."""
+
+    def fetch(self, iteration: int) -> Any:
+        """The data of a step."""
+        ...
+
+    def step(self, iteration: int, data: Any) -> Record:
+        """Train one step; returns numbers to log, `loss` among them."""
+        ...
+
+    def end_epoch(self, epoch: int) -> Record:
+        """After each epoch (from 1): numbers to log, or nothing."""
+        ...
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that a resumed run needs, besides the iteration: tensors, numbers, strings."""
+        ...
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take back what `state_dict` gave."""
+
+
+def run_loop(
+    task: Task,
+    work: WorkFolder,
+    *,
+    seed: int,
+    title: str,
+    log_interval: int,
+    checkpoint_seconds: float,
+) -> list[Record]:
+    """Train a task from its last checkpoint, or from the start, to its end.
+
+    Returns:
+        The history: a record every `log_interval` iterations (means over the interval) and one for
+        each epoch that has numbers of its own.
+
+    Raises:
+        Interrupted: SIGTERM or SIGUSR1 came; a checkpoint was committed.
+        DivergedError: the loss became NaN or infinite.
+    """
+    history: list[Record] = []
+    begin = 0
+    sums: dict[str, float] = {}
+    counted = 0
+    checkpoint = work.load_latest()
+    if checkpoint is not None:
+        begin, state = checkpoint
+        task.load_state_dict(state["task"])
+        history, sums, counted = state["history"], state["sums"], state["counted"]
+        log.info("%s: resuming at iteration %d of %d", title, begin, task.iterations)
+
+    writer = SummaryWriter(work.path / "tensorboard", purge_step=begin)
+    task.start(begin)
+    saved = started = time.monotonic()
+    with _stop_signals() as stopped, _progress(title, begin, task.iterations) as advance:
+        for iteration in range(begin, task.iterations):
+            data = task.fetch(iteration)
+            seed_everything(seed, "step", iteration)
+            numbers = task.step(iteration, data)
+            if not math.isfinite(numbers["loss"]):
+                raise DivergedError(
+                    f"{title}: the loss is {numbers['loss']} at iteration {iteration}; "
+                    "a lower learning rate or a clip_norm usually helps"
+                )
+            for name, value in numbers.items():
+                sums[name] = sums.get(name, 0.0) + value
+            counted += 1
+            done = iteration + 1
+            epoch = math.ceil(done / task.epoch_length)
+            if done % log_interval == 0 or done == task.iterations:
+                record = {"epoch": epoch, "iteration": done}
+                record |= {name: value / counted for name, value in sums.items()}
+                sums, counted = {}, 0
+                _note(record, history, writer, title, task.iterations, started, begin)
+            if done % task.epoch_length == 0 and (numbers := task.end_epoch(epoch)):
+                record = {"epoch": epoch, "iteration": done, **numbers}
+                _note(record, history, writer, title, task.iterations, started, begin)
+            advance()
+            due = time.monotonic() - saved > checkpoint_seconds
+            if (stopped or due) and done < task.iterations:
+                work.save(
+                    {
+                        "task": task.state_dict(),
+                        "history": history,
+                        "sums": sums,
+                        "counted": counted,
+                    },
+                    done,
+                )
+                saved = time.monotonic()
+            if stopped and done < task.iterations:
+                raise Interrupted(f"{title}: stopped by signal at iteration {done}; run again")
+    writer.close()
+    return history
+
+
+def _note(
+    record: Record,
+    history: list[Record],
+    writer: SummaryWriter,
+    title: str,
+    iterations: int,
+    started: float,
+    begin: int,
+) -> None:
+    history.append(record)
+    iteration = int(record["iteration"])
+    for name, value in record.items():
+        writer.add_scalar(name, value, iteration)
+    shown = " ".join(
+        f"{name} {value:.4g}"
+        for name, value in record.items()
+        if name not in ("epoch", "iteration") and not name.startswith("probability/")
+    )
+    pace = (time.monotonic() - started) / (iteration - begin)
+    log.info(
+        "%s: epoch %d, %d/%d, %.3f s/it, %.0f s left: %s",
+        title,
+        record["epoch"],
+        iteration,
+        iterations,
+        pace,
+        pace * (iterations - iteration),
+        shown,
+    )
+
+
+@contextmanager
+def _stop_signals() -> Iterator[list[int]]:
+    """Collect SIGTERM and SIGUSR1 while open; the list is empty (false) until one comes."""
+    received: list[int] = []
+    before = {
+        number: signal.signal(number, lambda number, frame: received.append(number))
+        for number in (signal.SIGTERM, signal.SIGUSR1)
+    }
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _progress(title: str, begin: int, total: int) -> Iterator[Any]:
+    """A progress bar on a terminal; nothing in a log, where the lines of `_note` say the same."""
+    columns = (*Progress.get_default_columns()[:3], TextColumn("{task.completed}/{task.total}"))
+    with Progress(*columns, TimeRemainingColumn(), transient=True) as progress:
+        progress.disable = not progress.console.is_terminal
+        bar = progress.add_task(title, total=total, completed=begin)
+        yield lambda: progress.advance(bar)

@@ -1,0 +1,62 @@
+"""Optimisers and learning rates from the config; a rate is a function of the iteration alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import torch
+from torch import nn
+
+from pipeline.config.optimization import Optimizer
+
+
+def build_optimizer(
+    parameters: Iterable[nn.Parameter], settings: Optimizer
+) -> torch.optim.Optimizer:
+    """SGD with momentum, or AdamW."""
+    parameters = list(parameters)
+    if settings.type == "adamw":
+        return torch.optim.AdamW(parameters, lr=settings.lr, weight_decay=settings.weight_decay)
+    return torch.optim.SGD(
+        parameters,
+        lr=settings.lr,
+        momentum=settings.momentum,
+        weight_decay=settings.weight_decay,
+    )
+
+
+def learning_rate(settings: Optimizer, iteration: int, iterations: int, epoch_length: int) -> float:
+    """Learning rate at an iteration: linear warm-up, then cosine to zero, or steps of a tenth.
+
+    Args:
+        settings: the optimiser's section.
+        iteration: from 0.
+        iterations: length of the whole training.
+        epoch_length: iterations an epoch, the unit of the milestones.
+    """
+    if settings.schedule == "cosine":
+        factor = 0.5 * (1 + math.cos(math.pi * iteration / iterations))
+    else:
+        passed = sum(iteration >= epoch * epoch_length for epoch in settings.milestones)
+        factor = 0.1**passed
+    if iteration < settings.warmup_iterations:
+        factor *= max(1e-3, iteration / settings.warmup_iterations)
+    return settings.lr * factor
+
+
+def step_optimizer(
+    optimizer: torch.optim.Optimizer,
+    loss: torch.Tensor,
+    settings: Optimizer,
+    rate: float,
+) -> None:
+    """One update: set the rate, backward, clip, step."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    if settings.clip_norm is not None:
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        torch.nn.utils.clip_grad_norm_(parameters, settings.clip_norm)
+    optimizer.step()

@@ -1,0 +1,103 @@
+"""Batches as a function of (seed, iteration): a stream can be entered at any position.
+
+No state is kept anywhere: the order of an epoch derives from the seed and the epoch's number, the
+augmentation of a sample from the seed, the epoch and the sample's index. So the number of loading
+processes does not change what is loaded, and resuming needs the iteration's number only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from torch.utils.data import DataLoader, Dataset
+
+from pipeline.training.seeding import derive_seed, seed_everything
+
+Position = tuple[int, int]
+
+
+class _Seeded(Dataset):
+    """A dataset indexed by (epoch, index), whose random transforms are seeded by both."""
+
+    def __init__(self, dataset: Any, seed: int) -> None:
+        self.dataset, self.seed = dataset, seed
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, position: Position) -> Any:
+        epoch, index = position
+        seed_everything(self.seed, "sample", epoch, index)
+        return self.dataset[index]
+
+
+class BatchStream:
+    """An endless sequence of shuffled batches, epoch after epoch; the last partial batch is dropped.
+
+    Args:
+        dataset: anything with `len` and integer indexing.
+        batch_size: samples a batch.
+        seed: the stream's own seed.
+        workers: loading processes; 0 loads in this one.
+        collate: makes a batch of a list of samples.
+
+    Raises:
+        ValueError: the dataset holds less than one batch.
+    """
+
+    def __init__(
+        self,
+        dataset: Any,
+        batch_size: int,
+        seed: int,
+        *,
+        workers: int = 0,
+        collate: Callable[[list[Any]], Any] | None = None,
+    ) -> None:
+        if len(dataset) < batch_size:
+            raise ValueError(
+                f"a batch of {batch_size} was asked for, but the training set holds only "
+                f"{len(dataset)} samples: lower batch_size"
+            )
+        self.dataset, self.batch_size, self.seed = dataset, batch_size, seed
+        self.workers, self.collate = workers, collate
+        self.epoch_length = len(dataset) // batch_size
+
+    def positions(self, iteration: int) -> list[Position]:
+        """(epoch, index) of each sample of a batch."""
+        epoch, batch = divmod(iteration, self.epoch_length)
+        order = self._order(epoch)
+        start = batch * self.batch_size
+        return [(epoch, int(index)) for index in order[start : start + self.batch_size]]
+
+    def _order(self, epoch: int) -> Sequence[int]:
+        generator = np.random.default_rng(derive_seed(self.seed, "order", epoch))
+        return generator.permutation(len(self.dataset)).tolist()
+
+    def starting_at(self, iteration: int, stop: int) -> Iterator[Any]:
+        """The batches of iterations `iteration` … `stop - 1`."""
+
+        def sampler() -> Iterator[list[Position]]:
+            for current in range(iteration, stop):
+                yield self.positions(current)
+
+        return iter(
+            DataLoader(
+                _Seeded(self.dataset, self.seed),
+                batch_sampler=_Once(sampler),
+                num_workers=self.workers,
+                collate_fn=self.collate,
+            )
+        )
+
+
+class _Once:
+    """A batch sampler around a generator function."""
+
+    def __init__(self, generate: Callable[[], Iterator[list[Position]]]) -> None:
+        self.generate = generate
+
+    def __iter__(self) -> Iterator[list[Position]]:
+        return self.generate()

@@ -1,0 +1,75 @@
+"""What all rules share: the validated config, where results go, and how a stage is launched."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(workflow.basedir))
+
+from pipeline.artifacts.fingerprint import code_fingerprint
+from pipeline.artifacts.manifest import recorded_code
+from pipeline.config.root import ConfigError, load_config
+from pipeline.config.sections import sections
+from pipeline.search_space.architecture import COMPONENTS
+
+try:
+    CONFIG = load_config(config)
+except ConfigError as error:
+    raise WorkflowError(str(error)) from None
+
+RUN = Path("results") / CONFIG.run.name
+LOGS = RUN / "logs"
+BENCHMARKS = RUN / "benchmarks"
+HIT = RUN / "hit_detector"
+
+# Where a stage runs does not make its results stale, so this is in no rule's params.
+shell.prefix(
+    "set -euo pipefail;"
+    f" export PATH={Path(sys.executable).parent}:$PATH"
+    f" PYTHONPATH={workflow.basedir}"
+    f" DETSEARCH_RUN={RUN}"
+    f" DETSEARCH_DEVICE={CONFIG.run.device}"
+    f" DETSEARCH_CHECKPOINT_SECONDS={CONFIG.run.checkpoint_seconds}; "
+)
+
+
+def settings(*names: str, **renamed: str) -> str:
+    """The config sections that a stage uses, as JSON: what Snakemake tracks is what it gets."""
+    return sections(CONFIG, *names, **renamed)
+
+
+def tracked(stage: str, folder: Path) -> dict[str, object]:
+    """The params of every stage besides its settings: the seed, and the fingerprint of its code.
+
+    With `run.track_code: false` it is that of the code which made what is in the folder.
+    """
+
+    def recorded(wildcards) -> str:
+        return recorded_code(Path(str(folder).format(**wildcards)))
+
+    code = recorded
+    if CONFIG.run.track_code:
+        code = code_fingerprint(f"pipeline.stages.{stage}", Path(workflow.basedir))
+    return {"seed": CONFIG.run.seed, "code": code}
+
+
+def heavy(minutes: int = 720) -> dict[str, int]:
+    """Resources of a stage that trains."""
+    return {"mem_mb": 6000, "runtime": minutes}
+
+
+def light() -> dict[str, int]:
+    """Resources of a stage that does not train."""
+    return {"mem_mb": 3000, "runtime": 60}
+
+
+def screened_before(wildcards) -> dict[str, str]:
+    """The screenings that come before a component's: backbone, neck, head."""
+    earlier = COMPONENTS[: COMPONENTS.index(wildcards.component)]
+    return {name: f"{HIT}/screening/{name}/manifest.json" for name in earlier}
+
+
+def screened_arguments(wildcards) -> str:
+    """The command-line arguments that name those screenings."""
+    return " ".join(
+        f"--{name} {path}" for name, path in screened_before(wildcards).items()
+    )

@@ -1,0 +1,51 @@
+"""The datasets: built (embedded), or checked and indexed (the user's own)."""
+
+
+rule prepare_detection_data:
+    """Build or check the detection dataset, and index it."""
+    output:
+        index=RUN / "data/detection/dataset.json",
+        manifest=RUN / "data/detection/manifest.json",
+    log:
+        LOGS / "prepare_detection_data.log",
+    benchmark:
+        BENCHMARKS / "prepare_detection_data.tsv"
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        **light(),
+    params:
+        **tracked("prepare_detection_data", RUN / "data/detection"),
+        settings=settings(dataset="data.detection"),
+    message:
+        "Preparing the detection dataset"
+    shell:
+        "python -m pipeline.stages.prepare_detection_data"
+        " --settings {params.settings:q} --seed {params.seed} --code {params.code}"
+        " --threads {threads} --manifest {output.manifest} 2>&1 | tee {log}"
+
+
+rule prepare_classification_data:
+    """Build or check the classification dataset, and index it."""
+    output:
+        index=RUN / "data/classification/dataset.json",
+        manifest=RUN / "data/classification/manifest.json",
+    log:
+        LOGS / "prepare_classification_data.log",
+    benchmark:
+        BENCHMARKS / "prepare_classification_data.tsv"
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        **light(),
+    params:
+        **tracked("prepare_classification_data", RUN / "data/classification"),
+        settings=settings(dataset="data.classification"),
+    message:
+        "Preparing the classification dataset"
+    shell:
+        "python -m pipeline.stages.prepare_classification_data"
+        " --settings {params.settings:q} --seed {params.seed} --code {params.code}"
+        " --threads {threads} --manifest {output.manifest} 2>&1 | tee {log}"

@@ -1,0 +1,141 @@
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from pipeline.artifacts.errors import ArtifactError
+from pipeline.artifacts.fingerprint import ROOT, code_fingerprint, imported_modules
+
+TREE = {
+    "__init__.py": "",
+    "stages/__init__.py": "",
+    "stages/search.py": '''"""Search."""
+import os, torch
+from pipeline.search import loop
+from ..report.page import render
+
+def run(x):
+    """Run it."""
+    from pipeline.lazy import late
+    return loop.step(x) + 1
+''',
+    "stages/evaluate.py": "import pipeline.lazy\n",
+    "search/__init__.py": "from . import shared as common\n",
+    "search/loop.py": "def step(x: int) -> int:\n    return x * 2\n",
+    "search/shared.py": "K = ('a', 1)\n",
+    "search/unused.py": "U = 1\n",
+    "lazy/__init__.py": "from pipeline.lazy.deep import late\n",
+    "lazy/deep.py": "def late():\n    return dict(imports=['pipeline.registered'])\n",
+    "registered.py": "R = 1\n",
+    "report/__init__.py": "",
+    "report/page.py": "FINGERPRINT_FILES = ('page.html.j2',)\ndef render(): ...\n",
+    "report/page.html.j2": "<p>",
+    "star/__init__.py": "__all__ = ['inner']\n",
+    "star/inner.py": "I = 1\n",
+    "star_user.py": "from pipeline.star import *\n",
+}
+SEARCH = "pipeline.stages.search"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    for name, text in TREE.items():
+        path = tmp_path / "pipeline" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return tmp_path
+
+
+def test_imports_are_followed_wherever_they_stand(root: Path) -> None:
+    names = [
+        *("pipeline", "pipeline.lazy", "pipeline.lazy.deep", "pipeline.registered"),
+        *("pipeline.report", "pipeline.report.page", "pipeline.search", "pipeline.search.loop"),
+        *("pipeline.search.shared", "pipeline.stages", "pipeline.stages.search"),
+    ]
+    found = imported_modules(SEARCH, root)
+    assert list(found) == names
+    assert found["pipeline.search"] == root / "pipeline/search/__init__.py"
+    star = imported_modules("pipeline.star_user", root)
+    assert list(star) == ["pipeline", "pipeline.star", "pipeline.star.inner", "pipeline.star_user"]
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "same"),
+    [
+        ("stages/search.py", '"""Search."""', '# a comment\n\n\n"""Find."""', True),
+        ("stages/search.py", '    """Run it."""\n', "", True),
+        (
+            "stages/search.py",
+            "loop.step(x) + 1",
+            "(loop.step(\n        x,\n    ) + 1)  # why",
+            True,
+        ),
+        ("search/shared.py", "'a'", '"a"', True),
+        ("search/shared.py", "K = ('a', 1)", "K = ('a', 1)\n'what K is'", True),
+        ("search/unused.py", "1", "2", True),
+        ("stages/evaluate.py", "import", "import sys,", True),
+        ("stages/search.py", "+ 1", "+ 2", False),
+        ("search/loop.py", "x * 2", "x / 2", False),
+        ("search/loop.py", "x: int", "x: float", False),
+        ("search/loop.py", "x * 2", "2 * x", False),
+        ("search/shared.py", "1", "1.0", False),
+        ("search/shared.py", "1", "True", False),
+        ("search/__init__.py", "common", "other", False),
+        ("lazy/deep.py", "dict", "list", False),
+        ("registered.py", "1", "2", False),
+        ("report/page.html.j2", "<p>", "<b>", False),
+    ],
+)
+def test_only_code_that_the_stage_reaches_counts(
+    root: Path, file: str, old: str, new: str, same: bool
+) -> None:
+    before = code_fingerprint(SEARCH, root)
+    path = root / "pipeline" / file
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+    assert (code_fingerprint(SEARCH, root) == before) is same
+    path.write_text(text)
+    assert code_fingerprint(SEARCH, root) == before
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "reason"),
+    [
+        ("search/loop.py", "def step(:\n", "search/loop.py, line 1: "),
+        ("search/loop.py", "a = 'x'\0", "search/loop.py: source code"),
+        ("report/page.py", "FINGERPRINT_FILES = ('gone.j2',)", "report/gone.j2 is missing"),
+        ("report/page.py", "FINGERPRINT_FILES = 'a.j2'", "not a literal tuple of file names"),
+    ],
+)
+def test_unusable_sources_are_named(root: Path, file: str, text: str, reason: str) -> None:
+    (root / "pipeline" / file).write_text(text)
+    with pytest.raises(ArtifactError) as caught:
+        code_fingerprint(SEARCH, root)
+    assert reason in str(caught.value)
+
+
+def test_a_missing_module_is_named(root: Path) -> None:
+    with pytest.raises(ArtifactError, match=r"there is no module pipeline\.stages\.gone under"):
+        code_fingerprint("pipeline.stages.gone", root)
+
+
+def test_the_project_itself_is_read_quickly_and_without_torch() -> None:
+    code = (
+        "import sys; from pipeline.artifacts.fingerprint import code_fingerprint; "
+        "code_fingerprint('pipeline.artifacts.work'); "
+        "print(sorted({'torch', 'numpy', 'pydantic'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    assert done.stdout == "[]\n"
+    stages = [path.stem for path in (ROOT / "pipeline/stages").glob("[!_]*.py")]
+    modules = [f"pipeline.stages.{stage}" for stage in stages] or ["pipeline.artifacts.publish"]
+    start = time.process_time()
+    fingerprints = {code_fingerprint(module) for module in modules}
+    # 0.3 s on an idle core of a laptop; the margin is for slow machines
+    assert time.process_time() - start < 1.5
+    assert len(fingerprints) == len(modules)

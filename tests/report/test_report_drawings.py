@@ -1,0 +1,219 @@
+"""Figures, tables and numbers of the report by themselves."""
+
+import csv
+import io
+import math
+import re
+from itertools import pairwise
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.config.supernet import SupernetConfig
+from pipeline.hit_detector.spaces import supernet_architecture
+from pipeline.report.architecture import draw_architecture
+from pipeline.report.detections import LABEL_HEIGHT, label_area, overlap
+from pipeline.report.formats import duration, percent, scaled
+from pipeline.report.heatmaps import heat_map
+from pipeline.report.inputs import (
+    ComponentScores,
+    History,
+    LayerScores,
+    Removal,
+    SubSearchSpace,
+)
+from pipeline.report.screening import ranking
+from pipeline.report.svg import text_width
+from pipeline.report.tables import Column, Table
+from pipeline.search_space.architecture import COMPONENTS, Architecture
+from pipeline.search_space.names import CANDIDATES
+
+SVG = "{http://www.w3.org/2000/svg}"
+Box = tuple[float, float, float, float]
+
+
+def derived(depth: tuple[int, int, int, int], head_blocks: int) -> Architecture:
+    """A network whose layers walk through all operations."""
+    supernet = supernet_architecture(
+        SupernetConfig(depth=depth, head_blocks=head_blocks),
+        80,
+        depth,
+        dict.fromkeys(COMPONENTS, CANDIDATES),
+    )
+    operations = iter(CANDIDATES * 4)
+    return supernet.with_operations(lambda component, name, block: next(operations))
+
+
+@pytest.mark.parametrize(
+    ("depth", "head_blocks"), [((1, 1, 1, 1), 1), ((4, 4, 8, 4), 4), ((4, 5, 16, 5), 6)]
+)
+def test_the_drawing_shows_every_layer_and_nothing_covers_anything(
+    depth: tuple[int, int, int, int], head_blocks: int
+) -> None:
+    architecture = derived(depth, head_blocks)
+    margins = {"backbone": {"stage1.block1": 0.25}}
+    root = ElementTree.fromstring(draw_architecture(architecture, margins).svg)
+
+    titles = [title.text or "" for title in root.iter(f"{SVG}title")]
+    for component in COMPONENTS:
+        for name, block in architecture.blocks(component).items():
+            expected = (
+                f"{name}: {block.operation}, {block.channels} channels, stride {block.stride}"
+            )
+            assert (
+                sum(
+                    re.fullmatch(f"{re.escape(expected)}(, margin.*)?", t) is not None
+                    for t in titles
+                )
+                == 1
+            )
+    assert any(title.endswith(", margin 0.250") for title in titles)
+
+    width, height = map(float, (root.attrib["width"], root.attrib["height"]))
+    boxes = [_box(rect) for rect in root.iter(f"{SVG}rect") if rect.get("rx") == "5"]
+    texts = [_text_box(item) for item in root.iter(f"{SVG}text")]
+    searched = sum(len(architecture.blocks(component)) for component in COMPONENTS)
+    # stem, three merges, RPN, RoIAlign and fc are not searched; seven boxes explain the colours
+    assert len(boxes) == searched + 7 + 7
+    for items in (boxes, texts):
+        for number, (x, y, w, h) in enumerate(items):
+            assert x >= 0 and y >= 0 and x + w <= width and y + h <= height
+            assert not [other for other in items[:number] if overlap((x, y, w, h), other)]
+    for line in texts:
+        # a text lies in one box or outside of all
+        assert all(not overlap(line, box) or _inside(line, box) for box in boxes)
+
+
+def test_only_a_derived_network_is_drawn() -> None:
+    supernet = supernet_architecture(
+        SupernetConfig(), 3, (1, 1, 1, 1), dict.fromkeys(COMPONENTS, CANDIDATES[:3])
+    )
+    with pytest.raises(ValueError, match=r"stage\d\.block1 holds candidates"):
+        draw_architecture(supernet, {})
+
+
+def _box(rect: ElementTree.Element) -> Box:
+    x, y, width, height = (float(rect.attrib[name]) for name in ("x", "y", "width", "height"))
+    return x, y, width, height
+
+
+def _text_box(item: ElementTree.Element) -> Box:
+    size = float(item.attrib["font-size"])
+    # systems' fonts are a tenth narrower than DejaVu Sans, which `text_width` measures
+    width = 0.95 * text_width(item.text or "", size, item.get("font-weight") == "bold")
+    x, y = float(item.attrib["x"]), float(item.attrib["y"])
+    x -= width / 2 if item.get("text-anchor") == "middle" else 0
+    return x, y - 0.75 * size, width, 0.9 * size
+
+
+def _inside(inner: Box, outer: Box) -> bool:
+    return all(
+        outer[axis] <= inner[axis]
+        and inner[axis] + inner[axis + 2] <= outer[axis] + outer[axis + 2]
+        for axis in (0, 1)
+    )
+
+
+coordinates = st.floats(-20, 380, allow_nan=False)
+sizes = st.floats(1, 380, allow_nan=False)
+
+
+@given(st.lists(st.tuples(coordinates, coordinates, sizes, sizes), max_size=6))
+def test_labels_stay_in_the_image_and_apart_from_each_other(boxes: list[Box]) -> None:
+    taken: list[Box] = []
+    for box in boxes:
+        area = label_area(box, 60.0, (360.0, 270.0), taken)
+        assert 0 <= area[0] <= 300 and 0 <= area[1] <= 270 - LABEL_HEIGHT
+        # six labels fit below each other wherever the boxes are
+        assert not any(overlap(area, other) for other in taken)
+        taken.append(area)
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(0, "0"), (999, "999"), (1234, "1.23 k"), (27_120_000, "27.1 M"), (272.3e9, "272 G"),
+     (999_960, "1.00 M"), (999_400, "999 k"), (1.5e12, "1.50 T")],
+)  # fmt: skip
+def test_counts_have_a_prefix(value: float, shown: str) -> None:
+    assert scaled(value) == shown
+
+
+@given(st.integers(1, 10**15))
+def test_a_shown_count_is_within_half_a_percent(value: int) -> None:
+    number, _, prefix = scaled(value).partition(" ")
+    factor = {"": 1, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}[prefix]
+    assert math.isclose(float(number) * factor, value, rel_tol=0.005)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [(0.0312, "31 ms"), (8.34, "8.3 s"), (59.96, "1 min 0 s"), (785.7, "13 min 6 s"),
+     (3600, "1 h 0 min"), (12_000, "3 h 20 min"), (187_200, "2 d 4 h")],
+)  # fmt: skip
+def test_times_have_the_units_that_matter(seconds: float, shown: str) -> None:
+    assert duration(seconds) == shown
+
+
+def test_an_undefined_fraction_is_a_dash() -> None:
+    assert (percent(None), percent(0.414)) == ("–", "41.4")
+
+
+def test_a_table_reads_back_from_its_file_and_escapes_in_the_page() -> None:
+    columns = (Column("name", "name"), Column("AP", "ap", "percent", bar=True))
+    rows = [('a "quoted", <b>', 0.5), ("ünï", None), ("last", 0.25)]
+    table = Table("t", columns, rows)
+    back = list(csv.reader(io.StringIO(table.csv().decode())))
+    assert back == [["name", "ap"], ['a "quoted", <b>', "0.5"], ["ünï", ""], ["last", "0.25"]]
+    html = table.html()
+    assert "&lt;b&gt;" in html and "<b>–</b>" in html
+    assert re.findall(r"width:([\d.]+)%", html) == ["100.0", "0.0", "50.0"]
+
+
+def test_screening_ranks_the_kept_by_score_then_the_last_removed_first() -> None:
+    gone = [
+        Removal(epoch=epoch, iteration=10 * epoch, operation=name, score=score)
+        for epoch, name, score in ((7, "sep_k3_d1", 0.2), (9, "sep_k5_d1", 0.1))
+    ]
+    space = SubSearchSpace(
+        kept=("conv_k3_d1", "ir_k3_d1_e1"),
+        scores={"ir_k3_d1_e1": 0.4, "conv_k3_d1": 0.6, "sep_k3_d1": 0.2, "sep_k5_d1": 0.1},
+        removed=tuple(gone),
+    )
+    assert ranking(space) == [
+        ("conv_k3_d1", 0.6, None), ("ir_k3_d1_e1", 0.4, None),
+        ("sep_k5_d1", 0.1, 9), ("sep_k3_d1", 0.2, 7),
+    ]  # fmt: skip
+
+
+def test_a_heat_map_marks_the_chosen_operation_of_each_layer() -> None:
+    probabilities = ((0.1, 0.7, 0.2), (0.5, 0.3, 0.2), (0.2, 0.2, 0.6))
+    scores = ComponentScores(
+        operations=("ir_k3_d1_e1", "sep_k3_d1", "conv_k3_d1"),
+        layers=tuple(
+            LayerScores(name=f"stage{n}.block1", probabilities=row)
+            for n, row in enumerate(probabilities, 1)
+        ),
+    )
+    root = ElementTree.fromstring(heat_map("backbone", scores).svg)
+    bold = [
+        (item.text or "").strip()
+        for item in root.iter(f"{SVG}text")
+        if "font-weight: 700" in item.get("style", "")
+    ]
+    assert bold == ["70", "50", "60"]
+
+
+def test_a_history_gives_the_records_that_hold_a_key() -> None:
+    history = History(
+        records=(
+            {"epoch": 1, "iteration": 10, "loss": 2.0},
+            {"epoch": 1, "iteration": 20, "AP": 0.1},
+            {"epoch": 2, "iteration": 30, "loss": 1.0},
+        )
+    )
+    xs, ys = history.series("loss")
+    assert (xs, ys) == ([10, 30], [2.0, 1.0])
+    assert history.series("AP", by="epoch") == ([1], [0.1])
+    assert all(a < b for a, b in pairwise(xs))
