@@ -79,6 +79,9 @@ def model_config(architecture: Architecture, around: Surroundings) -> dict[str, 
                 },
                 "out_channels": channels,
                 "featmap_strides": list(STRIDES[:4]),
+                # the standard 56 belongs to anchors of 8 strides: an RoI of the size of a level's
+                # smallest anchor is pooled from that level
+                "finest_scale": 7 * rpn.anchor_scale,
             },
             "bbox_head": {
                 "type": "BlockBBoxHead",

@@ -86,7 +86,7 @@ def heat_map(component: str, scores: ComponentScores) -> Figure:
                     va="center",
                     fontsize=8,
                     weight="bold" if column == chosen else "normal",
-                    color=INK if depth > 0.35 else MUTED,
+                    color=INK if column == chosen or depth > 0.35 else MUTED,
                 )
             axes.add_patch(
                 Rectangle((chosen + 0.03, row + 0.05), 0.94, 0.9, fill=False, edgecolor=INK, lw=1.3)

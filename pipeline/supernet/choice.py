@@ -170,9 +170,10 @@ def only_path(module: nn.Module, path: dict[str, str]) -> Iterator[None]:
         KeyError: a choice layer has no entry in `path`.
     """
     layers = choice_layers(module)
+    chosen = {name: path[name] for name in layers}
     before = {name: layer.only for name, layer in layers.items()}
     for name, layer in layers.items():
-        layer.only = path[name]
+        layer.only = chosen[name]
     try:
         yield
     finally:

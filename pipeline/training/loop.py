@@ -85,13 +85,14 @@ def run_loop(
     """
     history: list[Record] = []
     begin = 0
+    # per name its sum over the interval, and how many steps had it
     sums: dict[str, float] = {}
-    counted = 0
+    counts: dict[str, int] = {}
     checkpoint = work.load_latest()
     if checkpoint is not None:
         begin, state = checkpoint
         task.load_state_dict(state["task"])
-        history, sums, counted = state["history"], state["sums"], state["counted"]
+        history, sums, counts = state["history"], state["sums"], state["counts"]
         log.info("%s: resuming at iteration %d of %d", title, begin, task.iterations)
 
     writer = SummaryWriter(work.path / "tensorboard", purge_step=begin)
@@ -109,13 +110,13 @@ def run_loop(
                 )
             for name, value in numbers.items():
                 sums[name] = sums.get(name, 0.0) + value
-            counted += 1
+                counts[name] = counts.get(name, 0) + 1
             done = iteration + 1
             epoch = math.ceil(done / task.epoch_length)
             if done % log_interval == 0 or done == task.iterations:
                 record = {"epoch": epoch, "iteration": done}
-                record |= {name: value / counted for name, value in sums.items()}
-                sums, counted = {}, 0
+                record |= {name: value / counts[name] for name, value in sums.items()}
+                sums, counts = {}, {}
                 _note(record, history, writer, title, task.iterations, started, begin)
             if done % task.epoch_length == 0 and (numbers := task.end_epoch(epoch)):
                 record = {"epoch": epoch, "iteration": done, **numbers}
@@ -128,7 +129,7 @@ def run_loop(
                         "task": task.state_dict(),
                         "history": history,
                         "sums": sums,
-                        "counted": counted,
+                        "counts": counts,
                     },
                     done,
                 )

@@ -17,7 +17,9 @@ def build_optimizer(
     """SGD with momentum, or AdamW."""
     parameters = list(parameters)
     if settings.type == "adamw":
-        return torch.optim.AdamW(parameters, lr=settings.lr, weight_decay=settings.weight_decay)
+        return torch.optim.AdamW(
+            parameters, lr=settings.lr, weight_decay=settings.weight_decay, fused=True
+        )
     return torch.optim.SGD(
         parameters,
         lr=settings.lr,

@@ -20,4 +20,8 @@ def seed_everything(*parts: int | str) -> None:
     seed = derive_seed(*parts)
     random.seed(seed)
     np.random.seed(seed % 2**32)
-    torch.manual_seed(seed)
+    # torch.manual_seed would, without a GPU, note a stack trace for later at every call
+    if torch.cuda.is_available():
+        torch.manual_seed(seed)
+    else:
+        torch.default_generator.manual_seed(seed)
