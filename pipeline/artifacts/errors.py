@@ -1,6 +1,5 @@
 """What goes wrong with files that stages exchange."""
 
-
 from pipeline.errors import DetSearchError
 
 

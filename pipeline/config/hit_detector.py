@@ -60,6 +60,11 @@ class ScreeningConfig(Alternation):
         min_length=2,
         description="the whole search space; the paper's 32 by default",
     )
+    held_paths: PositiveInt | None = Field(
+        default=None,
+        description="candidates a step runs in each layer of a component screened before; null "
+        "runs all",
+    )
     keep: Kept = Kept()
     defaults: Defaults = Defaults()
     regularizer: Regularizer = Field(

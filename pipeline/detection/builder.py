@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-import torch
 from mmdet.registry import MODELS
 from mmengine.config import ConfigDict
 from mmengine.logging import MMLogger
@@ -207,11 +206,15 @@ def build_detector(
     """
     register_modules()
     model = MODELS.build(ConfigDict(model_config(architecture, around)))
-    # a meta model has no values to initialise
-    if next(model.parameters()).device != torch.device("meta"):
-        model.init_weights()
+    _initialise(model)
     set_execution(model, execution, paths)
     return model
+
+
+def _initialise(module: Any) -> None:
+    # a module on the meta device has no values
+    if not next(module.parameters()).is_meta:
+        module.init_weights()
 
 
 def set_execution(module: nn.Module, execution: Execution, paths: int | None) -> None:
@@ -228,6 +231,6 @@ def build_backbone(
     """Build the backbone alone, with freshly initialised weights."""
     quiet_logger()
     backbone = MODELS.build(ConfigDict(backbone_config(architecture)))
-    backbone.init_weights()
+    _initialise(backbone)
     set_execution(backbone, execution, paths)
     return backbone

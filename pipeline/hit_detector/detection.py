@@ -78,7 +78,7 @@ def detection_supernet(
     *,
     classes: int,
     backbone: Path,
-    paths: int | None,
+    paths: Mapping[str, int | None],
     device: torch.device,
 ) -> Supernet:
     """Build a detection supernet on a pretrained backbone supernet.
@@ -90,11 +90,11 @@ def detection_supernet(
         around: box sampling and normalisation.
         classes: object classes.
         backbone: folder of the pretrained backbone supernet, which may hold more candidates.
-        paths: candidates a training step runs in each layer.
+        paths: per component the candidates a training step runs in each layer; all where `None`.
         device: where to train.
     """
     architecture = supernet_architecture(shape, classes, depth, operations)
-    model: Any = build_detector(architecture, around, execution=shape.execution, paths=paths)
+    model: Any = build_detector(architecture, around, execution=shape.execution)
     load_candidates(model.backbone, load_weights(backbone / "weights.safetensors")[0])
     model.to(device)
     choices = {
@@ -102,4 +102,7 @@ def detection_supernet(
         for component, layers in component_choices(model).items()
         if layers
     }
+    for component, layers in choices.items():
+        for layer in layers:
+            layer.paths = paths[component]
     return Supernet(model, architecture, choices)

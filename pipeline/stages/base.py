@@ -50,6 +50,7 @@ class Stage(Generic[S]):
         seed: of the run.
         device: where it computes.
         checkpoint_seconds: between two checkpoints.
+        events: folder for TensorBoard, which outlives the work folder.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Stage(Generic[S]):
     seed: int
     device: torch.device
     checkpoint_seconds: float
+    events: Path
 
     def train(self, task: Task, title: str, log_interval: int) -> list[Record]:
         """Run a task through the training loop; returns its history."""
@@ -71,6 +73,7 @@ class Stage(Generic[S]):
             title=title,
             log_interval=log_interval,
             checkpoint_seconds=self.checkpoint_seconds,
+            events=self.events,
         )
 
     def fresh_folder(self, name: str) -> Path:
@@ -228,6 +231,10 @@ def _run(
             seed=arguments.seed,
             device=device,
             checkpoint_seconds=arguments.checkpoint_seconds,
+            events=arguments.run_folder
+            / "logs"
+            / "tensorboard"
+            / "_".join((name, *chosen.values())),
         )
     )
     seconds = time.monotonic() - began

@@ -43,7 +43,10 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
         around,
         classes=len(data.classes),
         backbone=stage.inputs["supernet"],
-        paths=settings.screening.paths,
+        paths={
+            name: settings.screening.paths if name == component else settings.screening.held_paths
+            for name in COMPONENTS
+        },
         device=stage.device,
     )
     task = Screening(

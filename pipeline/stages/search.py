@@ -41,7 +41,7 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
         around,
         classes=len(data.classes),
         backbone=stage.inputs["supernet"],
-        paths=settings.search.paths,
+        paths=dict.fromkeys(COMPONENTS, settings.search.paths),
         device=stage.device,
     )
     fill_candidate_macs(supernet.model, supernet.architecture, settings.supernet.proposals)

@@ -12,6 +12,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Protocol
 
 from rich.progress import Progress, TextColumn, TimeRemainingColumn
@@ -72,15 +73,25 @@ def run_loop(
     title: str,
     log_interval: int,
     checkpoint_seconds: float,
+    events: Path | None = None,
 ) -> list[Record]:
     """Train a task from its last checkpoint, or from the start, to its end.
+
+    Args:
+        task: what to train.
+        work: where checkpoints are kept.
+        seed: with the iteration's number, the seed of every step.
+        title: the name in the log.
+        log_interval: iterations between two records.
+        checkpoint_seconds: least time between two checkpoints.
+        events: folder for TensorBoard; by default in the work folder.
 
     Returns:
         The history: a record every `log_interval` iterations (means over the interval) and one for
         each epoch that has numbers of its own.
 
     Raises:
-        Interrupted: SIGTERM or SIGUSR1 came; a checkpoint was committed.
+        Interrupted: SIGTERM, SIGUSR1 or SIGINT (Ctrl-C) came; a checkpoint was committed.
         DivergedError: the loss became NaN or infinite.
     """
     history: list[Record] = []
@@ -95,7 +106,7 @@ def run_loop(
         history, sums, counts = state["history"], state["sums"], state["counts"]
         log.info("%s: resuming at iteration %d of %d", title, begin, task.iterations)
 
-    writer = SummaryWriter(work.path / "tensorboard", purge_step=begin)
+    writer = SummaryWriter(events or work.path / "tensorboard", purge_step=begin)
     task.start(begin)
     saved = started = time.monotonic()
     with _stop_signals() as stopped, _progress(title, begin, task.iterations) as advance:
@@ -158,6 +169,8 @@ def _note(
         for name, value in record.items()
         if name not in ("epoch", "iteration") and not name.startswith("probability/")
     )
+    if not shown:
+        return
     pace = (time.monotonic() - started) / (iteration - begin)
     log.info(
         "%s: epoch %d, %d/%d, %.3f s/it, %.0f s left: %s",
@@ -173,11 +186,11 @@ def _note(
 
 @contextmanager
 def _stop_signals() -> Iterator[list[int]]:
-    """Collect SIGTERM and SIGUSR1 while open; the list is empty (false) until one comes."""
+    """Collect SIGTERM, SIGUSR1 and SIGINT while open; the list is empty (false) until one comes."""
     received: list[int] = []
     before = {
         number: signal.signal(number, lambda number, frame: received.append(number))
-        for number in (signal.SIGTERM, signal.SIGUSR1)
+        for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
     }
     try:
         yield received

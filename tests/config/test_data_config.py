@@ -31,9 +31,7 @@ def test_the_source_chooses_the_section():
 
 def test_only_the_chosen_section_reaches_a_stage_and_can_make_it_stale():
     chosen = DataConfig.model_validate({"detection": coco()})
-    both = DataConfig.model_validate(
-        {"detection": {**coco(), "embedded": {"seed": 64}}}
-    )
+    both = DataConfig.model_validate({"detection": {**coco(), "embedded": {"seed": 64}}})
     assert chosen.model_dump() == both.model_dump()
     assert "embedded" not in both.model_dump()["detection"]
 

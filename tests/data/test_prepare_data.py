@@ -97,9 +97,7 @@ def image_folder(root: Path) -> ImageFolderClassification:
             Image.new("RGB", (8, 8)).save(root / split / name / "deeper" / "1.png")
             Image.new("RGB", (8, 8)).save(root / split / name / "2.JPG")
             (root / split / name / "notes.txt").write_text("no image")
-    return ImageFolderClassification(
-        train=str(root / "train"), val=str(root / "val")
-    )
+    return ImageFolderClassification(train=str(root / "train"), val=str(root / "val"))
 
 
 def test_images_are_those_that_torchvision_finds(tmp_path):
@@ -130,9 +128,7 @@ def test_all_defects_of_an_image_folder_are_reported_together(tmp_path):
 
 def test_a_folder_without_classes(tmp_path):
     (tmp_path / "1.png").touch()
-    config = ImageFolderClassification(
-        train=str(tmp_path), val=str(tmp_path / "none")
-    )
+    config = ImageFolderClassification(train=str(tmp_path), val=str(tmp_path / "none"))
     with pytest.raises(DatasetError) as caught:
         check_classification(config)
     assert [defect.kind for defect in caught.value.defects] == ["no classes", "image folder"]

@@ -1,0 +1,126 @@
+"""The whole config: every mistake at once, each with its path and what is allowed."""
+
+from typing import Any
+
+import pytest
+
+from pipeline.config.root import Config, ConfigError, load_config
+from pipeline.errors import DetSearchError
+
+
+def _mistakes(**values: Any) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        load_config({"data": {}, **values})
+    first, *lines = str(caught.value).splitlines()
+    count = len(lines)
+    assert first == f"{count} mistake{'s' * (count > 1)} in the config:"
+    assert all(line.startswith("  - ") for line in lines)
+    return [line.removeprefix("  - ") for line in lines]
+
+
+def test_the_papers_recipe_is_the_default() -> None:
+    config = load_config({"data": {}})
+    assert config.supernet.channels == (48, 96, 256, 352)
+    assert (sum(config.supernet.screening_depth), config.supernet.depth) == (10, (4, 4, 8, 4))
+    assert len(config.screening.candidates) == 32
+    assert config.screening.keep.model_dump() == {"backbone": 8, "neck": 8, "head": 8}
+    for section in (config.screening, config.search):
+        assert (section.epochs, section.architecture_from_epoch) == (12, 6)
+        assert (section.architecture_lr, section.optimizer.lr) == (4e-4, 0.04)
+        assert (section.optimizer.type, section.optimizer.momentum) == ("sgd", 0.9)
+    assert (config.screening.mu, config.screening.regularizer) == (0.1, "min_column")
+    assert config.search.cost_weight == 0.01
+    assert (config.screening_pretraining.epochs, config.pretraining.epochs) == (10, 300)
+
+
+def test_several_mistakes_of_every_kind_are_reported_together() -> None:
+    lines = _mistakes(
+        run={"name": "a/b", "sead": 3},
+        supernet={"input_size": [100, 64]},
+        detector={"flip": 1.5, "proposals": "many"},
+        screening={"regularizer": "l1", "optimizer": {"lr": 0, "scedule": "step"}},
+        search={"epochs": 3, "architecture_from_epoch": 5},
+        searching={},
+    )
+    by_path = dict(line.split(": ", 1) for line in lines)
+    assert len(by_path) == len(lines) == 10
+    assert by_path["run.sead"] == (
+        "unknown key; allowed here: checkpoint_seconds, device, name, seed, track_code"
+    )
+    assert "allowed here: data, detector, evaluation" in by_path["searching"]
+    assert "schedule, type" in by_path["screening.optimizer.scedule"]
+    assert "greater than 0 (given: 0)" in by_path["screening.optimizer.lr"]
+    assert "'min_column' or 'group_lasso' (given: 'l1')" in by_path["screening.regularizer"]
+    assert "less than or equal to 1 (given: 1.5)" in by_path["detector.flip"]
+    assert "valid integer" in by_path["detector.proposals"]
+    assert "given: 'many'" in by_path["detector.proposals"]
+    assert "pattern" in by_path["run.name"]
+    assert "multiples of 32" in by_path["supernet"]
+    assert by_path["search"] == "architecture_from_epoch is 5, but there are only 3 epochs"
+
+
+OPERATIONS = ["conv_k3_d1", "sep_k3_d1", "ir_k3_d1_e1"]
+KEEP = {"backbone": 2, "neck": 2, "head": 2}
+
+ONE_MISTAKE = [
+    (
+        {"screening": {"candidates": [*OPERATIONS, "pool_k3"]}},
+        r"screening\.candidates\.3: unknown operation 'pool_k3': expected ir_k<kernel>",
+    ),
+    (
+        {"screening": {"candidates": OPERATIONS}},
+        r"screening: keep\.backbone is 8, but there are only 3 candidates",
+    ),
+    (
+        {"screening": {"candidates": OPERATIONS * 2, "keep": KEEP}},
+        "screening: candidates must differ",
+    ),
+    (
+        {"screening": {"candidates": OPERATIONS, "keep": KEEP, "paths": 4}},
+        r"config: screening\.paths is 4, but a layer has 3 candidates",
+    ),
+    ({"search": {"paths": 9}}, r"config: search\.paths is 9, but a layer has 8 candidates"),
+    ({"search_pretraining": {"paths": 9}}, r"config: search_pretraining\.paths is 9"),
+    ({"screening_pretraining": {"paths": 33}}, r"config: screening_pretraining\.paths is 33"),
+    (
+        {"screening": {"defaults": {"neck": "conv"}}},
+        r"screening\.defaults\.neck: unknown operation 'conv'",
+    ),
+    (
+        {"training": {"optimizer": {"schedule": "step"}}},
+        r"training\.optimizer: the step schedule needs milestones",
+    ),
+    (
+        {"training": {"optimizer": {"milestones": [4, 2]}}},
+        r"training\.optimizer: milestones must rise",
+    ),
+    ({"pretraining": {"crop_scale": [0.9, 0.5]}}, r"pretraining: crop_scale must satisfy"),
+    ({"supernet": {"channels": [1, 2, 3]}}, r"supernet\.channels\.3: Field required"),
+    ({"supernet": {"depth": [1, 0, 1, 1]}}, r"supernet\.depth\.1: .*greater than 0"),
+    ({"run": {"seed": -1}}, r"run\.seed: .*greater than or equal to 0 \(given: -1\)"),
+    ({"run": {"device": "tpu"}}, r"run\.device: .*'auto', 'cpu' or 'cuda'"),
+    ({"search": {"cost_weight": -0.1}}, r"search\.cost_weight: .*greater than or equal to 0"),
+    ({"testing": 3}, r"testing: .*dictionary"),
+    (
+        {"data": {"detection": {"source": "coco"}}},
+        r"data\.detection: source is coco, but there is no section",
+    ),
+]
+
+
+@pytest.mark.parametrize(("values", "message"), ONE_MISTAKE)
+def test_a_mistake_is_named_with_its_path(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(DetSearchError, match=rf"1 mistake in the config:\n  - {message}"):
+        load_config({"data": {}, **values})
+
+
+def test_a_missing_section_without_a_default_is_named() -> None:
+    with pytest.raises(ConfigError, match=r"1 mistake in the config:\n  - data: Field required"):
+        load_config({})
+
+
+def test_a_validated_config_cannot_be_changed() -> None:
+    config = load_config({"data": {}})
+    with pytest.raises(ValueError, match="frozen"):
+        config.run.seed = 3  # type: ignore[misc]
+    assert Config.model_validate_json(config.model_dump_json()) == config

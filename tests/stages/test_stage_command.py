@@ -1,0 +1,125 @@
+"""The command line that every stage shares: what it publishes, and what it refuses."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline.artifacts.files import write_json
+from pipeline.artifacts.manifest import Manifest, Origin, verify
+from pipeline.artifacts.publish import publish
+from pipeline.config.supernet import SupernetConfig
+from pipeline.hit_detector.spaces import supernet_architecture
+from pipeline.search_space.architecture import COMPONENTS, Architecture
+from pipeline.stages import derive
+from pipeline.stages.base import stage_main
+
+SPACE = ("ir_k3_d1_e3", "sep_k5_d2", "conv_k3_d1")
+
+
+@pytest.fixture
+def search(tmp_path: Path) -> Path:
+    """A published search, whose scores prefer `sep_k5_d2` everywhere."""
+    shape = SupernetConfig()
+    supernet = supernet_architecture(shape, 3, shape.depth, dict.fromkeys(COMPONENTS, SPACE))
+    scores = {
+        "format": 1,
+        "components": {
+            component: {
+                "operations": SPACE,
+                "layers": [
+                    {"name": name, "probabilities": [0.2, 0.7, 0.1], "macs": [3, 2, 1]}
+                    for name in supernet.blocks(component)
+                ],
+            }
+            for component in COMPONENTS
+        },
+    }
+    folder = tmp_path / "run" / "search"
+    supernet.save(tmp_path / "supernet.json")
+    write_json(tmp_path / "scores.json", scores)
+    publish(
+        folder,
+        {name: tmp_path / name for name in ("scores.json", "supernet.json")},
+        Origin(stage="search", config={}, code=None, inputs={}, seed=0),
+    )
+    return folder
+
+
+def run(search: Path, *further: str, settings: str = "{}") -> tuple[int, Path]:
+    out = search.parent / "hit_detector"
+    argv = ["--settings", settings, "--search", str(search / "scores.json")]
+    argv += ["--manifest", str(out / "manifest.json"), "--run-folder", str(search.parent)]
+    try:
+        stage_main(derive.run, derive.Settings, inputs=("search",), argv=[*argv, *further])
+    except SystemExit as stop:
+        return int(stop.code or 0), out
+    return 0, out
+
+
+def test_a_stage_publishes_its_files_and_where_they_come_from(search):
+    code, out = run(search, "--seed", "7")
+    assert code == 0
+    assert verify(out) == []
+    manifest = Manifest.load(out / "manifest.json")
+    assert (manifest.stage, manifest.seed, manifest.code) == ("derive", 7, None)
+    assert manifest.inputs["search"].path == "search/manifest.json"
+    assert manifest.inputs["search"].version == Manifest.load(search / "manifest.json").version
+    architecture = Architecture.load(out / "architecture.json")
+    chosen = {
+        block.operation for name in COMPONENTS for block in architecture.blocks(name).values()
+    }
+    assert chosen == {"sep_k5_d2"}
+    margins = architecture.provenance["margins"]
+    assert margins["head"]["block1"] == pytest.approx(0.5)
+    assert not (out / "work").exists()
+
+
+def test_an_altered_input_is_refused_by_name_and_nothing_is_published(search, capsys):
+    path = search / "scores.json"
+    path.write_text(path.read_text().replace("0.7", "0.8"))
+    code, out = run(search)
+    assert code == 1
+    assert f"{path} was altered: expected sha256:" in capsys.readouterr().err
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ("{", "--settings is not JSON"),
+        ('{"search": {}}', "--settings: search: unknown key"),
+        ("[]", "--settings: config: Input should be"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused(search, capsys, settings, message):
+    code, out = run(search, settings=settings)
+    assert code == 1
+    assert message in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_a_manifest_of_another_name_is_refused(search, capsys):
+    code, _ = run(search, "--manifest", str(search.parent / "x" / "result.json"))
+    assert code == 1
+    assert "--manifest must be named manifest.json, not result.json" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_every_stage_explains_itself():
+    stages = sorted(
+        path.stem
+        for path in Path(derive.__file__).parent.glob("*.py")
+        if path.stem not in ("__init__", "base")
+    )
+    assert len(stages) == 10
+    for stage in stages:
+        result = subprocess.run(
+            [sys.executable, "-m", f"pipeline.stages.{stage}", "--help"],
+            capture_output=True,
+            text=True,
+        )
+        assert result.returncode == 0, result.stderr
+        assert f"python -m pipeline.stages.{stage}" in result.stdout
+        assert "--manifest" in result.stdout

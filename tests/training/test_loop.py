@@ -1,0 +1,189 @@
+"""The training loop: an interrupted training, run again, is the uninterrupted one, bit for bit."""
+
+import math
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from pipeline.artifacts.work import WorkFolder
+from pipeline.config.optimization import Optimizer
+from pipeline.training.loop import DivergedError, Interrupted, Record, run_loop
+from pipeline.training.optimization import build_optimizer, learning_rate, step_optimizer
+from pipeline.training.stream import BatchStream
+
+ITERATIONS, EPOCH = 15, 5
+
+
+class _Task:
+    """A small regression with everything that could be forgotten: BN, dropout, an optimiser's state."""
+
+    def __init__(self, settings: Optimizer, event: Callable[[int], None] = lambda iteration: None):
+        torch.manual_seed(0)
+        self.settings, self.event = settings, event
+        self.model = nn.Sequential(
+            nn.Linear(3, 8), nn.BatchNorm1d(8), nn.Dropout(0.5), nn.Linear(8, 1)
+        )
+        self.optimizer = build_optimizer(self.model.parameters(), settings)
+        generator = torch.Generator().manual_seed(1)
+        self.stream = BatchStream(list(torch.randn(11, 3, generator=generator)), 2, seed=2)
+        self.epoch_length, self.iterations = self.stream.epoch_length, ITERATIONS
+        self.batches: Iterator[Any] = iter(())
+
+    def start(self, iteration: int) -> None:
+        self.batches = self.stream.starting_at(iteration, self.iterations)
+
+    def fetch(self, iteration: int) -> Any:
+        return next(self.batches)
+
+    def step(self, iteration: int, data: Any) -> Record:
+        rate = learning_rate(self.settings, iteration, self.iterations, self.epoch_length)
+        noisy = data + 0.1 * torch.randn(data.shape)
+        loss = (self.model(noisy) - data.sum(1, keepdim=True)).square().mean()
+        step_optimizer(self.optimizer, loss, self.settings, rate)
+        self.event(iteration)
+        return {"loss": loss.item(), "lr": rate}
+
+    def end_epoch(self, epoch: int) -> Record:
+        return {"norm": float(sum(p.detach().norm() for p in self.model.parameters()))}
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"model": dict(self.model.state_dict()), "optimizer": self.optimizer.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+
+
+def _run(task: Any, folder: Path, checkpoint_seconds: float = 1e-9, **options: Any) -> list[Record]:
+    work = WorkFolder(folder, "sha256:" + "0" * 64)
+    settings = {"seed": 3, "title": "toy", "log_interval": 4} | options
+    return run_loop(task, work, checkpoint_seconds=checkpoint_seconds, **settings)
+
+
+def _assert_same_weights(first: _Task, second: _Task) -> None:
+    for name, value in first.model.state_dict().items():
+        assert torch.equal(second.model.state_dict()[name], value), name
+
+
+OPTIMIZERS = [
+    Optimizer(lr=0.02, momentum=0.9, clip_norm=1.0),
+    Optimizer(type="adamw", lr=0.05, warmup_iterations=4),
+]
+
+
+class _Crash(Exception):
+    pass
+
+
+def _at(when: int, action: Callable[[], None]) -> Callable[[int], None]:
+    def event(iteration: int) -> None:
+        if iteration == when:
+            action()
+
+    return event
+
+
+def _crash() -> None:
+    raise _Crash
+
+
+@pytest.mark.parametrize("settings", OPTIMIZERS, ids=["momentum", "adamw"])
+@pytest.mark.parametrize("when", [0, 2, 6, 9, 14])
+def test_resuming_after_a_crash_changes_nothing(
+    settings: Optimizer, when: int, tmp_path: Path
+) -> None:
+    whole = _Task(settings)
+    expected = _run(whole, tmp_path / "whole")
+    with pytest.raises(_Crash):
+        _run(_Task(settings, _at(when, _crash)), tmp_path / "broken")
+    # another state of the world, which the resumed run must not depend on
+    torch.manual_seed(99)
+    resumed = _Task(settings)
+    began: list[int] = []
+    start = resumed.start
+    resumed.start = lambda iteration: (began.append(iteration), start(iteration))[1]  # type: ignore[method-assign]
+    assert _run(resumed, tmp_path / "broken") == expected
+    assert began == [when]
+    _assert_same_weights(whole, resumed)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+def test_a_signal_stops_with_a_committed_checkpoint(number: int, tmp_path: Path) -> None:
+    whole = _Task(OPTIMIZERS[0])
+    expected = _run(whole, tmp_path / "whole", 1e9)
+    before = signal.getsignal(number)
+    stopped = _Task(OPTIMIZERS[0], _at(7, lambda: os.kill(os.getpid(), number)))
+    with pytest.raises(Interrupted, match="stopped by signal at iteration 8"):
+        _run(stopped, tmp_path / "broken", 1e9)
+    assert signal.getsignal(number) is before
+    checkpoint = WorkFolder(tmp_path / "broken", "sha256:" + "0" * 64).load_latest()
+    assert checkpoint is not None and checkpoint.step == 8
+    for name, value in stopped.model.state_dict().items():
+        assert torch.equal(checkpoint.state["task"]["model"][name], value), name
+    resumed = _Task(OPTIMIZERS[0])
+    assert _run(resumed, tmp_path / "broken", 1e9) == expected
+    _assert_same_weights(whole, resumed)
+
+
+def test_a_signal_in_the_last_step_does_not_stop_what_is_done(tmp_path: Path) -> None:
+    task = _Task(OPTIMIZERS[0], _at(ITERATIONS - 1, lambda: os.kill(os.getpid(), signal.SIGTERM)))
+    assert len(_run(task, tmp_path)) > 0
+
+
+def test_the_history_holds_means_over_intervals_and_the_epochs_own_numbers(tmp_path: Path) -> None:
+    task = _Task(OPTIMIZERS[0])
+    losses: list[float] = []
+    step = task.step
+
+    def noting(iteration: int, data: Any) -> Record:
+        numbers = step(iteration, data)
+        losses.append(numbers["loss"])
+        return numbers
+
+    task.step = noting  # type: ignore[method-assign]
+    history = _run(task, tmp_path)
+    assert [(record["epoch"], record["iteration"], "norm" in record) for record in history] == [
+        (1, 4, False),
+        (1, 5, True),
+        (2, 8, False),
+        (2, 10, True),
+        (3, 12, False),
+        # the last interval is a short one
+        (3, 15, False),
+        (3, 15, True),
+    ]
+    means = [record["loss"] for record in history if "loss" in record]
+    parts = (losses[:4], losses[4:8], losses[8:12], losses[12:])
+    assert means == pytest.approx([sum(part) / len(part) for part in parts])
+    assert len(losses) == ITERATIONS
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_loss_that_is_no_number_stops_the_training(value: float, tmp_path: Path) -> None:
+    task = _Task(OPTIMIZERS[0])
+    step = task.step
+    task.step = lambda i, data: step(i, data) | ({"loss": value} if i == 6 else {})  # type: ignore[method-assign]
+    with pytest.raises(DivergedError, match=rf"toy: the loss is {value} at iteration 6"):
+        _run(task, tmp_path)
+    # what is on disk is from before
+    checkpoint = WorkFolder(tmp_path, "sha256:" + "0" * 64).load_latest()
+    assert checkpoint is not None and checkpoint.step == 6
+
+
+def test_the_seed_of_the_run_decides_the_draws(tmp_path: Path) -> None:
+    histories = [
+        _run(_Task(OPTIMIZERS[0]), tmp_path / f"{n}", seed=seed) for n, seed in enumerate((3, 3, 4))
+    ]
+    assert histories[0] == histories[1] != histories[2]
+
+
+def test_curves_are_written_for_tensorboard(tmp_path: Path) -> None:
+    _run(_Task(OPTIMIZERS[0]), tmp_path)
+    events = list(tmp_path.glob("v_*/tensorboard/events*"))
+    assert len(events) == 1 and events[0].stat().st_size > 500

@@ -1,0 +1,77 @@
+"""Learning rates and optimiser steps against values worked out by hand."""
+
+from math import cos, pi
+
+import pytest
+import torch
+from torch import nn
+
+from pipeline.config.optimization import Optimizer
+from pipeline.training.optimization import build_optimizer, learning_rate, step_optimizer
+
+
+def _rates(settings: Optimizer, iterations: int, epoch_length: int = 10) -> list[float]:
+    return [learning_rate(settings, i, iterations, epoch_length) for i in range(iterations)]
+
+
+def test_cosine_falls_from_the_peak_to_zero() -> None:
+    rates = _rates(Optimizer(lr=0.4), 8)
+    # 0.4 · (1 + cos(π i / 8)) / 2
+    half = 0.5**0.5
+    assert rates[0] == 0.4
+    assert [rates[2], rates[4], rates[6]] == pytest.approx(
+        [0.2 * (1 + half), 0.2, 0.2 * (1 - half)]
+    )
+    assert rates == sorted(rates, reverse=True) and rates[-1] > 0
+
+
+def test_steps_divide_by_ten_after_the_milestones() -> None:
+    settings = Optimizer(lr=0.02, schedule="step", milestones=(2, 3))
+    rates = _rates(settings, 40)
+    assert rates == pytest.approx([0.02] * 20 + [0.002] * 10 + [0.0002] * 10)
+
+
+def test_warm_up_is_linear_from_a_thousandth() -> None:
+    settings = Optimizer(lr=0.1, schedule="step", milestones=(9,), warmup_iterations=4)
+    assert _rates(settings, 7) == pytest.approx([0.0001, 0.025, 0.05, 0.075, 0.1, 0.1, 0.1])
+    # under a cosine it scales what the cosine gives
+    cosine = _rates(Optimizer(lr=0.1, warmup_iterations=4), 8)
+    assert cosine[2] == pytest.approx(0.05 * (1 + cos(pi / 4)) / 2)
+    assert cosine[4] == pytest.approx(0.05)
+
+
+def test_sgd_has_momentum_and_decay() -> None:
+    weight = nn.Parameter(torch.tensor([1.0]))
+    settings = Optimizer(momentum=0.5, weight_decay=0.1)
+    optimizer = build_optimizer([weight], settings)
+    step_optimizer(optimizer, 2 * weight.sum(), settings, rate=0.1)
+    # gradient 2 + 0.1 · 1
+    assert weight.item() == pytest.approx(1 - 0.1 * 2.1)
+    step_optimizer(optimizer, 2 * weight.sum(), settings, rate=0.01)
+    # gradient 2 + 0.1 · 0.79, plus half of the last step's 2.1
+    assert weight.item() == pytest.approx(0.79 - 0.01 * (2.079 + 1.05))
+
+
+def test_adamw_decays_apart_from_the_gradient() -> None:
+    weight = nn.Parameter(torch.tensor([1.0]))
+    settings = Optimizer(type="adamw", weight_decay=0.5)
+    step_optimizer(build_optimizer([weight], settings), 7 * weight.sum(), settings, rate=0.1)
+    # Adam's first step is the rate in size
+    assert weight.item() == pytest.approx(1 - 0.1 * 0.5 - 0.1)
+
+
+def test_the_gradient_is_clipped_by_its_norm_over_all_weights() -> None:
+    first, second = nn.Parameter(torch.zeros(1)), nn.Parameter(torch.zeros(1))
+    settings = Optimizer(momentum=0, weight_decay=0, clip_norm=1.0)
+    optimizer = build_optimizer([first, second], settings)
+    step_optimizer(optimizer, (3 * first + 4 * second).sum(), settings, rate=1.0)
+    assert [first.item(), second.item()] == pytest.approx([-0.6, -0.8], rel=1e-5)
+
+
+def test_no_gradient_stays_from_the_step_before() -> None:
+    weight = nn.Parameter(torch.zeros(1))
+    settings = Optimizer(momentum=0, weight_decay=0)
+    optimizer = build_optimizer([weight], settings)
+    for _ in range(3):
+        step_optimizer(optimizer, weight.sum(), settings, rate=1.0)
+    assert weight.item() == -3
