@@ -93,10 +93,12 @@ def coco_metrics(annotations: Path, detections: Sequence[Detection]) -> dict[str
         evaluator = COCOeval(truth, truth.load_res(list(detections)), "bbox")
         evaluator.run()
     numbers = dict(zip(METRICS, map(_defined, evaluator.stats), strict=True))
+    # which leaves out classes without an object
     per_class = evaluator.results(per_class=True)["per_class"]
+    classes = [category["name"] for category in truth.load_cats(truth.get_cat_ids())]
     return {
         **numbers,
-        "AP_per_class": {name: _defined(value) for name, value in per_class.items()},
+        "AP_per_class": {name: _defined(per_class.get(name, -1)) for name in classes},
     }
 
 

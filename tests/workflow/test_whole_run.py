@@ -97,6 +97,30 @@ print(json.dumps({{"classes": model.dataset_meta["classes"],
         assert box == pytest.approx(detection["bbox"], abs=1e-3)
 
 
+def test_predict_prints_and_draws_what_the_run_detected(finished: Project, tmp_path):
+    hit = finished.results / "hit_detector"
+    image = finished.results / "data/detection/images/val/000001.png"
+    command = [sys.executable, "-m", "pipeline.predict", str(hit / "detector"), str(image)]
+    result = subprocess.run(
+        [*command, "--score", "0", "--out", str(tmp_path / "drawn.png")],
+        cwd=finished.folder,
+        text=True,
+        capture_output=True,
+    )
+    assert result.returncode == 0, result.stderr[-3000:]
+    lines = [line.split("\t") for line in result.stdout.splitlines() if line.startswith(str(image))]
+    run = json.loads((hit / "evaluation/detections.json").read_text())
+    scores = sorted(round(entry["score"], 3) for entry in run if entry["image_id"] == 1)
+    assert sorted(float(line[2]) for line in lines) == pytest.approx(scores, abs=2e-3)
+    assert (tmp_path / "drawn.png").stat().st_size > 0
+
+    absent = subprocess.run(
+        [*command[:-1], "nowhere.png"], cwd=finished.folder, text=True, capture_output=True
+    )
+    assert absent.returncode == 1
+    assert "predict: no such image: nowhere.png" in absent.stderr
+
+
 def test_a_second_run_gives_the_same_bits(finished: Project, tmp_path):
     other = copy_project(tmp_path)
     result = other.snakemake("hit_detector")
