@@ -47,7 +47,7 @@ def predict(arguments: argparse.Namespace) -> None:
     # mmdet takes seconds to import: not before the arguments are known to be right
     from mmdet.apis import inference_detector, init_detector
 
-    model = init_detector(
+    model: Any = init_detector(
         str(arguments.detector / CONFIG),
         str(arguments.detector / WEIGHTS),
         device=arguments.device,

@@ -155,7 +155,7 @@ class _Sourced(Section):
     default config; only the chosen one is passed to stages, and can make them stale.
     """
 
-    source: str
+    source: Any
 
     @model_validator(mode="after")
     def _source_is_described(self) -> Self:
