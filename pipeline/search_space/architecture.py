@@ -161,7 +161,8 @@ class Architecture(Part):
         """Read an architecture file.
 
         Raises:
-            ArchitectureError: the file is missing, is not JSON, or does not describe a network.
+            ArtifactError: the file is missing, cut off or not JSON.
+            ArchitectureError: it does not describe a network.
         """
         content = read_json(path)
         try:

@@ -1,7 +1,8 @@
 """The cost model: parameters and multiply-accumulates, counted on meta tensors.
 
 One forward pass on the meta device, watched by hooks on the leaf modules: nothing is computed, no
-memory is used, and a module the counter does not know raises an error instead of counting zero.
+memory is used, and a leaf module with parameters that the counter does not know raises an error
+instead of counting zero.
 
 Two countings of computation are kept side by side. `macs` counts the multiply-accumulates of
 convolutions and linear layers. `paper_flops` follows the convention of both papers (the counting

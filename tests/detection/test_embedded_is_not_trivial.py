@@ -34,7 +34,7 @@ def ap50_after_training(folder: Path, *, background_only: bool) -> float:
     val = SplitPaths(real / "annotations/val.json", real / "images/val")
     seed_everything(0)
     around = Surroundings(CONFIG.detector, CONFIG.testing, CONFIG.normalization)
-    plain = dict.fromkeys(("backbone", "neck", "head"), "conv_k3_d1")
+    plain = {"backbone": "conv_k3_d1", "neck": "conv_k3_d1", "head": "conv_k3_d1"}
     shape = CONFIG.supernet.model_copy(update={"depth": (1, 1, 2, 1)})
     model = build_detector(supernet_architecture(shape, 10, shape.depth, plain), around)
     classes = list(CLASSES)

@@ -152,7 +152,7 @@ def test_a_screening_supernet_starts_from_the_pretrained_backbone(tmp_path: Path
         Surroundings(),
         classes=3,
         backbone=tmp_path,
-        paths=1,
+        paths={"backbone": 1, "neck": 2, "head": None},
         device=torch.device("cpu"),
     )
     # the head holds one operation: nothing to choose there
@@ -164,5 +164,6 @@ def test_a_screening_supernet_starts_from_the_pretrained_backbone(tmp_path: Path
     for name, value in loaded.backbone.state_dict().items():
         if not name.endswith(("alpha", "alive")):
             assert torch.equal(value, weights[name]), name
-    layer = supernet.choices["backbone"][0]
-    assert (layer.paths, layer.execution) == (1, SHAPE.execution)
+    for component, paths in (("backbone", 1), ("neck", 2)):
+        for layer in supernet.choices[component]:
+            assert (layer.paths, layer.execution) == (paths, SHAPE.execution)

@@ -68,6 +68,13 @@ def test_the_drawn_candidates_share_the_weight_by_their_probabilities() -> None:
     assert layer.alpha.grad.nonzero().flatten().tolist() == ran
 
 
+def test_a_single_path_leaves_alpha_as_it_is() -> None:
+    """Alone it has weight one, whatever its α: so held components keep theirs in a screening."""
+    layer, _ = _layer(1, (1.0, 10.0, 100.0, 1e3, 1e4))
+    layer(torch.ones(1)).backward()
+    assert layer.alpha.grad is not None and not layer.alpha.grad.any()
+
+
 def test_the_same_seed_draws_the_same_paths() -> None:
     layer, ran = _layer(2)
     runs = []
