@@ -18,6 +18,7 @@ from pipeline.detection.residual import ResidualBackbone
 from pipeline.detection.training import detection_loss
 from pipeline.hit_detector.spaces import supernet_architecture
 from pipeline.search_space.architecture import (
+    COMPONENTS,
     Architecture,
     Backbone,
     BlockBackbone,
@@ -218,7 +219,7 @@ def test_searched_and_standard_components_go_together() -> None:
     shape = SupernetConfig(
         input_size=(64, 64), stem_channels=4, channels=(6, 8, 8, 12), neck_channels=8
     )
-    operations = dict.fromkeys(("backbone", "neck", "head"), ("sep_k3_d1", "ir_k3_d1_e1"))
+    operations = {str(name): ("sep_k3_d1", "ir_k3_d1_e1") for name in COMPONENTS}
     supernet = supernet_architecture(shape, 3, (1, 1, 1, 1), operations)
     mixed = supernet.model_copy(update={"head": ConvFcHead(fcs=(16,)), "neck": FpnNeck(channels=8)})
     mixed = Architecture.model_validate(mixed.model_dump())
