@@ -13,6 +13,7 @@ include: "rules/data.smk"
 include: "rules/hit_detector.smk"
 include: "rules/evaluation.smk"
 include: "rules/report.smk"
+include: "rules/zoo.smk"
 
 
 localrules:

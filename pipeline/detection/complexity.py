@@ -11,12 +11,13 @@ from torch import nn
 from pipeline.detection.builder import Surroundings, build_detector
 from pipeline.search_space.architecture import Architecture
 from pipeline.search_space.cost import Cost, measure, operation_cost
+from pipeline.search_space.heads import RetinaHead
 from pipeline.supernet.choice import ChoiceLayer, choice_layers
 
 
 @dataclass(frozen=True)
 class Complexity:
-    """Cost of each component of a detector; `components` has backbone, neck, rpn and head."""
+    """Cost of each component of a detector: backbone, neck, head, and with two stages also rpn."""
 
     components: dict[str, Cost]
 
@@ -30,16 +31,23 @@ def detector_complexity(
     architecture: Architecture,
     proposals: int,
     input_size: tuple[int, int] | None = None,
+    *,
+    background_boxes: bool = False,
 ) -> Complexity:
     """Count a detector's cost on meta tensors, for one image.
 
     Args:
         architecture: the network; a supernet counts all its candidates.
-        proposals: RoIs that the head processes.
+        proposals: RoIs that the head processes, in a two-stage detector.
         input_size: (height, width) in pixels; the architecture's own by default.
+        background_boxes: count the RoI head as mmdetection 1.x built it and both papers counted
+            it: it regressed a box for the background too, so it has 4 · (classes + 1) outputs.
     """
     with torch.device("meta"):
-        model = build_detector(architecture, Surroundings()).eval()
+        model: Any = build_detector(architecture, Surroundings()).eval()
+        if background_boxes and architecture.rpn is not None:
+            head = model.roi_head.bbox_head
+            head.fc_reg = nn.Linear(head.fc_reg.in_features, 4 * (architecture.classes + 1))
     return _run_components(model, architecture, proposals, input_size or architecture.input_size)
 
 
@@ -47,11 +55,14 @@ def _run_components(
     model: Any, architecture: Architecture, proposals: int, input_size: tuple[int, int]
 ) -> Complexity:
     images = torch.empty(1, 3, *input_size, device="meta")
-    size = architecture.head.roi_size
-    rois = torch.empty(proposals, architecture.neck.channels, size, size, device="meta")
     backbone, maps = measure(lambda: model.backbone(images), model.backbone)
     neck, levels = measure(lambda: model.neck(maps), model.neck)
+    if isinstance(architecture.head, RetinaHead):
+        head, _ = measure(lambda: model.bbox_head(levels), model.bbox_head)
+        return Complexity({"backbone": backbone, "neck": neck, "head": head})
     rpn, _ = measure(lambda: model.rpn_head(levels), model.rpn_head)
+    size = architecture.head.roi_size
+    rois = torch.empty(proposals, architecture.neck.channels, size, size, device="meta")
     bbox_head = model.roi_head.bbox_head
     head, _ = measure(lambda: bbox_head(rois), bbox_head)
     return Complexity({"backbone": backbone, "neck": neck, "rpn": rpn, "head": head})

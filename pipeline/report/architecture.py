@@ -22,7 +22,13 @@ from pipeline.report.inputs import Run
 from pipeline.report.section import Section, paragraph
 from pipeline.report.svg import GRID, MUTED, Figure, document, element, text, text_width
 from pipeline.report.tables import Column, Table
-from pipeline.search_space.architecture import COMPONENTS, STAGES, Architecture
+from pipeline.search_space.architecture import (
+    COMPONENTS,
+    STAGES,
+    Architecture,
+    BlockBackbone,
+    BlockHead,
+)
 from pipeline.search_space.names import OperationSpec
 
 LEFT = 92.0
@@ -100,8 +106,13 @@ def draw_architecture(
         margins: by component and block, the probability's margin over the runner-up; may be empty.
 
     Raises:
-        ValueError: a block still holds candidates.
+        ValueError: a block still holds candidates, or the network is not a searched two-stage one.
     """
+    backbone = architecture.backbone
+    if not isinstance(backbone, BlockBackbone) or not isinstance(architecture.head, BlockHead):
+        raise ValueError(
+            "only a detector with a searched backbone and a searched head can be drawn"
+        )
     drawn = {
         component: [
             Drawn(name, block, margins.get(component, {}).get(name))
@@ -128,7 +139,7 @@ def draw_architecture(
         if source is not None:
             body.append(_climb(source, bus, flow.bottom + ROW_GAP / 2 - 3, flow.entry))
     height, width = architecture.input_size
-    stem = architecture.backbone.stem
+    stem = backbone.stem
     body += _row_name("stem", "stride 2", stem_y + HEIGHT / 2)
     body.append(fixed_box(LEFT, stem_y, 84, ("conv 3×3", f"{stem.channels} ↓2")))
     body.append(text(LEFT + 110, stem_y + 24, f"image {height} × {width} px", 11, fill=MUTED))
@@ -272,7 +283,8 @@ def _head(
     drawn: Sequence[Drawn], y: float, architecture: Architecture
 ) -> tuple[list[str], float, float]:
     """RPN, RoIAlign, the searched blocks and the two outputs; returns also right edge and bottom."""
-    head, classes = architecture.head, architecture.classes
+    head, rpn, classes = architecture.head, architecture.rpn, architecture.classes
+    assert isinstance(head, BlockHead) and rpn is not None, "draw_architecture has checked the head"
     middle = y + HEIGHT / 2
     align = LEFT + 84 + SPACE
     start = align + 84 + SPACE + 8
@@ -287,7 +299,7 @@ def _head(
         text(start, y - 8, "head", 12, fill=MUTED, font_weight="bold"),
         text(12, middle - 1, "N1–N5", 13, font_weight="bold"),
         arrow((68, middle), (LEFT, middle)),
-        fixed_box(LEFT, y, 84, ("RPN 3×3", f"{architecture.rpn.channels}")),
+        fixed_box(LEFT, y, 84, ("RPN 3×3", f"{rpn.channels}")),
         arrow((LEFT + 84, middle), (align, middle)),
         fixed_box(align, y, 84, ("RoIAlign", f"{size}×{size}")),
         arrow((align + 84, middle), (start, middle)),

@@ -1,7 +1,8 @@
 """The architecture format: the one description of a network that every stage reads and writes.
 
 A block names its operation, or several candidate operations: with one name in each block the
-architecture is a network, with several it is a supernet. `pipeline.detection.builder` turns either
+architecture is a network, with several it is a supernet. A component's `type` says what it is made
+of, so searched and standard components go together. `pipeline.detection.builder` turns any of it
 into an mmdet config.
 """
 
@@ -12,155 +13,109 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    PositiveInt,
-    ValidationError,
-    model_validator,
-)
+from pydantic import Field, PositiveInt, ValidationError, model_validator
 
 from pipeline.artifacts.files import read_json, write_json
 from pipeline.errors import DetSearchError
-from pipeline.search_space.names import OperationName
+from pipeline.search_space.backbones import (
+    Backbone,
+    BlockBackbone,
+    InvertedBlock,
+    MobileNetV2Backbone,
+    ResidualBlock,
+    ResNetBackbone,
+    Stem,
+)
+from pipeline.search_space.block import STAGES, Block, Part
+from pipeline.search_space.heads import BlockHead, ConvFcHead, Head, RetinaHead, Rpn
+from pipeline.search_space.necks import FpnNeck, Neck, PathNeck
+
+__all__ = [
+    "COMPONENTS",
+    "FORMAT",
+    "STAGES",
+    "Architecture",
+    "ArchitectureError",
+    "Backbone",
+    "Block",
+    "BlockBackbone",
+    "BlockHead",
+    "ConvFcHead",
+    "FpnNeck",
+    "Head",
+    "InvertedBlock",
+    "MobileNetV2Backbone",
+    "Neck",
+    "PathNeck",
+    "ResNetBackbone",
+    "ResidualBlock",
+    "RetinaHead",
+    "Rpn",
+    "Stem",
+]
 
 FORMAT = 1
 COMPONENTS = ("backbone", "neck", "head")
-STAGES = 4
-"""Backbone stages, and pyramid levels that the neck refines: strides 4, 8, 16, 32."""
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class Architecture(Part):
+    """A detector's architecture. `input_size` is (height, width) in pixels; costs are stated there.
 
-
-class Block(_Part):
-    """One layer: its operation (or its candidates, in a supernet), output channels and stride."""
-
-    operation: OperationName | tuple[OperationName, ...]
-    channels: PositiveInt
-    stride: Literal[1, 2] = 1
-
-    @model_validator(mode="after")
-    def _candidates_differ(self) -> Block:
-        if not isinstance(self.operation, str):
-            if not self.operation:
-                raise ValueError("a block needs at least one candidate operation")
-            if len(set(self.operation)) < len(self.operation):
-                raise ValueError("the candidate operations of a block must differ")
-        return self
-
-
-class Stem(_Part):
-    """The first convolution: 3×3, stride 2, with BN and ReLU (the released network has a bias)."""
-
-    channels: PositiveInt = 16
-    bias: bool = False
-
-
-class BlockBackbone(_Part):
-    """Stem and four stages of searched blocks (Hit-Detector, section 3.3)."""
-
-    type: Literal["blocks"] = "blocks"
-    stem: Stem = Stem()
-    stages: tuple[tuple[Block, ...], ...] = Field(min_length=STAGES, max_length=STAGES)
-
-    @model_validator(mode="after")
-    def _each_stage_halves(self) -> BlockBackbone:
-        for number, stage in enumerate(self.stages, 1):
-            if not stage:
-                raise ValueError(f"stage {number} has no block")
-            if [block.stride for block in stage] != [2] + [1] * (len(stage) - 1):
-                raise ValueError(
-                    f"stage {number}: the first block must have stride 2, the others 1"
-                )
-        return self
-
-    @property
-    def out_channels(self) -> tuple[int, ...]:
-        """Channels of the four feature maps, strides 4, 8, 16, 32."""
-        return tuple(stage[-1].channels for stage in self.stages)
-
-
-class PathNeck(_Part):
-    """Top-down and bottom-up paths with searched laterals, and a pooled fifth level."""
-
-    type: Literal["paths"] = "paths"
-    top_down: tuple[Block, ...] = Field(min_length=STAGES, max_length=STAGES)
-    bottom_up: tuple[Block, ...] = Field(min_length=STAGES, max_length=STAGES)
-
-    @model_validator(mode="after")
-    def _one_width(self) -> PathNeck:
-        blocks = (*self.top_down, *self.bottom_up)
-        if len({block.channels for block in blocks}) > 1 or any(b.stride > 1 for b in blocks):
-            raise ValueError("all laterals of the neck need the same channels, and stride 1")
-        return self
-
-    @property
-    def channels(self) -> int:
-        """Channels of every pyramid level."""
-        return self.top_down[0].channels
-
-
-class Rpn(_Part):
-    """The region proposal network, which is not searched: one 3×3 convolution and two 1×1."""
-
-    channels: PositiveInt = 256
-    anchor_scale: PositiveInt = 8
-    anchor_ratios: tuple[float, ...] = (0.5, 1.0, 2.0)
-
-
-class BlockHead(_Part):
-    """Searched blocks on RoI features, a fully connected layer, class scores and class-aware boxes."""
-
-    type: Literal["blocks"] = "blocks"
-    roi_size: PositiveInt = 7
-    blocks: tuple[Block, ...] = Field(min_length=1)
-    fc_channels: PositiveInt = 512
-
-    @model_validator(mode="after")
-    def _keep_size(self) -> BlockHead:
-        if any(block.stride > 1 for block in self.blocks):
-            raise ValueError("the blocks of the head need stride 1")
-        return self
-
-
-class Architecture(_Part):
-    """A detector's architecture. `input_size` is (height, width) in pixels; costs are stated there."""
+    `family` is the kind of network: `hit_detector` is searched, in any of its components;
+    `faster_rcnn` and `retinanet` are the standard two-stage and one-stage detectors. A one-stage
+    detector has no `rpn` (null).
+    """
 
     format: Literal[1] = FORMAT
-    family: Literal["hit_detector"]
+    family: Literal["hit_detector", "faster_rcnn", "retinanet"]
     classes: PositiveInt
     input_size: tuple[PositiveInt, PositiveInt]
-    backbone: BlockBackbone
-    neck: PathNeck
-    rpn: Rpn
-    head: BlockHead
-    provenance: dict[str, Any] = {}
+    backbone: Backbone
+    neck: Neck
+    rpn: Rpn | None
+    head: Head
+    provenance: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _components_fit(self) -> Architecture:
+        one_stage = isinstance(self.head, RetinaHead)
+        if one_stage != (self.rpn is None):
+            raise ValueError("rpn must be null with a head of type retina, and only with it")
+        if self.family == ("faster_rcnn" if one_stage else "retinanet"):
+            raise ValueError(
+                f"family {self.family} does not go with a head of type {self.head.type}"
+            )
+        if not one_stage and self.neck.strides[:STAGES] != (4, 8, 16, 32):
+            raise ValueError("a head on RoIs needs a neck whose finest levels have strides 4 to 32")
+        return self
 
     def blocks(self, component: str) -> dict[str, Block]:
         """The searched blocks of a component by name, in the order in which data flows.
 
+        A standard component has none.
+
         Raises:
             ValueError: there is no such component.
         """
-        if component == "backbone":
-            return {
-                f"stage{s}.block{b}": block
-                for s, stage in enumerate(self.backbone.stages, 1)
-                for b, block in enumerate(stage, 1)
-            }
-        if component == "neck":
-            paths = (("top_down", self.neck.top_down), ("bottom_up", self.neck.bottom_up))
-            return {
-                f"{path}{level}": block
-                for path, blocks in paths
-                for level, block in enumerate(blocks, 1)
-            }
-        if component == "head":
-            return {f"block{b}": block for b, block in enumerate(self.head.blocks, 1)}
-        raise ValueError(f"unknown component {component!r}: expected one of {COMPONENTS}")
+        if component not in COMPONENTS:
+            raise ValueError(f"unknown component {component!r}: expected one of {COMPONENTS}")
+        match getattr(self, component):
+            case BlockBackbone(stages=stages):
+                return {
+                    f"stage{s}.block{b}": block
+                    for s, stage in enumerate(stages, 1)
+                    for b, block in enumerate(stage, 1)
+                }
+            case PathNeck(top_down=top_down, bottom_up=bottom_up):
+                return {
+                    f"{path}{level}": block
+                    for path, blocks in (("top_down", top_down), ("bottom_up", bottom_up))
+                    for level, block in enumerate(blocks, 1)
+                }
+            case BlockHead(blocks=blocks):
+                return {f"block{b}": block for b, block in enumerate(blocks, 1)}
+            case _:
+                return {}
 
     @property
     def is_supernet(self) -> bool:
@@ -181,20 +136,21 @@ class Architecture(_Part):
                 operation = choose(component, name, block)
                 yield Block(operation=operation, channels=block.channels, stride=block.stride)
 
-        backbone, neck, head = (renew(component) for component in COMPONENTS)
-        stages = tuple(tuple(next(backbone) for _ in stage) for stage in self.backbone.stages)
-        return self.model_copy(
-            update={
-                "backbone": self.backbone.model_copy(update={"stages": stages}),
-                "neck": self.neck.model_copy(
-                    update={
-                        path: tuple(next(neck) for _ in range(STAGES))
-                        for path in ("top_down", "bottom_up")
-                    }
-                ),
-                "head": self.head.model_copy(update={"blocks": tuple(head)}),
+        update: dict[str, Part] = {}
+        if isinstance(self.backbone, BlockBackbone):
+            fresh = renew("backbone")
+            stages = tuple(tuple(next(fresh) for _ in stage) for stage in self.backbone.stages)
+            update["backbone"] = self.backbone.model_copy(update={"stages": stages})
+        if isinstance(self.neck, PathNeck):
+            fresh = renew("neck")
+            paths = {
+                path: tuple(next(fresh) for _ in range(STAGES))
+                for path in ("top_down", "bottom_up")
             }
-        )
+            update["neck"] = self.neck.model_copy(update=paths)
+        if isinstance(self.head, BlockHead):
+            update["head"] = self.head.model_copy(update={"blocks": tuple(renew("head"))})
+        return self.model_copy(update=update)
 
     def save(self, path: Path) -> None:
         """Write the architecture file, atomically."""
@@ -213,10 +169,17 @@ class Architecture(_Part):
             return cls.model_validate(content)
         except ValidationError as error:
             problems = "; ".join(
-                f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"
+                f"{'.'.join(map(str, _place(problem['loc'])))}: {problem['msg']}"
                 for problem in error.errors()
             )
             raise ArchitectureError(f"{path} is not an architecture file: {problems}") from error
+
+
+def _place(location: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    """Where a problem is in the file: pydantic puts a component's type after its name."""
+    if location and location[0] in COMPONENTS:
+        return location[:1] + location[2:]
+    return location
 
 
 class ArchitectureError(DetSearchError):

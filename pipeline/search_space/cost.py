@@ -6,8 +6,9 @@ instead of counting zero.
 
 Two countings of computation are kept side by side. `macs` counts the multiply-accumulates of
 convolutions and linear layers. `paper_flops` follows the convention of both papers (the counting
-tool of mmdetection 1.x): those MACs, plus one per element for a convolution's bias, ReLU and max
-pooling modules, two per element for batch normalisation; functional operations and RoIAlign are free.
+tool of mmdetection 1.x): those MACs, plus one per output of a convolution's bias and of a ReLU module,
+one per input of a max pooling module, two per element for batch normalisation; functional operations
+and RoIAlign are free.
 """
 
 from __future__ import annotations
@@ -44,25 +45,25 @@ class UnknownModuleError(TypeError):
     """A module with parameters for which the cost model has no rule."""
 
 
-def _convolution(module: Any, output: Tensor) -> tuple[int, int]:
+def _convolution(module: Any, input: Tensor, output: Tensor) -> tuple[int, int]:
     kernel = math.prod(module.kernel_size) * module.in_channels // module.groups
     macs = output.numel() * kernel
     return macs, macs + (output.numel() if module.bias is not None else 0)
 
 
-def _linear(module: Any, output: Tensor) -> tuple[int, int]:
+def _linear(module: Any, input: Tensor, output: Tensor) -> tuple[int, int]:
     # mmdetection 1.x counts no bias for linear layers
     macs = output.numel() * module.in_features
     return macs, macs
 
 
-_RULES: dict[type[nn.Module], Callable[[Any, Tensor], tuple[int, int]]] = {
+_RULES: dict[type[nn.Module], Callable[[Any, Tensor, Tensor], tuple[int, int]]] = {
     nn.Conv2d: _convolution,
     nn.Linear: _linear,
-    nn.BatchNorm2d: lambda module, output: (0, 2 * output.numel()),
-    nn.ReLU: lambda module, output: (0, output.numel()),
-    nn.ReLU6: lambda module, output: (0, output.numel()),
-    nn.MaxPool2d: lambda module, output: (0, output.numel()),
+    nn.BatchNorm2d: lambda module, input, output: (0, 2 * output.numel()),
+    nn.ReLU: lambda module, input, output: (0, output.numel()),
+    nn.ReLU6: lambda module, input, output: (0, output.numel()),
+    nn.MaxPool2d: lambda module, input, output: (0, input.numel()),
 }
 _FREE: tuple[type[nn.Module], ...] = (nn.Identity, nn.Dropout)
 
@@ -77,7 +78,7 @@ class CostCounter:
     def _count(self, module: nn.Module, inputs: Any, output: Any) -> None:
         for kind, rule in _RULES.items():
             if isinstance(module, kind):
-                macs, paper_flops = rule(module, output)
+                macs, paper_flops = rule(module, inputs[0], output)
                 self.macs += macs
                 self.paper_flops += paper_flops
                 return

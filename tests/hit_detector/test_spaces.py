@@ -54,7 +54,7 @@ def test_every_block_holds_its_component_s_operations() -> None:
     assert architecture.classes == 7
     assert [len(stage) for stage in architecture.backbone.stages] == [1, 2, 3, 1]
     assert architecture.backbone.out_channels == (4, 6, 6, 8)
-    assert len(architecture.head.blocks) == 3 and architecture.neck.channels == 6
+    assert len(architecture.blocks("head")) == 3 and architecture.neck.channels == 6
     for component, expected in operations.items():
         held = {block.operation for block in architecture.blocks(component).values()}
         assert held == {expected if isinstance(expected, str) else tuple(expected)}

@@ -1,0 +1,208 @@
+"""Necks and heads of the architecture format as mmdet configs: what stands behind the backbone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pipeline.config.detector import DetectorConfig, TestingConfig
+from pipeline.search_space.architecture import Architecture
+from pipeline.search_space.heads import BlockHead, ConvFcHead, RetinaHead, Rpn
+from pipeline.search_space.necks import Neck, PathNeck
+
+ROI_LEVELS = 4
+"""The RoI head uses the finest levels of the pyramid; the RPN sees all."""
+
+
+def neck_settings(neck: Neck, in_channels: Sequence[int]) -> dict[str, Any]:
+    """The mmdet config of a neck on a backbone whose feature maps have `in_channels`."""
+    if isinstance(neck, PathNeck):
+        return {
+            "type": "PathNeck",
+            "in_channels": list(in_channels),
+            "top_down": [block.model_dump(mode="json") for block in neck.top_down],
+            "bottom_up": [block.model_dump(mode="json") for block in neck.bottom_up],
+        }
+    return {
+        "type": "FPN",
+        "in_channels": list(in_channels),
+        "out_channels": neck.channels,
+        "start_level": neck.first_stage - 1,
+        "num_outs": neck.levels,
+        "add_extra_convs": "on_input" if neck.extra == "convolution" else False,
+    }
+
+
+def two_stage_settings(
+    architecture: Architecture,
+    rpn: Rpn,
+    head: BlockHead | ConvFcHead,
+    detector: DetectorConfig,
+    testing: TestingConfig,
+) -> dict[str, Any]:
+    """RPN, RoI head, and how both are trained and tested."""
+    neck = architecture.neck
+    return {
+        "rpn_head": {
+            "type": "RPNHead",
+            "in_channels": neck.channels,
+            "feat_channels": rpn.channels,
+            "anchor_generator": {
+                "type": "AnchorGenerator",
+                "scales": [rpn.anchor_scale],
+                "ratios": list(rpn.anchor_ratios),
+                "strides": list(neck.strides),
+            },
+            "bbox_coder": _box_coder([1.0, 1.0, 1.0, 1.0]),
+            "loss_cls": {"type": "CrossEntropyLoss", "use_sigmoid": True, "loss_weight": 1.0},
+            "loss_bbox": {"type": "L1Loss", "loss_weight": 1.0},
+        },
+        "roi_head": {
+            "type": "StandardRoIHead",
+            "bbox_roi_extractor": {
+                "type": "SingleRoIExtractor",
+                "roi_layer": {
+                    "type": "RoIAlign",
+                    "output_size": head.roi_size,
+                    "sampling_ratio": 0,
+                },
+                "out_channels": neck.channels,
+                "featmap_strides": list(neck.strides[:ROI_LEVELS]),
+                # the standard 56 belongs to anchors of 8 strides: an RoI of the size of a level's
+                # smallest anchor is pooled from that level
+                "finest_scale": 7 * rpn.anchor_scale,
+            },
+            "bbox_head": {
+                **_roi_layers(head),
+                "in_channels": neck.channels,
+                "roi_feat_size": head.roi_size,
+                "num_classes": architecture.classes,
+                "bbox_coder": _box_coder([0.1, 0.1, 0.2, 0.2]),
+                "reg_class_agnostic": False,
+                "loss_cls": {"type": "CrossEntropyLoss", "use_sigmoid": False, "loss_weight": 1.0},
+                "loss_bbox": {"type": "L1Loss", "loss_weight": 1.0},
+            },
+        },
+        "train_cfg": _two_stage_training(detector),
+        "test_cfg": {
+            "rpn": _proposals(testing.proposals, testing.proposals),
+            "rcnn": _selection(testing),
+        },
+    }
+
+
+def one_stage_settings(
+    architecture: Architecture, head: RetinaHead, testing: TestingConfig
+) -> dict[str, Any]:
+    """RetinaNet's head, and how it is trained and tested (Lin et al. 2017)."""
+    return {
+        "bbox_head": {
+            "type": "RetinaHead",
+            "num_classes": architecture.classes,
+            "in_channels": architecture.neck.channels,
+            "stacked_convs": len(head.class_tower),
+            "feat_channels": head.class_tower[0],
+            "anchor_generator": {
+                "type": "AnchorGenerator",
+                "octave_base_scale": head.anchor_scale,
+                "scales_per_octave": head.scales_per_octave,
+                "ratios": list(head.anchor_ratios),
+                "strides": list(architecture.neck.strides),
+            },
+            "bbox_coder": _box_coder([1.0, 1.0, 1.0, 1.0]),
+            "loss_cls": {
+                "type": "FocalLoss",
+                "use_sigmoid": True,
+                "gamma": 2.0,
+                "alpha": 0.25,
+                "loss_weight": 1.0,
+            },
+            "loss_bbox": {"type": "L1Loss", "loss_weight": 1.0},
+        },
+        "train_cfg": {
+            "assigner": _assigner(0.5, 0.4, low_quality=True) | {"min_pos_iou": 0},
+            # the focal loss takes every anchor
+            "sampler": {"type": "PseudoSampler"},
+            "allowed_border": -1,
+            "pos_weight": -1,
+            "debug": False,
+        },
+        "test_cfg": {"nms_pre": testing.proposals, "min_bbox_size": 0, **_selection(testing)},
+    }
+
+
+def _roi_layers(head: BlockHead | ConvFcHead) -> dict[str, Any]:
+    if isinstance(head, BlockHead):
+        return {
+            "type": "BlockBBoxHead",
+            "blocks": [block.model_dump(mode="json") for block in head.blocks],
+            "fc_channels": head.fc_channels,
+        }
+    # Shared2FCBBoxHead and Shared4Conv1FCBBoxHead are this class with their numbers of layers
+    layers: dict[str, Any] = {
+        "type": "ConvFCBBoxHead",
+        "num_shared_convs": len(head.convs),
+        "num_shared_fcs": len(head.fcs),
+        "fc_out_channels": head.fcs[0],
+    }
+    if head.convs:
+        layers["conv_out_channels"] = head.convs[0]
+    return layers
+
+
+def _box_coder(stds: list[float]) -> dict[str, Any]:
+    return {"type": "DeltaXYWHBBoxCoder", "target_means": [0.0] * 4, "target_stds": stds}
+
+
+def _assigner(positive: float, negative: float, low_quality: bool) -> dict[str, Any]:
+    return {
+        "type": "MaxIoUAssigner",
+        "pos_iou_thr": positive,
+        "neg_iou_thr": negative,
+        "min_pos_iou": negative,
+        "match_low_quality": low_quality,
+        "ignore_iof_thr": -1,
+    }
+
+
+def _sampler(number: int, positive: float, add_truth: bool) -> dict[str, Any]:
+    return {
+        "type": "RandomSampler",
+        "num": number,
+        "pos_fraction": positive,
+        "neg_pos_ub": -1,
+        "add_gt_as_proposals": add_truth,
+    }
+
+
+def _proposals(number: int, before: int) -> dict[str, Any]:
+    nms = {"type": "nms", "iou_threshold": 0.7}
+    return {"nms_pre": before, "max_per_img": number, "nms": nms, "min_bbox_size": 0}
+
+
+def _selection(testing: TestingConfig) -> dict[str, Any]:
+    return {
+        "score_thr": testing.score_threshold,
+        "nms": {"type": "nms", "iou_threshold": testing.nms_iou},
+        "max_per_img": testing.detections,
+    }
+
+
+def _two_stage_training(settings: DetectorConfig) -> dict[str, Any]:
+    return {
+        "rpn": {
+            "assigner": _assigner(0.7, 0.3, low_quality=True),
+            "sampler": _sampler(settings.rpn_samples, 0.5, add_truth=False),
+            "allowed_border": -1,
+            "pos_weight": -1,
+            "debug": False,
+        },
+        # the standard recipe keeps twice as many candidates before NMS as it keeps proposals
+        "rpn_proposal": _proposals(settings.proposals, 2 * settings.proposals),
+        "rcnn": {
+            "assigner": _assigner(0.5, 0.5, low_quality=False),
+            "sampler": _sampler(settings.roi_samples, 0.25, add_truth=True),
+            "pos_weight": -1,
+            "debug": False,
+        },
+    }

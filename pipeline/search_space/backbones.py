@@ -1,0 +1,153 @@
+"""Backbones of the architecture format: searched blocks, ResNet and ResNeXt, MobileNetV2.
+
+Each has `out_channels`: those of its four feature maps, strides 4, 8, 16, 32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+from pydantic import Field, PositiveInt, model_validator
+
+from pipeline.search_space.block import STAGES, Block, Part
+
+
+class Stem(Part):
+    """The first convolution: 3×3, stride 2, with BN and ReLU (the released network has a bias)."""
+
+    channels: PositiveInt = 16
+    bias: bool = False
+
+
+class BlockBackbone(Part):
+    """Stem and four stages of searched blocks (Hit-Detector, section 3.3)."""
+
+    type: Literal["blocks"] = "blocks"
+    stem: Stem = Stem()
+    stages: tuple[tuple[Block, ...], ...] = Field(min_length=STAGES, max_length=STAGES)
+
+    @model_validator(mode="after")
+    def _each_stage_halves(self) -> BlockBackbone:
+        _check_strides(self.stages, (2,) * STAGES)
+        return self
+
+    @property
+    def out_channels(self) -> tuple[int, ...]:
+        """Channels of the four feature maps, strides 4, 8, 16, 32."""
+        return tuple(stage[-1].channels for stage in self.stages)
+
+
+class ResidualBlock(Part):
+    """A ResNet layer: convolutions around which the input is added to the output.
+
+    `basic`: 3×3 to `mid_channels`, 3×3 to `channels`. `bottleneck`: 1×1 to `mid_channels`, 3×3 in
+    `groups`, 1×1 to `channels`. BN after each convolution; the first 3×3 has the stride. The input
+    passes a 1×1 convolution where the shapes differ.
+    """
+
+    operation: Literal["basic", "bottleneck"]
+    channels: PositiveInt
+    mid_channels: PositiveInt
+    groups: PositiveInt = 1
+    stride: Literal[1, 2] = 1
+
+    @model_validator(mode="after")
+    def _whole_groups(self) -> ResidualBlock:
+        if self.operation == "basic" and self.groups > 1:
+            raise ValueError("a basic block has no groups: only a bottleneck's 3×3 convolution has")
+        if self.mid_channels % self.groups:
+            raise ValueError(
+                f"mid_channels {self.mid_channels} is not a multiple of {self.groups} groups"
+            )
+        return self
+
+
+class ResNetBackbone(Part):
+    """ResNet or ResNeXt: 7×7 stem of stride 2, 3×3 max pooling of stride 2, four stages."""
+
+    type: Literal["resnet"] = "resnet"
+    stem_channels: PositiveInt = 64
+    stages: tuple[tuple[ResidualBlock, ...], ...] = Field(min_length=STAGES, max_length=STAGES)
+
+    @model_validator(mode="after")
+    def _stages_halve(self) -> ResNetBackbone:
+        _check_strides(self.stages, (1, 2, 2, 2))
+        return self
+
+    @property
+    def out_channels(self) -> tuple[int, ...]:
+        """Channels of the four feature maps, strides 4, 8, 16, 32."""
+        return tuple(stage[-1].channels for stage in self.stages)
+
+
+class InvertedBlock(Part):
+    """A MobileNetV2 layer: 1×1 to `mid_channels`, 3×3 depthwise with the stride, 1×1 to `channels`.
+
+    `depthwise` leaves out the first: its `mid_channels` are its input's. BN after each convolution,
+    ReLU6 after all but the last; the input is added where shapes match.
+    """
+
+    operation: Literal["inverted", "depthwise"] = "inverted"
+    channels: PositiveInt
+    mid_channels: PositiveInt
+    stride: Literal[1, 2] = 1
+
+
+class MobileNetV2Backbone(Part):
+    """MobileNetV2: 3×3 stem of stride 2, stages of inverted residuals, a last 1×1 convolution.
+
+    The feature map of a stride is that of the last stage with it. The last convolution is made for
+    classification; the pyramid does not read it (Hit-Detector, Table 2: so say its parameters).
+    """
+
+    type: Literal["mobilenetv2"] = "mobilenetv2"
+    stem_channels: PositiveInt = 32
+    stages: tuple[tuple[InvertedBlock, ...], ...]
+    last_channels: PositiveInt = 1280
+
+    @model_validator(mode="after")
+    def _chain(self) -> MobileNetV2Backbone:
+        _check_strides(self.stages, tuple(stage[0].stride if stage else 1 for stage in self.stages))
+        halvings = sum(stage[0].stride == 2 for stage in self.stages)
+        if halvings != STAGES:
+            raise ValueError(f"{STAGES} of the stages must have stride 2, not {halvings}")
+        channels = self.stem_channels
+        for number, stage in enumerate(self.stages, 1):
+            for block in stage:
+                if block.operation == "depthwise" and block.mid_channels != channels:
+                    raise ValueError(
+                        f"stage {number}: mid_channels of a depthwise block must be those of its "
+                        f"input, {channels}, not {block.mid_channels}"
+                    )
+                channels = block.channels
+        return self
+
+    @property
+    def out_stages(self) -> tuple[int, ...]:
+        """Positions (from 0) of the stages that give the maps of strides 4, 8, 16, 32."""
+        halving = [number for number, stage in enumerate(self.stages) if stage[0].stride == 2]
+        return tuple(number - 1 for number in (*halving[1:], len(self.stages)))
+
+    @property
+    def out_channels(self) -> tuple[int, ...]:
+        """Channels of the four feature maps, strides 4, 8, 16, 32."""
+        return tuple(self.stages[number][-1].channels for number in self.out_stages)
+
+
+Backbone = Annotated[
+    BlockBackbone | ResNetBackbone | MobileNetV2Backbone, Field(discriminator="type")
+]
+
+
+def _check_strides(
+    stages: Sequence[Sequence[Block | ResidualBlock | InvertedBlock]], first: Sequence[int]
+) -> None:
+    """Raise `ValueError` unless each stage has blocks, and the stride of `first` in its first only."""
+    for number, (stage, stride) in enumerate(zip(stages, first, strict=True), 1):
+        if not stage:
+            raise ValueError(f"stage {number} has no block")
+        if [block.stride for block in stage] != [stride] + [1] * (len(stage) - 1):
+            raise ValueError(
+                f"stage {number}: the first block must have stride {stride}, the others 1"
+            )

@@ -1,0 +1,77 @@
+"""Heads of the architecture format: on the RoIs of a proposal network, or on the pyramid (one-stage)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, PositiveInt, model_validator
+
+from pipeline.search_space.block import Block, Part
+
+
+class Rpn(Part):
+    """The region proposal network, which is not searched: one 3×3 convolution and two 1×1."""
+
+    channels: PositiveInt = 256
+    anchor_scale: PositiveInt = 8
+    anchor_ratios: tuple[float, ...] = (0.5, 1.0, 2.0)
+
+
+class BlockHead(Part):
+    """Searched blocks on RoI features, a fully connected layer, class scores and class-aware boxes."""
+
+    type: Literal["blocks"] = "blocks"
+    roi_size: PositiveInt = 7
+    blocks: tuple[Block, ...] = Field(min_length=1)
+    fc_channels: PositiveInt = 512
+
+    @model_validator(mode="after")
+    def _keep_size(self) -> BlockHead:
+        if any(block.stride > 1 for block in self.blocks):
+            raise ValueError("the blocks of the head need stride 1")
+        return self
+
+
+class ConvFcHead(Part):
+    """3×3 convolutions and fully connected layers on RoI features, scores and class-aware boxes.
+
+    `convs` and `fcs` list the channels of each: 2fc is `()` and `(1024, 1024)`, 4conv1fc
+    `(256,) * 4` and `(1024,)`. The convolutions have a bias and no norm; ReLU after each layer.
+    """
+
+    type: Literal["conv_fc"] = "conv_fc"
+    roi_size: PositiveInt = 7
+    convs: tuple[PositiveInt, ...] = ()
+    fcs: tuple[PositiveInt, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _one_width_each(self) -> ConvFcHead:
+        for name, widths in (("convs", self.convs), ("fcs", self.fcs)):
+            if len(set(widths)) > 1:
+                raise ValueError(f"all {name} need the same channels, not {list(widths)}")
+        return self
+
+
+class RetinaHead(Part):
+    """RetinaNet's head, shared by all levels: a tower of 3×3 convolutions each for classes and boxes.
+
+    The towers list the channels of each convolution (with bias, without norm, ReLU after it); a
+    last 3×3 convolution follows each. The anchors of a level have `scales_per_octave` sizes from
+    `anchor_scale` times its stride, in each of `anchor_ratios`.
+    """
+
+    type: Literal["retina"] = "retina"
+    class_tower: tuple[PositiveInt, ...] = Field(min_length=1)
+    box_tower: tuple[PositiveInt, ...] = Field(min_length=1)
+    anchor_scale: PositiveInt = 4
+    scales_per_octave: PositiveInt = 3
+    anchor_ratios: tuple[float, ...] = (0.5, 1.0, 2.0)
+
+    @model_validator(mode="after")
+    def _equal_towers(self) -> RetinaHead:
+        if self.class_tower != self.box_tower or len(set(self.class_tower)) > 1:
+            raise ValueError("class_tower and box_tower need the same length, and one width")
+        return self
+
+
+Head = Annotated[BlockHead | ConvFcHead | RetinaHead, Field(discriminator="type")]

@@ -1,0 +1,151 @@
+"""The papers' parameters and FLOPs, beside what the architecture files of the zoo cost here.
+
+Both papers counted with mmdetection 1.x: a RoI head regresses a box for the background too, and
+"FLOPs" are those of `Cost.paper_flops`; the head processes 1000 proposals. Hit-Detector's 800 × 1200
+is padded to 800 × 1216, a multiple of 32. Joint-DetNAS counts at 800 × 1333 as it is; its ResNeXt
+and its backbones alone at 800 × 1280.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from decimal import ROUND_HALF_EVEN, Decimal
+from functools import cache
+from typing import Literal
+
+from pipeline.detection.complexity import Complexity, detector_complexity
+from pipeline.zoo.architectures import zoo_architecture
+
+PROPOSALS = 1000
+
+Size = tuple[int, int]
+HIT: Size = (800, 1216)
+JOINT: Size = (800, 1333)
+JOINT_SHORT: Size = (800, 1280)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A printed figure.
+
+    Attributes:
+        source: paper and table.
+        network: name in the zoo.
+        part: `total`, or a component.
+        quantity: `params` (in millions) or `flops` (in the papers' convention, in billions).
+        printed: as the paper prints it.
+        size: (height, width) of the image, in pixels.
+    """
+
+    source: str
+    network: str
+    part: str
+    quantity: Literal["params", "flops"]
+    printed: str
+    size: Size = HIT
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A row of the table: a printed figure, and ours rounded to the digits that the paper prints.
+
+    `difference_percent` is of `ours` over `paper`; `unrounded` is ours with all digits, and
+    `unrounded_difference_percent` its difference, which the paper's rounding bounds from below.
+    """
+
+    network: str
+    quantity: str
+    paper: str
+    ours: str
+    difference_percent: str
+    unrounded: str
+    unrounded_difference_percent: str
+    source: str
+    input_size: str
+
+
+def _parts(source: str, network: str, **printed: str) -> list[Figure]:
+    return [Figure(source, network, part, "params", value) for part, value in printed.items()]
+
+
+def _totals(source: str, network: str, params: str, flops: str) -> list[Figure]:
+    return [
+        Figure(source, network, "total", "params", params),
+        Figure(source, network, "total", "flops", flops),
+    ]
+
+
+_HIT_1, _HIT_2, _HIT_6 = (f"Hit-Detector, Table {number}" for number in (1, 2, 6))
+_JOINT_2, _JOINT_4 = (f"Joint-DetNAS, Table {number}" for number in (2, 4))
+
+FIGURES: tuple[Figure, ...] = (
+    *_parts(_HIT_1, "fpn_r50_2fc", backbone="23.5", neck="3.3", head="14.3"),
+    *_parts(_HIT_1, "fpn_r50_4conv1fc", backbone="23.5", neck="3.3", head="15.6"),
+    *_parts(_HIT_1, "hit_detector_released", backbone="13.9", neck="2.7", head="9.9"),
+    *_totals(_HIT_2, "fpn_r50_2fc", "41.76", "197.4"),
+    *_totals(_HIT_2, "fpn_mobilenetv2", "19.61", "116.94"),
+    *_totals(_HIT_2, "fpn_x101_32x4d", "60.38", "273.3"),
+    *_totals(_HIT_2, "hit_detector_released", "27.12", "272.3"),
+    Figure(_HIT_6, "retinanet_r50", "total", "params", "37.97"),
+    Figure(_JOINT_2, "fpn_r50_2fc", "backbone", "flops", "84.1", JOINT_SHORT),
+    Figure(_JOINT_2, "fpn_r101", "backbone", "flops", "160.2", JOINT_SHORT),
+    Figure(_JOINT_4, "fpn_r18", "total", "flops", "160.5", JOINT),
+    Figure(_JOINT_4, "fpn_r50_2fc", "total", "flops", "215.8", JOINT),
+    Figure(_JOINT_4, "fpn_r101", "total", "flops", "295.7", JOINT),
+    Figure(_JOINT_4, "fpn_x101_32x4d", "total", "flops", "286.9", JOINT_SHORT),
+)
+"""Every figure of these tables that a network of the zoo answers for. docs/published_numbers.md names
+the figures that are left out, and why."""
+
+_NAMES = {"params": "parameters (M)", "flops": "FLOPs (G)"}
+_UNITS = {"params": 10**6, "flops": 10**9}
+
+
+def published_complexity(network: str, size: Size) -> Complexity:
+    """The cost of a network of the zoo as the papers count it, for one image of `size`."""
+    return detector_complexity(zoo_architecture(network), PROPOSALS, size, background_boxes=True)
+
+
+def compare(figures: Iterable[Figure] = FIGURES) -> list[Comparison]:
+    """Each figure beside ours, in the same order."""
+    complexity = cache(published_complexity)
+    rows = []
+    for figure in figures:
+        costs = complexity(figure.network, figure.size)
+        cost = costs.total if figure.part == "total" else costs.components[figure.part]
+        count = cost.params if figure.quantity == "params" else cost.paper_flops
+        exact, paper = Decimal(count) / _UNITS[figure.quantity], Decimal(figure.printed)
+        ours = exact.quantize(paper, ROUND_HALF_EVEN)
+        part = "" if figure.part == "total" else f"{figure.part} "
+        height, width = figure.size
+        rows.append(
+            Comparison(
+                network=figure.network,
+                quantity=f"{part}{_NAMES[figure.quantity]}",
+                paper=figure.printed,
+                ours=str(ours),
+                difference_percent=_percent(ours, paper),
+                unrounded=str(exact),
+                unrounded_difference_percent=_percent(exact, paper),
+                source=figure.source,
+                input_size=f"{height}x{width}",
+            )
+        )
+    return rows
+
+
+def comparison_csv(rows: Iterable[Comparison]) -> bytes:
+    """The comparisons as a CSV file in UTF-8."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    names = [field.name for field in fields(Comparison)]
+    writer.writerow(names)
+    writer.writerows([getattr(row, name) for name in names] for row in rows)
+    return text.getvalue().encode()
+
+
+def _percent(ours: Decimal, paper: Decimal) -> str:
+    return f"{100 * (ours - paper) / paper:.4f}"
