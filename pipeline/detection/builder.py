@@ -67,7 +67,7 @@ def register_modules() -> None:
     """Register mmdet's models and the searched modules under the names that configs use."""
     # not at the top: importing all of mmdet's models takes seconds, which the stages that train
     # a backbone alone need not spend
-    import mmdet.models
+    import mmdet.models  # noqa: F401
 
     import pipeline.detection.inverted
     import pipeline.detection.residual
