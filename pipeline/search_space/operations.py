@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from pipeline.search_space.depthwise import DepthwiseConv2d
 from pipeline.search_space.names import OperationSpec
 
 
@@ -39,25 +40,13 @@ def build_operation(name: str, in_channels: int, out_channels: int, stride: int 
     middle = in_channels * spec.expansion
     padding = spec.dilation * (spec.kernel // 2)
 
-    def depthwise(channels: int) -> nn.Conv2d:
-        return nn.Conv2d(
-            channels,
-            channels,
-            spec.kernel,
-            stride,
-            padding,
-            spec.dilation,
-            groups=channels,
-            bias=False,
-        )
-
     layers: dict[str, nn.Module]
     if spec.kind == "ir":
         layers = {
             "expand": nn.Conv2d(in_channels, middle, 1, bias=False),
             "expand_bn": nn.BatchNorm2d(middle),
             "expand_relu": nn.ReLU(inplace=True),
-            "depthwise": depthwise(middle),
+            "depthwise": DepthwiseConv2d(middle, spec.kernel, stride, spec.dilation),
             "depthwise_bn": nn.BatchNorm2d(middle),
             "depthwise_relu": nn.ReLU(inplace=True),
             "project": nn.Conv2d(middle, out_channels, 1, bias=False),
@@ -65,7 +54,7 @@ def build_operation(name: str, in_channels: int, out_channels: int, stride: int 
         }
     elif spec.kind == "sep":
         layers = {
-            "depthwise": depthwise(in_channels),
+            "depthwise": DepthwiseConv2d(in_channels, spec.kernel, stride, spec.dilation),
             "depthwise_bn": nn.BatchNorm2d(in_channels),
             "depthwise_relu": nn.ReLU(inplace=True),
             "project": nn.Conv2d(in_channels, out_channels, 1, bias=False),
