@@ -34,10 +34,10 @@ lint: $(READY)
 
 # one thread a process: two workers with two threads each would wait for each other on two cores
 test-fast: $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(CORES) --dist loadgroup -m "not slow"
+	OMP_WAIT_POLICY=PASSIVE OMP_NUM_THREADS=1 $(BIN)/pytest -n $(CORES) --dist loadgroup -m "not slow"
 
 test-slow: $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(CORES) --dist loadgroup -m slow
+	OMP_WAIT_POLICY=PASSIVE OMP_NUM_THREADS=1 $(BIN)/pytest -n $(CORES) --dist loadgroup -m slow
 
 format: $(READY)
 	$(BIN)/ruff check --fix .
