@@ -7,24 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.dataset import pseudo_collate
-from torch import Tensor, nn
+from torch import nn
 
 from pipeline.config.evaluation import TrainingConfig
 from pipeline.detection.evaluation import coco_metrics, detect
+from pipeline.detection.loss import detection_loss
 from pipeline.training.loop import Record
 from pipeline.training.optimization import build_optimizer, learning_rate, step_optimizer
 from pipeline.training.stream import BatchStream
-
-
-def detection_loss(model: Any, batch: Any) -> tuple[Tensor, Record]:
-    """The sum of a detector's losses on a batch of its training dataset, and each of them.
-
-    Returns:
-        The scalar to minimise, and the numbers to log: `loss` and mmdet's named parts.
-    """
-    data = model.data_preprocessor(batch, True)
-    loss, parts = model.parse_losses(model.loss(data["inputs"], data["data_samples"]))
-    return loss, {name: float(value.detach()) for name, value in parts.items()}
 
 
 class DetectorTraining:

@@ -19,7 +19,7 @@ from pipeline.data.index import FILE_NAME, DatasetIndex
 from pipeline.data.splits import halves
 from pipeline.detection.builder import Surroundings, build_detector
 from pipeline.detection.dataset import build_dataset
-from pipeline.detection.training import detection_loss
+from pipeline.detection.loss import detection_loss
 from pipeline.hit_detector.spaces import Operations, component_choices, supernet_architecture
 from pipeline.search_space.architecture import Architecture
 from pipeline.supernet.choice import ChoiceLayer

@@ -15,7 +15,7 @@ from pipeline.config.detector import DetectorConfig, Normalization
 from pipeline.config.supernet import SupernetConfig
 from pipeline.detection.builder import Surroundings, build_backbone, build_detector, model_config
 from pipeline.detection.detector_folder import mmdet_config
-from pipeline.detection.training import detection_loss
+from pipeline.detection.loss import detection_loss
 from pipeline.hit_detector.spaces import supernet_architecture
 from pipeline.search_space.architecture import Architecture
 from pipeline.supernet.choice import choice_layers

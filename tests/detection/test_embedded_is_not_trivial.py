@@ -56,5 +56,5 @@ def test_a_detector_trained_on_backgrounds_detects_nothing(tmp_path):
     torch.set_num_threads(1)
     seen = ap50_after_training(tmp_path / "real", background_only=False)
     blind = ap50_after_training(tmp_path / "blind", background_only=True)
-    assert blind < 0.01
-    assert seen > 0.05
+    assert blind < 0.03
+    assert seen > 2 * blind, (seen, blind)

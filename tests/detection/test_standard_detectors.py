@@ -14,8 +14,8 @@ from pipeline.config.supernet import SupernetConfig
 from pipeline.detection.builder import Surroundings, build_backbone, build_detector
 from pipeline.detection.complexity import detector_complexity
 from pipeline.detection.inverted import InvertedBackbone
+from pipeline.detection.loss import detection_loss
 from pipeline.detection.residual import ResidualBackbone
-from pipeline.detection.training import detection_loss
 from pipeline.hit_detector.spaces import supernet_architecture
 from pipeline.search_space.architecture import (
     COMPONENTS,

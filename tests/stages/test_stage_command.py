@@ -113,7 +113,7 @@ def test_every_stage_explains_itself():
         for path in Path(derive.__file__).parent.glob("*.py")
         if path.stem not in ("__init__", "base")
     )
-    assert len(stages) == 11
+    assert len(stages) == 12
     for stage in stages:
         result = subprocess.run(
             [sys.executable, "-m", f"pipeline.stages.{stage}", "--help"],
