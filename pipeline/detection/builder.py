@@ -111,8 +111,8 @@ def _prepare(module: Any) -> None:
     if not next(module.parameters()).is_meta:
         module.init_weights()
     # A supernet's step is 1.2 to 1.4 times as fast on a CPU with channels last (depthwise convolutions
-    # gain most), and GPUs prefer it too. Not with a strided 1×1 convolution: on a CPU torch 2.14.1 frees
-    # memory twice in its backward pass when the channels are not multiples of 8 (6 → 9 is enough).
+    # gain most). Not with a strided 1×1 convolution: on a CPU torch 2.14.1 freed memory twice in the
+    # backward pass of one from 6 to 9 channels, and which widths are sound is not known.
     searched = any(isinstance(child, SearchedBackbone) for child in module.modules())
     strided_pointwise = any(
         isinstance(child, nn.Conv2d) and child.kernel_size == (1, 1) and child.stride != (1, 1)
