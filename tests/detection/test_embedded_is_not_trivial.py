@@ -56,5 +56,6 @@ def test_a_detector_trained_on_backgrounds_detects_nothing(tmp_path):
     torch.set_num_threads(1)
     seen = ap50_after_training(tmp_path / "real", background_only=False)
     blind = ap50_after_training(tmp_path / "blind", background_only=True)
+    # seen when written: 0.165 and 0.017
     assert blind < 0.03
-    assert seen > 2 * blind, (seen, blind)
+    assert seen > max(0.05, 5 * blind), (seen, blind)
