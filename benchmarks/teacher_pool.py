@@ -60,12 +60,13 @@ def extract(
     load_strictly(model, load_weights(folder / "weights.safetensors")[0], folder)
     loaded = clock.read()
     cost = subnet_complexity(elastic.space, subnet, 1000).total
+    total = activated + sliced + written
     print(
         f"  {name:9} {cost.params / 1e6:6.1f} M parameters {cost.macs / 1e9:6.1f} GMACs | "
-        f"activate {activated:5.2f}  slice {sliced:5.2f}  write {written:5.2f}  "
-        f"= {activated + sliced + written:5.2f} s ({work:5.2f} s of work) | then build {built:5.2f}  load {loaded:5.2f} s"
+        f"activate {activated:5.2f}  slice {sliced:5.2f}  write {written:5.2f}  = {total:5.2f} s "
+        f"({work:5.2f} s of work) | then build {built:5.2f}  load {loaded:5.2f} s"
     )
-    return activated + sliced + written
+    return total
 
 
 def main() -> None:
