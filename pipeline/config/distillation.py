@@ -17,7 +17,9 @@ class DistillationConfig(Section):
     The paper adds all terms with weight 1 (section 3.3), and softens scores with no temperature.
     """
 
-    features: float = Field(default=1.0, ge=0, description="weight of L_feat, on RoI features")
+    features: float = Field(
+        default=1.0, ge=0, description="weight of L_feat, a sum over channels and levels"
+    )
     classes: float = Field(default=1.0, ge=0, description="weight of L_cls, soft cross entropy")
     boxes: float = Field(
         default=1.0, ge=0, description="weight of L_reg, class-aware box regression"

@@ -74,6 +74,7 @@ class _Crash(Exception):
     pass
 
 
+@pytest.mark.slow
 def test_training_with_a_teacher_resumes_and_leaves_the_teacher_and_the_student_s_names(
     images: Path, tmp_path: Path
 ) -> None:
