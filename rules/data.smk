@@ -26,8 +26,13 @@ rule prepare_detection_data:
         " --threads {threads} --manifest {output.manifest} 2>&1 | tee {log}"
 
 
+CROPPED = CONFIG.data.classification.source == "crops"
+
+
 rule prepare_classification_data:
     """Build or check the classification dataset, and index it."""
+    input:
+        detection=rules.prepare_detection_data.output.manifest if CROPPED else [],
     output:
         index=RUN / "data/classification/dataset.json",
         manifest=RUN / "data/classification/manifest.json",
@@ -43,9 +48,11 @@ rule prepare_classification_data:
     params:
         **tracked("prepare_classification_data", RUN / "data/classification"),
         settings=settings(dataset="data.classification"),
+        detection="--detection" if CROPPED else "",
     message:
         "Preparing the classification dataset"
     shell:
         "python -m pipeline.stages.prepare_classification_data"
+        " {params.detection} {input.detection}"
         " --settings {params.settings:q} --seed {params.seed} --code {params.code}"
         " --threads {threads} --manifest {output.manifest} 2>&1 | tee {log}"
