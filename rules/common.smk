@@ -56,6 +56,30 @@ def tracked(stage: str, folder: Path) -> dict[str, object]:
     return {"seed": CONFIG.run.seed, "code": code}
 
 
+# Where the weights of a network lie that is pretrained on the classification data.
+PRETRAINED = {
+    "screening_supernet": HIT / "screening/supernet",
+    "search_supernet": HIT / "supernet",
+    "backbone": HIT / "pretraining",
+}
+
+
+def pretrained(network: str, file: str = "manifest.json") -> list[str]:
+    """A file of a network's pretrained weights; none where it starts from its initialisation."""
+    classification = CONFIG.data.classification
+    if classification.source == "none":
+        return []
+    if classification.source == "checkpoint":
+        given = getattr(classification.active, network)
+        return [f"{RUN}/data/weights/{network}/{file}"] if given else []
+    return [f"{PRETRAINED[network]}/{file}"]
+
+
+def pretrained_argument(name: str, network: str) -> str:
+    """The command-line argument that names those weights."""
+    return " ".join(f"--{name} {path}" for path in pretrained(network))
+
+
 def heavy(minutes: int = 720) -> dict[str, int]:
     """Resources of a stage that trains."""
     return {"mem_mb": 6000, "runtime": minutes}

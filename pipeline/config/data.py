@@ -185,6 +185,38 @@ class CropsClassification(Section):
     seed: Annotated[int, Field(ge=0, lt=2**31, description="Seed of the choice of crops.")] = 0
 
 
+class CheckpointClassification(Section):
+    """Weights that were pretrained elsewhere, in place of a classification dataset.
+
+    Safetensors, or a PyTorch file (.pth, .pt, .ckpt, .bin) that holds tensors and plain values only.
+    A network without a file starts from its initialisation.
+    """
+
+    source: ClassVar[str] = "checkpoint"
+    backbone: str | None = Field(
+        default=None, min_length=1, description="File of the derived backbone's weights."
+    )
+    screening_supernet: str | None = Field(
+        default=None, min_length=1, description="File of the screening backbone supernet's weights."
+    )
+    search_supernet: str | None = Field(
+        default=None, min_length=1, description="File of the search backbone supernet's weights."
+    )
+
+    @model_validator(mode="after")
+    def _one_is_given(self) -> Self:
+        if not any(self.model_dump().values()):
+            names = ", ".join(type(self).model_fields)
+            raise ValueError(f"no file is given: at least one of {names} is needed")
+        return self
+
+
+class NoClassification(Section):
+    """No pretraining: every network starts from its initialisation."""
+
+    source: ClassVar[str] = "none"
+
+
 class _Sourced(Section):
     """A dataset from one of several sources, each with a section of its own under its name.
 
@@ -225,14 +257,25 @@ class DetectionData(_Sourced):
         return getattr(self, self.source)
 
 
+ClassificationSource = (
+    EmbeddedClassification
+    | ImageFolderClassification
+    | CropsClassification
+    | CheckpointClassification
+    | NoClassification
+)
+
+
 class ClassificationData(_Sourced):
     """The classification dataset, and where it comes from."""
 
-    source: Literal["embedded", "image_folder", "crops"] = Field(
+    source: Literal["embedded", "image_folder", "crops", "checkpoint", "none"] = Field(
         default="embedded",
         description="`embedded`: digit crops, generated without a network; "
         "`image_folder`: folders `<split>/<class>/<image>` on disk; "
-        "`crops`: crops of the detection dataset's own boxes.",
+        "`crops`: crops of the detection dataset's own boxes; "
+        "`checkpoint`: no dataset, but weights from files; "
+        "`none`: no pretraining, every network starts from its initialisation.",
     )
     embedded: EmbeddedClassification = Field(
         default=EmbeddedClassification(), description="Used with `source: embedded`."
@@ -243,9 +286,15 @@ class ClassificationData(_Sourced):
     crops: CropsClassification = Field(
         default=CropsClassification(), description="Used with `source: crops`."
     )
+    checkpoint: CheckpointClassification | None = Field(
+        default=None, description="Used with `source: checkpoint`."
+    )
+    none: NoClassification = Field(
+        default=NoClassification(), description="Used with `source: none`; holds nothing."
+    )
 
     @property
-    def active(self) -> EmbeddedClassification | ImageFolderClassification | CropsClassification:
+    def active(self) -> ClassificationSource:
         """The section of the chosen source."""
         return getattr(self, self.source)
 

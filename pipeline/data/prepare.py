@@ -3,11 +3,13 @@
 from pathlib import Path
 
 from pipeline.config.data import (
+    CheckpointClassification,
+    ClassificationSource,
     CocoDetection,
-    CropsClassification,
     EmbeddedClassification,
     EmbeddedDetection,
     ImageFolderClassification,
+    NoClassification,
 )
 from pipeline.data.coco import check_detection
 from pipeline.data.crops import write_crops
@@ -68,7 +70,7 @@ def prepare_detection(config: EmbeddedDetection | CocoDetection, folder: Path) -
 
 
 def prepare_classification(
-    config: EmbeddedClassification | ImageFolderClassification | CropsClassification,
+    config: ClassificationSource,
     folder: Path,
     detection: Path | None = None,
 ) -> None:
@@ -81,7 +83,12 @@ def prepare_classification(
 
     Raises:
         DatasetError: Lists every defect of the dataset. No index has been written then.
+        DetSearchError: The section describes no dataset.
     """
+    if isinstance(config, CheckpointClassification | NoClassification):
+        raise DetSearchError(
+            f"data.classification.source is {config.source}: there is no dataset to prepare"
+        )
     if not isinstance(config, ImageFolderClassification):
         if isinstance(config, EmbeddedClassification):
             write_classification(config, folder)
