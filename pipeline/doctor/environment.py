@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 
 from pipeline.doctor.finding import Finding
@@ -65,7 +66,6 @@ def devices(wanted: str) -> Finding:
 def compiled_ops() -> Finding:
     """Whose kernels stand behind `mmcv._ext`, tried by one suppression of two equal boxes."""
     import torch
-    from mmcv import _ext
     from mmcv.ops import nms
 
     boxes = torch.tensor([[0.0, 0.0, 8.0, 8.0], [0.0, 0.0, 8.0, 8.0]])
@@ -77,8 +77,8 @@ def compiled_ops() -> Finding:
             f"nms keeps {kept} of two equal boxes, not the better one",
             "reinstall mmcv for this torch, or the lock's pure-Python one",
         )
-    origin = getattr(getattr(_ext, "__spec__", None), "origin", "unknown")
-    return Finding("mmcv ops", "ok", f"nms works; kernels: {origin}")
+    spec = find_spec("mmcv._ext")
+    return Finding("mmcv ops", "ok", f"nms works; kernels: {spec.origin if spec else 'unknown'}")
 
 
 def slurm(environment: Mapping[str, str]) -> Iterator[Finding]:
