@@ -44,6 +44,8 @@ def _laid_on_top(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str
     merged = dict(below)
     for key, value in above.items():
         former = merged.get(key)
-        both = isinstance(value, Mapping) and isinstance(former, Mapping)
-        merged[key] = _laid_on_top(former, value) if both else value
+        if isinstance(value, Mapping) and isinstance(former, Mapping):
+            merged[key] = _laid_on_top(former, value)
+        else:
+            merged[key] = value
     return merged
