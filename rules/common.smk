@@ -10,6 +10,7 @@ from pipeline.artifacts.manifest import recorded_code
 from pipeline.config.root import ConfigError, load_config
 from pipeline.config.sections import sections
 from pipeline.search_space.architecture import COMPONENTS
+from pipeline.status import Job, write_jobs
 
 try:
     CONFIG = load_config(config)
@@ -101,3 +102,20 @@ def screened_arguments(wildcards) -> str:
     return " ".join(
         f"--{name} {path}" for name, path in screened_before(wildcards).items()
     )
+
+
+def jobs_of_run() -> list[Job]:
+    """The stages of the run, in an order in which they can be worked off: for `pipeline.status`."""
+    levels = [
+        [
+            Job(
+                "_".join((job.rule.name, *map(str, job.wildcards))),
+                str(Path(job.log[0]).relative_to(RUN)),
+                str(Path(job.output.manifest).relative_to(RUN)),
+            )
+            for job in level
+            if job.log
+        ]
+        for level in workflow.dag.toposorted()
+    ]
+    return [job for level in levels for job in sorted(level)]
