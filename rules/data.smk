@@ -1,8 +1,17 @@
 """The datasets: built (embedded), or checked and indexed (the user's own)."""
 
 
+def annotation_files(wildcards) -> list[str]:
+    """The user's annotation files; of those that are missing the stage tells, with all other defects."""
+    detection = CONFIG.data.detection
+    splits = detection.active.splits.values() if detection.source == "coco" else ()
+    return [split.annotations for split in splits if Path(split.annotations).exists()]
+
+
 rule prepare_detection_data:
     """Build or check the detection dataset, and index it."""
+    input:
+        annotations=annotation_files,
     output:
         index=RUN / "data/detection/dataset.json",
         manifest=RUN / "data/detection/manifest.json",
