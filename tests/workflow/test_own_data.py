@@ -56,7 +56,7 @@ def own_data(folder: Path) -> dict[str, Any]:
     return {"detection": {"source": "coco", "coco": splits}}
 
 
-def with_config(project: Project, content: dict[str, Any], *name: str) -> tuple[str, ...]:
+def with_config(project: Project, content: dict[str, Any]) -> tuple[str, ...]:
     """Arguments that lay a config on top of the smallest run's."""
     path = project.folder / "own.yaml"
     path.write_text(yaml.safe_dump(content))
@@ -133,6 +133,7 @@ BLOOD_CELLS = Path(os.environ.get("DETSEARCH_BCCD", ROOT / "../shared/data/bccd"
     reason=f"the blood cells (BCCD) are not in {BLOOD_CELLS}; DETSEARCH_BCCD may name their folder",
 )
 def test_the_blood_cells_are_prepared_as_the_example_says(tmp_path: Path) -> None:
+    (tmp_path / "project").mkdir()
     project = copy_project(tmp_path / "project")
     (tmp_path / "shared" / "data").mkdir(parents=True)
     (tmp_path / "shared" / "data" / "bccd").symlink_to(BLOOD_CELLS.absolute())
