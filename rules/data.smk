@@ -1,13 +1,6 @@
 """The datasets: built (embedded), or checked and indexed (the user's own)."""
 
 
-def annotation_files(wildcards) -> list[str]:
-    """The user's annotation files; of those that are missing the stage tells, with all other defects."""
-    detection = CONFIG.data.detection
-    splits = detection.active.splits.values() if detection.source == "coco" else ()
-    return [split.annotations for split in splits if Path(split.annotations).exists()]
-
-
 rule prepare_detection_data:
     """Build or check the detection dataset, and index it."""
     input:
@@ -37,19 +30,6 @@ rule prepare_detection_data:
 
 wildcard_constraints:
     network="|".join(PRETRAINED),
-
-
-def given_weights(wildcards) -> str:
-    """The user's file of a network's weights."""
-    return getattr(CONFIG.data.classification.active, wildcards.network)
-
-
-def given_weights_settings(wildcards) -> str:
-    """The same as the stage's settings."""
-    return settings(file=f"data.classification.checkpoint.{wildcards.network}")
-
-
-CROPPED = CONFIG.data.classification.source == "crops"
 
 
 rule prepare_classification_data:

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import Field, ValidationError, model_validator
 
+from pipeline.config.ablations import AblationsConfig, Baseline, Baselines
 from pipeline.config.base import Section
 from pipeline.config.data import DataConfig
 from pipeline.config.detector import DetectorConfig, Normalization, TestingConfig
@@ -47,6 +48,8 @@ class Config(Section):
     )
     training: TrainingConfig = TrainingConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
+    baselines: Baselines = Field(default={})
+    ablations: AblationsConfig = AblationsConfig()
     report: ReportConfig = ReportConfig()
 
     @model_validator(mode="after")
@@ -61,6 +64,11 @@ class Config(Section):
             if paths is not None and paths > available:
                 raise ValueError(f"{name}.paths is {paths}, but a layer has {available} candidates")
         return self
+
+    @property
+    def named_baselines(self) -> dict[str, Baseline]:
+        """The baselines that were not taken away, by name."""
+        return {name: baseline for name, baseline in self.baselines.items() if baseline}
 
 
 def load_config(values: Mapping[str, Any]) -> Config:

@@ -204,7 +204,10 @@ class World:
     def arguments(self, stage: str) -> list[str]:
         """The command line that the stage's rule writes."""
         command = STAGES[stage]
-        arguments = ["--settings", sections(load_config(self.config), **command.settings)]
+        arguments = [
+            "--settings",
+            sections(load_config(self.config), constants=None, **command.settings),
+        ]
         for name, source in command.inputs.items():
             arguments += [f"--{name}", str(RUN / source / "manifest.json")]
         for name, value in command.options.items():
