@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from pipeline.search_space.architecture import Architecture, ResNetBackbone
-from pipeline.teacher_pool.coupling import READ, ChannelGroup, Groups, coupled_channels
+from pipeline.search_space.coupling import READ, ChannelGroup, Groups, coupled_channels
 
 Weights = Mapping[str, Tensor]
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 import torch
-from small_pool import AROUND, randomise
+from telling_weights import randomise
 
-from pipeline.detection.builder import build_detector
+from pipeline.detection.builder import Surroundings, build_detector
 from pipeline.search_space.architecture import (
     Architecture,
     ConvFcHead,
@@ -15,8 +15,8 @@ from pipeline.search_space.architecture import (
     ResNetBackbone,
     Rpn,
 )
-from pipeline.teacher_pool.coupling import coupled_channels
-from pipeline.teacher_pool.slicing import importance, permute_channels, slice_weights
+from pipeline.search_space.coupling import coupled_channels
+from pipeline.search_space.slicing import importance, permute_channels, slice_weights
 from pipeline.zoo.architectures import zoo_architecture
 
 
@@ -74,7 +74,7 @@ def _outputs(model: Any, images: torch.Tensor) -> list[torch.Tensor]:
 def test_permuting_any_group_changes_nothing_and_all_are_found(kind: str) -> None:
     torch.manual_seed(0)
     architecture = KINDS[kind]
-    model: Any = build_detector(architecture, AROUND).eval()
+    model: Any = build_detector(architecture, Surroundings()).eval()
     randomise(model)
     model.double()
     images = torch.randn(2, 3, 64, 96, dtype=torch.float64)
