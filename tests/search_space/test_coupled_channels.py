@@ -16,7 +16,7 @@ from pipeline.search_space.architecture import (
     Rpn,
 )
 from pipeline.search_space.coupling import coupled_channels
-from pipeline.search_space.slicing import importance, permute_channels, slice_weights
+from pipeline.search_space.slicing import importance, select_channels, slice_weights
 from pipeline.zoo.architectures import zoo_architecture
 
 
@@ -83,7 +83,7 @@ def test_permuting_any_group_changes_nothing_and_all_are_found(kind: str) -> Non
     groups = coupled_channels(architecture)
     for name, group in groups.items():
         order = torch.roll(torch.arange(group.channels), 1)
-        permuted = permute_channels(weights, groups, {name: order})
+        permuted = select_channels(weights, groups, {name: order})
         moved = {use.tensor for use in group.uses}
         assert all(not torch.equal(permuted[tensor], weights[tensor]) for tensor in moved), name
         assert all(permuted[tensor] is weights[tensor] for tensor in weights.keys() - moved)
