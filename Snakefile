@@ -41,6 +41,10 @@ rule report:
         rules.draw_report.output.page,
 
 
+onstart:
+    write_jobs(RUN, jobs_of_run())
+
+
 onsuccess:
     for name, path in (
         ("report", RUN / "report.html"),

@@ -10,6 +10,7 @@ from pipeline.artifacts.manifest import recorded_code
 from pipeline.config.root import ConfigError, load_config
 from pipeline.config.sections import sections
 from pipeline.search_space.architecture import COMPONENTS
+from pipeline.status import Job, write_jobs
 
 try:
     CONFIG = load_config(config)
@@ -56,6 +57,30 @@ def tracked(stage: str, folder: Path) -> dict[str, object]:
     return {"seed": CONFIG.run.seed, "code": code}
 
 
+# Where the weights of a network lie that is pretrained on the classification data.
+PRETRAINED = {
+    "screening_supernet": HIT / "screening/supernet",
+    "search_supernet": HIT / "supernet",
+    "backbone": HIT / "pretraining",
+}
+
+
+def pretrained(network: str, file: str = "manifest.json") -> list[str]:
+    """A file of a network's pretrained weights; none where it starts from its initialisation."""
+    classification = CONFIG.data.classification
+    if classification.source == "none":
+        return []
+    if classification.source == "checkpoint":
+        given = getattr(classification.active, network)
+        return [f"{RUN}/data/weights/{network}/{file}"] if given else []
+    return [f"{PRETRAINED[network]}/{file}"]
+
+
+def pretrained_argument(name: str, network: str) -> str:
+    """The command-line argument that names those weights."""
+    return " ".join(f"--{name} {path}" for path in pretrained(network))
+
+
 def heavy(minutes: int = 720) -> dict[str, int]:
     """Resources of a stage that trains."""
     return {"mem_mb": 6000, "runtime": minutes}
@@ -77,3 +102,20 @@ def screened_arguments(wildcards) -> str:
     return " ".join(
         f"--{name} {path}" for name, path in screened_before(wildcards).items()
     )
+
+
+def jobs_of_run() -> list[Job]:
+    """The stages of the run, in an order in which they can be worked off: for `pipeline.status`."""
+    levels = [
+        [
+            Job(
+                "_".join((job.rule.name, *map(str, job.wildcards))),
+                str(Path(job.log[0]).relative_to(RUN)),
+                str(Path(job.output.manifest).relative_to(RUN)),
+            )
+            for job in level
+            if job.log
+        ]
+        for level in workflow.dag.toposorted()
+    ]
+    return [job for level in levels for job in sorted(level)]

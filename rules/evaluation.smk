@@ -2,7 +2,7 @@
 
 
 rule evaluate_hit_detector:
-    """Evaluate the searched detector on the validation split."""
+    """Evaluate the searched detector on the test split, where there is one, or the validation split."""
     input:
         data=rules.prepare_detection_data.output.manifest,
         detector=rules.train_detector.output.manifest,

@@ -42,8 +42,8 @@ rule screen:
     input:
         unpack(screened_before),
         data=rules.prepare_detection_data.output.manifest,
-        supernet=rules.pretrain_screening_supernet.output.manifest,
-        weights=rules.pretrain_screening_supernet.output.weights,
+        supernet=pretrained("screening_supernet"),
+        weights=pretrained("screening_supernet", "weights.safetensors"),
     output:
         space=HIT / "screening/{component}/sub_search_space.json",
         manifest=HIT / "screening/{component}/manifest.json",
@@ -59,12 +59,13 @@ rule screen:
     params:
         **tracked("screen", HIT / "screening/{component}"),
         settings=settings("supernet", "normalization", "detector", "screening"),
+        supernet=pretrained_argument("supernet", "screening_supernet"),
         screened=screened_arguments,
     message:
         "Screening the {wildcards.component}"
     shell:
         "python -m pipeline.stages.screen --component {wildcards.component}"
-        " --data {input.data} --supernet {input.supernet} {params.screened}"
+        " --data {input.data} {params.supernet} {params.screened}"
         " --settings {params.settings:q} --seed {params.seed} --code {params.code}"
         " --threads {threads} --manifest {output.manifest} 2>&1 | tee {log}"
 
@@ -105,8 +106,8 @@ rule search:
         backbone=HIT / "screening/backbone/manifest.json",
         neck=HIT / "screening/neck/manifest.json",
         head=HIT / "screening/head/manifest.json",
-        supernet=rules.pretrain_search_supernet.output.manifest,
-        weights=rules.pretrain_search_supernet.output.weights,
+        supernet=pretrained("search_supernet"),
+        weights=pretrained("search_supernet", "weights.safetensors"),
     output:
         scores=HIT / "search/scores.json",
         weights=HIT / "search/weights.safetensors",
@@ -123,11 +124,12 @@ rule search:
     params:
         **tracked("search", HIT / "search"),
         settings=settings("supernet", "normalization", "detector", "search"),
+        supernet=pretrained_argument("supernet", "search_supernet"),
     message:
         "Searching backbone, neck and head end to end"
     shell:
         "python -m pipeline.stages.search --data {input.data} --backbone {input.backbone}"
-        " --neck {input.neck} --head {input.head} --supernet {input.supernet}"
+        " --neck {input.neck} --head {input.head} {params.supernet}"
         " --settings {params.settings:q} --seed {params.seed} --code {params.code}"
         " --threads {threads} --manifest {output.manifest} 2>&1 | tee {log}"
 
@@ -193,8 +195,8 @@ rule train_detector:
     input:
         data=rules.prepare_detection_data.output.manifest,
         architecture=rules.derive.output.manifest,
-        backbone=rules.pretrain_backbone.output.manifest,
-        weights=rules.pretrain_backbone.output.weights,
+        backbone=pretrained("backbone"),
+        weights=pretrained("backbone", "weights.safetensors"),
     output:
         weights=HIT / "detector/weights.safetensors",
         config=HIT / "detector/config.py",
@@ -211,10 +213,11 @@ rule train_detector:
     params:
         **tracked("train_detector", HIT / "detector"),
         settings=settings("normalization", "detector", "testing", "training"),
+        backbone=pretrained_argument("backbone", "backbone"),
     message:
         "Training the derived detector"
     shell:
         "python -m pipeline.stages.train_detector --data {input.data}"
-        " --architecture {input.architecture} --backbone {input.backbone}"
+        " --architecture {input.architecture} {params.backbone}"
         " --settings {params.settings:q} --seed {params.seed} --code {params.code}"
         " --threads {threads} --manifest {output.manifest} 2>&1 | tee {log}"

@@ -5,14 +5,14 @@ rule draw_report:
     """Draw the HTML page, and its tables and figures as files."""
     input:
         data=rules.prepare_detection_data.output.manifest,
-        screening_supernet=rules.pretrain_screening_supernet.output.manifest,
+        screening_supernet=pretrained("screening_supernet"),
         backbone=HIT / "screening/backbone/manifest.json",
         neck=HIT / "screening/neck/manifest.json",
         head=HIT / "screening/head/manifest.json",
-        supernet=rules.pretrain_search_supernet.output.manifest,
+        supernet=pretrained("search_supernet"),
         search=rules.search.output.manifest,
         architecture=rules.derive.output.manifest,
-        pretraining=rules.pretrain_backbone.output.manifest,
+        pretraining=pretrained("backbone"),
         detector=rules.train_detector.output.manifest,
         evaluation=rules.evaluate_hit_detector.output.manifest,
     output:
@@ -30,14 +30,22 @@ rule draw_report:
     params:
         **tracked("report", RUN),
         settings=settings("report"),
+        pretrained=" ".join(
+            pretrained_argument(name, network)
+            for name, network in (
+                ("screening-supernet", "screening_supernet"),
+                ("supernet", "search_supernet"),
+                ("pretraining", "backbone"),
+            )
+        ),
     message:
         "Drawing the report"
     shell:
         "python -m pipeline.stages.report --data {input.data}"
-        " --screening-supernet {input.screening_supernet} --backbone {input.backbone}"
-        " --neck {input.neck} --head {input.head} --supernet {input.supernet}"
+        " {params.pretrained} --backbone {input.backbone}"
+        " --neck {input.neck} --head {input.head}"
         " --search {input.search} --architecture {input.architecture}"
-        " --pretraining {input.pretraining} --detector {input.detector}"
+        " --detector {input.detector}"
         " --evaluation {input.evaluation}"
         " --settings {params.settings:q} --seed {params.seed} --code {params.code}"
         " --threads {threads} --manifest {output.manifest} 2>&1 | tee {log}"

@@ -47,6 +47,17 @@ def _ordered(content: bytes) -> bytes:
     return b"".join((len(text).to_bytes(8, "little"), text, memoryview(content)[start:]))
 
 
+def pretrained_weights(folder: Path) -> tuple[dict[str, torch.Tensor], Path]:
+    """The weights that a pretraining published, or an import; with the file to name in errors.
+
+    Raises:
+        ArtifactError: as `load_weights`.
+    """
+    path = folder / "weights.safetensors"
+    tensors, metadata = load_weights(path)
+    return tensors, Path(metadata.get("file", path))
+
+
 def load_weights(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
     """Read (tensors by name, on the CPU, in memory of their own; metadata).
 

@@ -91,6 +91,11 @@ class CocoDetection(Section):
     source: ClassVar[str] = "coco"
     train: CocoSplit = Field(description="The training split.")
     val: CocoSplit = Field(description="The validation split.")
+    test: CocoSplit | None = Field(
+        default=None,
+        description="A third split, on which the searched detector is evaluated; without it, val is. "
+        "Nothing is trained or chosen on it.",
+    )
     classes: list[Annotated[str, Field(min_length=1)]] | None = Field(
         default=None,
         min_length=1,
@@ -106,6 +111,12 @@ class CocoDetection(Section):
         "image. Boxes without area are then ignored in training. COCO 2017 has 2 among its 860,001 "
         "training boxes.",
     )
+
+    @property
+    def splits(self) -> dict[str, CocoSplit]:
+        """The splits that there are, by name: `train`, `val`, and `test` where it is given."""
+        given = {"train": self.train, "val": self.val}
+        return given if self.test is None else {**given, "test": self.test}
 
     @model_validator(mode="after")
     def _classes_are_distinct(self) -> Self:
@@ -148,6 +159,64 @@ class ImageFolderClassification(Section):
     verify_images: VerifyImages = "decode"
 
 
+class CropsClassification(Section):
+    """Crops of the boxes of the run's own detection dataset, its `train` and `val` splits."""
+
+    source: ClassVar[str] = "crops"
+    image_size: int = Field(
+        default=64, ge=16, le=1024, description="Shorter side of a stored crop, in pixels."
+    )
+    context: float = Field(
+        default=0.15,
+        ge=0,
+        le=2,
+        description="What is shown around a box on each side, as a share of its longer side. Crops are "
+        "square, except where the image ends.",
+    )
+    smallest: int = Field(
+        default=8, ge=1, description="Boxes with a longer side below this, in pixels, are left out."
+    )
+    train_images_per_class: int | None = Field(
+        default=None, ge=1, description="At most as many training crops of a class; null: all."
+    )
+    val_images_per_class: int | None = Field(
+        default=None, ge=1, description="At most as many validation crops of a class; null: all."
+    )
+    seed: Annotated[int, Field(ge=0, lt=2**31, description="Seed of the choice of crops.")] = 0
+
+
+class CheckpointClassification(Section):
+    """Weights that were pretrained elsewhere, in place of a classification dataset.
+
+    Safetensors, or a PyTorch file (.pth, .pt, .ckpt, .bin) that holds tensors and plain values only.
+    A network without a file starts from its initialisation.
+    """
+
+    source: ClassVar[str] = "checkpoint"
+    backbone: str | None = Field(
+        default=None, min_length=1, description="File of the derived backbone's weights."
+    )
+    screening_supernet: str | None = Field(
+        default=None, min_length=1, description="File of the screening backbone supernet's weights."
+    )
+    search_supernet: str | None = Field(
+        default=None, min_length=1, description="File of the search backbone supernet's weights."
+    )
+
+    @model_validator(mode="after")
+    def _one_is_given(self) -> Self:
+        if not any(self.model_dump().values()):
+            names = ", ".join(type(self).model_fields)
+            raise ValueError(f"no file is given: at least one of {names} is needed")
+        return self
+
+
+class NoClassification(Section):
+    """No pretraining: every network starts from its initialisation."""
+
+    source: ClassVar[str] = "none"
+
+
 class _Sourced(Section):
     """A dataset from one of several sources, each with a section of its own under its name.
 
@@ -188,13 +257,25 @@ class DetectionData(_Sourced):
         return getattr(self, self.source)
 
 
+ClassificationSource = (
+    EmbeddedClassification
+    | ImageFolderClassification
+    | CropsClassification
+    | CheckpointClassification
+    | NoClassification
+)
+
+
 class ClassificationData(_Sourced):
     """The classification dataset, and where it comes from."""
 
-    source: Literal["embedded", "image_folder"] = Field(
+    source: Literal["embedded", "image_folder", "crops", "checkpoint", "none"] = Field(
         default="embedded",
         description="`embedded`: digit crops, generated without a network; "
-        "`image_folder`: folders `<split>/<class>/<image>` on disk.",
+        "`image_folder`: folders `<split>/<class>/<image>` on disk; "
+        "`crops`: crops of the detection dataset's own boxes; "
+        "`checkpoint`: no dataset, but weights from files; "
+        "`none`: no pretraining, every network starts from its initialisation.",
     )
     embedded: EmbeddedClassification = Field(
         default=EmbeddedClassification(), description="Used with `source: embedded`."
@@ -202,9 +283,18 @@ class ClassificationData(_Sourced):
     image_folder: ImageFolderClassification | None = Field(
         default=None, description="Used with `source: image_folder`."
     )
+    crops: CropsClassification = Field(
+        default=CropsClassification(), description="Used with `source: crops`."
+    )
+    checkpoint: CheckpointClassification | None = Field(
+        default=None, description="Used with `source: checkpoint`."
+    )
+    none: NoClassification = Field(
+        default=NoClassification(), description="Used with `source: none`; holds nothing."
+    )
 
     @property
-    def active(self) -> EmbeddedClassification | ImageFolderClassification:
+    def active(self) -> ClassificationSource:
         """The section of the chosen source."""
         return getattr(self, self.source)
 

@@ -29,6 +29,9 @@ class DetectorConfig(Section):
         default=(1333, 800), description="longest and shortest side an image is resized to, pixels"
     )
     flip: float = Field(default=0.5, ge=0, le=1, description="probability of a horizontal flip")
+    vertical_flip: float = Field(
+        default=0.0, ge=0, le=1, description="the same of a vertical one, as under a microscope"
+    )
     rpn_samples: PositiveInt = Field(default=256, description="anchors an image in the RPN's loss")
     proposals: PositiveInt = Field(default=1000, description="proposals an image after NMS")
     roi_samples: PositiveInt = Field(default=512, description="RoIs an image in the head's loss")

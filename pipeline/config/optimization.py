@@ -8,6 +8,9 @@ from pydantic import Field, PositiveInt, model_validator
 
 from pipeline.config.base import Section
 
+COARSEST_STRIDE = 32
+"""Of a backbone with a stem and four stages that each halve the map."""
+
 
 class Optimizer(Section):
     """The optimiser of the network's weights, and the schedule of its learning rate."""
@@ -62,6 +65,11 @@ class Classification(Training):
 
     @model_validator(mode="after")
     def _crop_range(self) -> Classification:
+        if self.image_size < COARSEST_STRIDE:
+            raise ValueError(
+                f"image_size is {self.image_size}, but a crop must not be smaller than the coarsest "
+                f"stride of the backbone, {COARSEST_STRIDE} pixels"
+            )
         low, high = self.crop_scale
         if not 0 < low <= high <= 1:
             raise ValueError("crop_scale must satisfy 0 < low <= high <= 1")

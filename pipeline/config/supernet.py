@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, PositiveInt, model_validator
 
 from pipeline.config.base import Section
+from pipeline.config.optimization import COARSEST_STRIDE
 
 Depths = tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt]
 
@@ -44,8 +45,8 @@ class SupernetConfig(Section):
 
     @model_validator(mode="after")
     def _divisible(self) -> SupernetConfig:
-        if any(side % 32 for side in self.input_size):
+        if any(side % COARSEST_STRIDE for side in self.input_size):
             raise ValueError(
-                "both sides of input_size must be multiples of 32, the coarsest stride"
+                f"both sides of input_size must be multiples of {COARSEST_STRIDE}, the coarsest stride"
             )
         return self

@@ -255,28 +255,31 @@ def check_coco(
     return inspect_coco(annotations, images, split, verify_images)[1]
 
 
-def _between_splits(config: CocoDetection, train: CocoSummary, val: CocoSummary) -> list[Defect]:
-    """Defects of the two files together; labels follow the order of the categories, so it counts."""
-    train_file, val_file = Path(config.train.annotations), Path(config.val.annotations)
+def _against_train(
+    config: CocoDetection, train: CocoSummary, split: str, other: CocoSummary
+) -> list[Defect]:
+    """Defects of two files together; labels follow the order of the categories, so it counts."""
+    train_file, file = Path(config.train.annotations), Path(config.splits[split].annotations)
+    both = f"train/{split}"
     defects = []
-    if train.categories != val.categories:
+    if train.categories != other.categories:
         only = [
-            f"{name} alone has {', '.join(f'{i}: {n}' for i, n in mine if (i, n) not in other)}"
-            for name, mine, other in (
-                ("train", train.categories, val.categories),
-                ("val", val.categories, train.categories),
+            f"{name} alone has {', '.join(f'{i}: {n}' for i, n in mine if (i, n) not in theirs)}"
+            for name, mine, theirs in (
+                ("train", train.categories, other.categories),
+                (split, other.categories, train.categories),
             )
-            if set(mine) - set(other)
+            if set(mine) - set(theirs)
         ]
         detail = "; ".join(only) or "the same ones are listed in another order"
         item = f"compared with {train_file}"
-        defects.append(Defect("categories differ", "train/val", val_file, item, detail))
-    names = dict(val.categories)
-    for category_id in sorted(val.objects.keys() - train.objects.keys()):
+        defects.append(Defect("categories differ", both, file, item, detail))
+    names = dict(other.categories)
+    for category_id in sorted(other.objects.keys() - train.objects.keys()):
         if category_id in names:
-            detail = f"has {val.objects[category_id]} objects here and none in {train_file}"
+            detail = f"has {other.objects[category_id]} objects here and none in {train_file}"
             item = f"category {category_id} ({names[category_id]})"
-            defects.append(Defect("class only in val", "train/val", val_file, item, detail))
+            defects.append(Defect(f"class only in {split}", both, file, item, detail))
     return defects
 
 
@@ -294,17 +297,17 @@ def _wrong_classes(config: CocoDetection, train: CocoSummary) -> list[Defect]:
 
 
 def check_detection(config: CocoDetection) -> dict[str, CocoSummary]:
-    """Check both splits of a COCO-format dataset, and each against the other.
+    """Check every split of a COCO-format dataset, and each against the training split.
 
     Returns:
-        The summaries of `train` and `val`.
+        The summaries of `train`, `val` and, where it is given, `test`.
 
     Raises:
         DatasetError: Lists every defect found in any file.
     """
     summaries: dict[str, CocoSummary] = {}
     defects: list[Defect] = []
-    for split, paths in (("train", config.train), ("val", config.val)):
+    for split, paths in config.splits.items():
         summary, found = inspect_coco(
             Path(paths.annotations), Path(paths.images), split, config.verify_images
         )
@@ -317,9 +320,10 @@ def check_detection(config: CocoDetection) -> dict[str, CocoSummary]:
                 )
                 found = [defect for defect in found if defect.kind not in TOLERABLE]
         defects += found
-    if len(summaries) == 2:
-        defects += _between_splits(config, summaries["train"], summaries["val"])
     if "train" in summaries:
+        for split, summary in summaries.items():
+            if split != "train":
+                defects += _against_train(config, summaries["train"], split, summary)
         defects += _wrong_classes(config, summaries["train"])
     if defects:
         raise DatasetError(defects)

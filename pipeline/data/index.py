@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 FILE_NAME = "dataset.json"
 
+Split = Literal["train", "val", "test"]
+
 
 class _Record(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -24,7 +26,7 @@ class _ClassificationSplit(_Record):
 
 class _Content(_Record):
     format: Literal[1] = 1
-    source: Literal["embedded", "coco", "image_folder"]
+    source: Literal["embedded", "coco", "image_folder", "crops"]
     classes: tuple[str, ...] = Field(min_length=1)
     statistics: dict[str, dict[str, int]]
 
@@ -33,7 +35,7 @@ class DetectionContent(_Content):
     """The file of a detection dataset; `classes` in the order of the annotation files."""
 
     kind: Literal["detection"] = "detection"
-    splits: dict[Literal["train", "val"], _DetectionSplit]
+    splits: dict[Split, _DetectionSplit]
 
 
 class ClassificationContent(_Content):
@@ -96,7 +98,12 @@ class DatasetIndex:
         """Counts by split: `images`, and for detection `objects`, `small`, `medium`, `large`."""
         return self.content.statistics
 
-    def split(self, name: Literal["train", "val"]) -> SplitPaths:
+    @property
+    def evaluation_split(self) -> Literal["val", "test"]:
+        """The split that detectors are evaluated on: `test` where there is one."""
+        return "test" if "test" in self.content.splits else "val"
+
+    def split(self, name: Split) -> SplitPaths:
         """Where a split of a detection dataset lies.
 
         Raises:

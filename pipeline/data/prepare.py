@@ -3,15 +3,20 @@
 from pathlib import Path
 
 from pipeline.config.data import (
+    CheckpointClassification,
+    ClassificationSource,
     CocoDetection,
     EmbeddedClassification,
     EmbeddedDetection,
     ImageFolderClassification,
+    NoClassification,
 )
 from pipeline.data.coco import check_detection
+from pipeline.data.crops import write_crops
 from pipeline.data.embedded import SPLITS, write_classification, write_detection
 from pipeline.data.image_folder import check_classification
-from pipeline.data.index import FILE_NAME, ClassificationContent, DetectionContent
+from pipeline.data.index import FILE_NAME, ClassificationContent, DatasetIndex, DetectionContent
+from pipeline.errors import DetSearchError
 
 
 def _write(content: DetectionContent | ClassificationContent, folder: Path) -> None:
@@ -53,7 +58,7 @@ def prepare_detection(config: EmbeddedDetection | CocoDetection, folder: Path) -
                 "annotations": str(Path(paths.annotations).absolute()),
                 "images": str(Path(paths.images).absolute()),
             }
-            for split, paths in (("train", config.train), ("val", config.val))
+            for split, paths in config.splits.items()
         }
     content = {
         "source": config.source,
@@ -65,19 +70,32 @@ def prepare_detection(config: EmbeddedDetection | CocoDetection, folder: Path) -
 
 
 def prepare_classification(
-    config: EmbeddedClassification | ImageFolderClassification, folder: Path
+    config: ClassificationSource,
+    folder: Path,
+    detection: Path | None = None,
 ) -> None:
-    """Write `dataset.json` into `folder`, and for the embedded dataset its images beside it.
+    """Write `dataset.json` into `folder`, and images that are made for the dataset beside it.
 
     Args:
         config: The section `data.classification`.
         folder: An existing, empty folder.
+        detection: Folder of the prepared detection dataset, for crops of its boxes.
 
     Raises:
-        DatasetError: Lists every defect of the dataset. Nothing has been written then.
+        DatasetError: Lists every defect of the dataset. No index has been written then.
+        DetSearchError: The section describes no dataset.
     """
-    if isinstance(config, EmbeddedClassification):
-        write_classification(config, folder)
+    if isinstance(config, CheckpointClassification | NoClassification):
+        raise DetSearchError(
+            f"data.classification.source is {config.source}: there is no dataset to prepare"
+        )
+    if not isinstance(config, ImageFolderClassification):
+        if isinstance(config, EmbeddedClassification):
+            write_classification(config, folder)
+        elif detection is None:
+            raise DetSearchError("crops are made of a prepared detection dataset: none is given")
+        else:
+            write_crops(config, DatasetIndex.load(detection / FILE_NAME), folder)
         written = ImageFolderClassification(
             train=str(folder / "train"),
             val=str(folder / "val"),

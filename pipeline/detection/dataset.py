@@ -23,12 +23,17 @@ _META = (
 
 
 def train_transforms(settings: DetectorConfig) -> list[dict[str, Any]]:
-    """Load, resize, flip: the only augmentation of Hit-Detector (section 4.2)."""
+    """Load, resize, flip: the only augmentation of Hit-Detector (section 4.2).
+
+    A vertical flip is drawn independently, and is left out where its probability is zero.
+    """
+    vertical = {"type": "RandomFlip", "prob": settings.vertical_flip, "direction": "vertical"}
     return [
         {"type": "LoadImageFromFile"},
         {"type": "LoadAnnotations", "with_bbox": True},
         {"type": "Resize", "scale": tuple(settings.image_scale), "keep_ratio": True},
         {"type": "RandomFlip", "prob": settings.flip},
+        *([vertical] if settings.vertical_flip else []),
         {"type": "PackDetInputs"},
     ]
 

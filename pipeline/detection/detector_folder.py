@@ -16,7 +16,7 @@ from pipeline.artifacts.weights import load_weights, save_weights
 from pipeline.detection.builder import Surroundings, build_detector, model_config
 from pipeline.detection.dataset import dataset_config, test_transforms
 from pipeline.search_space.architecture import Architecture
-from pipeline.supernet.weights import WeightsMismatchError
+from pipeline.supernet.weights import load_strictly
 
 ARCHITECTURE, WEIGHTS, CONFIG = "architecture.json", "weights.safetensors", "config.py"
 CLASSES, METRICS = "classes.json", "metrics.json"
@@ -73,15 +73,3 @@ def load_detector(
     weights, _ = load_weights(folder / WEIGHTS)
     load_strictly(model, weights, folder / WEIGHTS)
     return model.to(device).eval(), architecture, read_json(folder / CLASSES)
-
-
-def load_strictly(module: nn.Module, weights: Mapping[str, Tensor], origin: Path) -> None:
-    """Load weights that must fit a module exactly.
-
-    Raises:
-        WeightsMismatchError: names or shapes differ; the message names the file.
-    """
-    try:
-        module.load_state_dict(dict(weights))
-    except RuntimeError as error:
-        raise WeightsMismatchError(f"{origin} does not fit the network: {error}") from None

@@ -12,7 +12,7 @@ from mmengine.dataset import pseudo_collate
 from torch import nn
 from torch.utils.data import Subset
 
-from pipeline.artifacts.weights import load_weights
+from pipeline.artifacts.weights import pretrained_weights
 from pipeline.config.hit_detector import Alternation
 from pipeline.config.supernet import Depths, SupernetConfig
 from pipeline.data.index import FILE_NAME, DatasetIndex
@@ -77,11 +77,11 @@ def detection_supernet(
     around: Surroundings,
     *,
     classes: int,
-    backbone: Path,
+    backbone: Path | None,
     paths: Mapping[str, int | None],
     device: torch.device,
 ) -> Supernet:
-    """Build a detection supernet on a pretrained backbone supernet.
+    """Build a detection supernet, on a pretrained backbone supernet where there is one.
 
     Args:
         shape: the `supernet` section.
@@ -89,13 +89,15 @@ def detection_supernet(
         operations: per component one operation, or the candidates.
         around: box sampling and normalisation.
         classes: object classes.
-        backbone: folder of the pretrained backbone supernet, which may hold more candidates.
+        backbone: folder of the pretrained backbone supernet, which may hold more candidates; without
+            it the backbone keeps its initialisation.
         paths: per component the candidates a training step runs in each layer; all where `None`.
         device: where to train.
     """
     architecture = supernet_architecture(shape, classes, depth, operations)
     model: Any = build_detector(architecture, around, execution=shape.execution)
-    load_candidates(model.backbone, load_weights(backbone / "weights.safetensors")[0])
+    if backbone is not None:
+        load_candidates(model.backbone, *pretrained_weights(backbone))
     model.to(device)
     choices = {
         component: list(layers.values())

@@ -53,8 +53,9 @@ def accuracy_section(run: Run, settings: ReportConfig) -> Section:
     if len(per_class) > FOLD_ABOVE:
         listed = Group((classes,), "fold", f"AP of each of the {len(per_class)} classes")
     intro = paragraph(
-        "On {} validation images, in percent. Small objects have less than 32² pixels, large ones "
+        "On {} {} images, in percent. Small objects have less than 32² pixels, large ones "
         "more than 96². A dash: there is no such object to find.",
         run.metrics.images,
+        run.evaluated,
     )
     return Section("accuracy", "Accuracy", (intro, Group((numbers, listed), "grid")))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import MaxNLocator
@@ -15,6 +16,7 @@ from pipeline.report.section import Group, Section, paragraph
 from pipeline.report.svg import COMPONENT_COLOURS, GRID, MUTED, SERIES, Figure
 from pipeline.search_space.architecture import COMPONENTS
 
+IMPORTED = "data/weights/"
 PRETRAININGS = (
     ("screening supernet", "hit_detector/screening/supernet"),
     ("search supernet", "hit_detector/supernet"),
@@ -50,12 +52,22 @@ def search_section(run: Run, settings: ReportConfig) -> Section:
 
 def training_section(run: Run, settings: ReportConfig) -> Section:
     """Loss and AP of the detector's training, accuracy of the pretrainings."""
-    accuracies = ", ".join(
-        f"{name} {percent(run.accuracy(folder))} %" for name, folder in PRETRAININGS
-    )
+    done = [(name, folder) for name, folder in PRETRAININGS if folder in run.manifests]
+    if not done:
+        intro = paragraph("No backbone was pretrained here: {}.", _start(run))
+        return Section("training", "Training", (intro, Group((_detector(run.history(DETECTOR)),))))
+    accuracies = ", ".join(f"{name} {percent(run.accuracy(folder))} %" for name, folder in done)
     intro = paragraph("Validation accuracy after pretraining: {}.", accuracies)
-    figures = (_detector(run.history(DETECTOR)), _pretrainings(run))
+    figures = (_detector(run.history(DETECTOR)), _pretrainings(run, done))
     return Section("training", "Training", (intro, Group(figures)))
+
+
+def _start(run: Run) -> str:
+    given = [folder for folder in run.manifests if folder.startswith(IMPORTED)]
+    if not given:
+        return "every network started from its initialisation"
+    files = ", ".join(str(run.setting(folder, "file")) for folder in given)
+    return f"weights came from {files}, other networks started from their initialisation"
 
 
 def _losses(history: History) -> Figure:
@@ -148,10 +160,10 @@ def _detector(history: History) -> Figure:
     )
 
 
-def _pretrainings(run: Run) -> Figure:
+def _pretrainings(run: Run, done: Sequence[tuple[str, str]]) -> Figure:
     def paint(canvas: Canvas) -> None:
         axes = canvas.add_subplot()
-        for (name, folder), colour in zip(PRETRAININGS, SERIES, strict=False):
+        for (name, folder), colour in zip(done, SERIES, strict=False):
             points = run.history(folder).series("validation_accuracy", by="epoch")
             curve(axes, _percent(points), name, colour)
         axes.set(xlabel="epoch", ylabel="validation accuracy, %")

@@ -1,4 +1,4 @@
-"""Section: detections drawn on validation images."""
+"""Section: detections drawn on images of the evaluated split."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ Box = tuple[float, float, float, float]
 
 
 def detections_section(run: Run, settings: ReportConfig) -> Section:
-    """The first validation images by id, with what was found and what is there.
+    """The first evaluated images by id, with what was found and what is there.
 
     Raises:
         ArtifactError: the annotations or an image cannot be read.
     """
-    split = run.dataset.split("val")
+    split = run.dataset.split(run.dataset.evaluation_split)
     truth = read_json(split.annotations)
     names = {category["id"]: str(category["name"]) for category in truth["categories"]}
     images = sorted(truth["images"], key=lambda image: image["id"])[: settings.example_images]
@@ -59,10 +59,11 @@ def detections_section(run: Run, settings: ReportConfig) -> Section:
         for image in images
     )
     intro = paragraph(
-        'The first {} validation images by id. <span class="key"><i style="background:{}"></i>'
+        'The first {} {} images by id. <span class="key"><i style="background:{}"></i>'
         'detection</span> with class and score, from {} on; <span class="key"><i style="background:{}"></i>'
         "annotated object</span>.",
         len(figures),
+        run.evaluated,
         FOUND,
         settings.score_threshold,
         TRUTH,

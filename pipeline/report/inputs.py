@@ -18,6 +18,7 @@ from pipeline.search_space.architecture import COMPONENTS, Architecture
 from pipeline.search_space.names import OperationName
 
 DATASET = "data/detection"
+SPLIT_NAMES = {"val": "validation", "test": "test"}
 SCREENING = "hit_detector/screening"
 SEARCH = "hit_detector/search"
 DETECTOR = "hit_detector/detector"
@@ -178,6 +179,11 @@ class Run:
             return DatasetIndex.load(path)
         except (OSError, ValueError) as error:
             raise ArtifactError(f"{path} cannot be used: {error}") from error
+
+    @property
+    def evaluated(self) -> str:
+        """What the evaluation's split is called in a sentence: validation or test."""
+        return SPLIT_NAMES[self.dataset.evaluation_split]
 
     @cached_property
     def metrics(self) -> Metrics:

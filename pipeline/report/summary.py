@@ -24,7 +24,7 @@ def summary_section(run: Run, settings: ReportConfig) -> Section:
         spent += f", {gpu_hours:.1f} GPU-hours"
     tiles = (
         (_percent(metrics.AP), "AP", "IoU 0.50 to 0.95"),
-        (_percent(metrics.AP50), "AP50", f"{metrics.images:,} validation images"),
+        (_percent(metrics.AP50), "AP50", f"{metrics.images:,} {run.evaluated} images"),
         (scaled(metrics.params), "parameters", f"{layers} searched layers"),
         (scaled(metrics.macs), "MACs", f"at {height} × {width} px, {metrics.proposals} proposals"),
         (duration(speed.seconds_per_image), "per image", f"{speed.device}, {threads}"),

@@ -18,6 +18,7 @@ import torch
 from pydantic import ValidationError
 
 from pipeline.artifacts.files import json_bytes
+from pipeline.artifacts.lock import locked
 from pipeline.artifacts.manifest import MANIFEST, Origin, input_record, open_artifact
 from pipeline.artifacts.publish import Content, publish
 from pipeline.artifacts.work import WorkFolder
@@ -219,35 +220,45 @@ def _run(
         seed=arguments.seed,
     )
     out = arguments.manifest.parent
-    work = WorkFolder(out / "work", origin.version)
-    files = run(
-        Stage(
-            name=name,
-            settings=sections,
-            inputs=folders,
-            options=chosen,
-            folder=out,
-            work=work,
-            seed=arguments.seed,
-            device=device,
-            checkpoint_seconds=arguments.checkpoint_seconds,
-            events=arguments.run_folder
-            / "logs"
-            / "tensorboard"
-            / "_".join((name, *chosen.values())),
+    with locked(out) as waited:
+        if waited and _is_published(out, origin):
+            log.info("%s: another process has published it in %s meanwhile", name, out)
+            return
+        work = WorkFolder(out / "work", origin.version)
+        files = run(
+            Stage(
+                name=name,
+                settings=sections,
+                inputs=folders,
+                options=chosen,
+                folder=out,
+                work=work,
+                seed=arguments.seed,
+                device=device,
+                checkpoint_seconds=arguments.checkpoint_seconds,
+                events=arguments.run_folder
+                / "logs"
+                / "tensorboard"
+                / "_".join((name, *chosen.values())),
+            )
         )
-    )
-    seconds = time.monotonic() - began
-    publish(
-        out,
-        files,
-        origin,
-        device="cpu" if device.type == "cpu" else torch.cuda.get_device_name(device),
-        wall_seconds=seconds,
-        gpu_hours=0.0 if device.type == "cpu" else seconds / 3600,
-    )
-    work.clear()
-    log.info("%s: published in %s after %.1f s", name, out, seconds)
+        seconds = time.monotonic() - began
+        publish(
+            out,
+            files,
+            origin,
+            device="cpu" if device.type == "cpu" else torch.cuda.get_device_name(device),
+            wall_seconds=seconds,
+            gpu_hours=0.0 if device.type == "cpu" else seconds / 3600,
+        )
+        work.clear()
+        log.info("%s: published in %s after %.1f s", name, out, seconds)
+
+
+def _is_published(folder: Path, origin: Origin) -> bool:
+    """Whether the folder holds, whole, just what this process was started to make."""
+    path = folder / MANIFEST
+    return path.exists() and open_artifact(path).version == origin.version
 
 
 def _sections(settings: type[S], text: str) -> S:

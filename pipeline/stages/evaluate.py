@@ -31,11 +31,12 @@ class Settings(Section):
 
 
 def run(stage: Stage[Settings]) -> Mapping[str, Content]:
-    """Detect on the validation split; count the cost at the architecture's input size."""
+    """Detect on the test split, or else on val; count the cost at the architecture's input size."""
     settings = stage.settings
     around = Surroundings(settings.detector, settings.testing, settings.normalization)
     model, architecture, classes = load_detector(stage.inputs["detector"], around, stage.device)
-    split = DatasetIndex.load(stage.inputs["data"] / FILE_NAME).split("val")
+    index = DatasetIndex.load(stage.inputs["data"] / FILE_NAME)
+    split = index.split(index.evaluation_split)
     dataset = build_dataset(split, classes, settings.detector, train=False)
     detections = detect(model, dataset, settings.evaluation.batch_size)
     complexity = detector_complexity(architecture, settings.proposals)
@@ -47,6 +48,7 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
         "components": {name: asdict(cost) for name, cost in complexity.components.items()},
         "input_size": list(architecture.input_size),
         "proposals": settings.proposals,
+        "split": index.evaluation_split,
         "images": len(dataset),
     }
     return {

@@ -1,4 +1,4 @@
-"""Build the embedded classification dataset, or check and index the user's own ImageFolder."""
+"""Build a classification dataset (embedded, or crops of boxes), or check and index an ImageFolder."""
 
 from __future__ import annotations
 
@@ -20,9 +20,11 @@ class Settings(Section):
 def run(stage: Stage[Settings]) -> Mapping[str, Content]:
     """Prepare the dataset in the work folder, from which it is published."""
     folder = stage.fresh_folder("dataset")
-    prepare_classification(stage.settings.dataset.active, folder)
+    prepare_classification(
+        stage.settings.dataset.active, folder, detection=stage.inputs.get("detection")
+    )
     return {".": folder}
 
 
 if __name__ == "__main__":
-    stage_main(run, Settings)
+    stage_main(run, Settings, optional_inputs=("detection",))

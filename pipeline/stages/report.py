@@ -29,13 +29,11 @@ if __name__ == "__main__":
         Settings,
         inputs=(
             "data",
-            "screening-supernet",
             *COMPONENTS,
-            "supernet",
             "search",
             "architecture",
-            "pretraining",
             "detector",
             "evaluation",
         ),
+        optional_inputs=("screening-supernet", "supernet", "pretraining"),
     )

@@ -42,7 +42,7 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
         screening_operations(component, settings.screening, stage.inputs),
         around,
         classes=len(data.classes),
-        backbone=stage.inputs["supernet"],
+        backbone=stage.inputs.get("supernet"),
         paths={
             name: settings.screening.paths if name == component else settings.screening.held_paths
             for name in COMPONENTS
@@ -69,7 +69,7 @@ if __name__ == "__main__":
     stage_main(
         run,
         Settings,
-        inputs=("data", "supernet"),
-        optional_inputs=("backbone", "neck"),
+        inputs=("data",),
+        optional_inputs=("supernet", "backbone", "neck"),
         options={"component": COMPONENTS},
     )

@@ -40,7 +40,7 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
         {component: kept_operations(stage.inputs[component]) for component in COMPONENTS},
         around,
         classes=len(data.classes),
-        backbone=stage.inputs["supernet"],
+        backbone=stage.inputs.get("supernet"),
         paths=dict.fromkeys(COMPONENTS, settings.search.paths),
         device=stage.device,
     )
@@ -56,4 +56,4 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
 
 
 if __name__ == "__main__":
-    stage_main(run, Settings, inputs=("data", "supernet", *COMPONENTS))
+    stage_main(run, Settings, inputs=("data", *COMPONENTS), optional_inputs=("supernet",))

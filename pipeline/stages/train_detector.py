@@ -1,21 +1,25 @@
-"""Train a detector from its architecture and its pretrained backbone (Hit-Detector, section 4.2)."""
+"""Train a detector from its architecture and its pretrained backbone (Hit-Detector, section 4.2).
+
+Without a pretrained backbone it is trained from its initialisation.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from pipeline.artifacts.publish import Content
-from pipeline.artifacts.weights import load_weights
+from pipeline.artifacts.weights import pretrained_weights
 from pipeline.config.base import Section
 from pipeline.config.detector import DetectorConfig, Normalization, TestingConfig
 from pipeline.config.evaluation import TrainingConfig
 from pipeline.data.index import FILE_NAME, DatasetIndex
 from pipeline.detection.builder import Surroundings, build_detector
 from pipeline.detection.dataset import build_dataset
-from pipeline.detection.detector_folder import detector_files, load_strictly
+from pipeline.detection.detector_folder import detector_files
 from pipeline.detection.training import DetectorTraining
 from pipeline.search_space.architecture import Architecture
 from pipeline.stages.base import Stage, history_bytes, stage_main
+from pipeline.supernet.weights import load_strictly
 
 
 class Settings(Section):
@@ -34,8 +38,8 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
     index = DatasetIndex.load(stage.inputs["data"] / FILE_NAME)
     architecture = Architecture.load(stage.inputs["architecture"] / "architecture.json")
     model = build_detector(architecture, around)
-    weights = stage.inputs["backbone"] / "weights.safetensors"
-    load_strictly(model.get_submodule("backbone"), load_weights(weights)[0], weights)
+    if pretrained := stage.inputs.get("backbone"):
+        load_strictly(model.get_submodule("backbone"), *pretrained_weights(pretrained))
     classes = list(index.classes)
     train, val = index.split("train"), index.split("val")
     task = DetectorTraining(
@@ -51,4 +55,4 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
 
 
 if __name__ == "__main__":
-    stage_main(run, Settings, inputs=("data", "architecture", "backbone"))
+    stage_main(run, Settings, inputs=("data", "architecture"), optional_inputs=("backbone",))

@@ -39,7 +39,11 @@ def _written(values: dict[str, Any], path: str = "") -> Iterator[str]:
 
 
 # sources of the user's own, which config/README.md explains
-OWN_DATA = {"data.detection.coco", "data.classification.image_folder"}
+OWN_DATA = {
+    "data.detection.coco",
+    "data.classification.image_folder",
+    "data.classification.checkpoint",
+}
 
 
 def test_the_shipped_config_is_valid_and_names_every_key(values: dict[str, Any]) -> None:

@@ -79,6 +79,13 @@ STAGES: tuple[tuple[str, str, tuple[str, ...], float], ...] = (
     ),
     ("hit_detector/evaluation", "evaluate", ("data/detection", "hit_detector/detector"), 12.9),
 )
+PRETRAINING = (
+    "data/classification",
+    "hit_detector/screening/supernet",
+    "hit_detector/supernet",
+    "hit_detector/pretraining",
+)
+"""What a run without pretraining does not have."""
 CONFIGS: dict[str, dict[str, Any]] = {
     "screen": {
         "screening": {"epochs": 12, "mu": 0.1, "regularizer": "min_column", "keep": {"backbone": 8}}
@@ -101,6 +108,7 @@ def make_run(
     keep: int = 4,
     iterations: int = 240,
     seed: int = 0,
+    pretrained: bool = True,
 ) -> Path:
     """Write a run's folder, everything up to the evaluation; returns it."""
     rng = np.random.default_rng(seed)
@@ -144,7 +152,8 @@ def make_run(
     architecture.save(root / "architecture.json")
     architecture.save(root / "detector" / "architecture.json")
     write_json(root / "detector" / "history.json", _detector_history(iterations, rng))
-    for name, accuracy in (("screening/supernet", 0.71), ("supernet", 0.8), ("pretraining", 0.93)):
+    accuracies = (("screening/supernet", 0.71), ("supernet", 0.8), ("pretraining", 0.93))
+    for name, accuracy in accuracies if pretrained else ():
         write_json(root / name / "metrics.json", {"format": 1, "accuracy": accuracy})
         records = [
             {"epoch": n, "iteration": 10 * n, "validation_accuracy": accuracy * (1 - 0.8**n)}
@@ -152,7 +161,7 @@ def make_run(
         ]
         write_json(root / name / "history.json", {"format": 1, "records": records})
     _evaluation(folder, classes, rng)
-    _manifests(folder)
+    _manifests(folder, pretrained)
     return folder
 
 
@@ -307,10 +316,13 @@ def _detection(
     return {"image_id": image, "category_id": category, "bbox": box, "score": score}
 
 
-def _manifests(folder: Path) -> None:
+def _manifests(folder: Path, pretrained: bool) -> None:
     made: dict[str, Manifest] = {}
     for number, (place, stage, inputs, seconds) in enumerate(STAGES):
-        made[place] = _manifest(stage, {name: made[name] for name in inputs}, seconds, number)
+        if not pretrained and place in PRETRAINING:
+            continue
+        read = {name: made[name] for name in inputs if name in made}
+        made[place] = _manifest(stage, read, seconds, number)
         path = folder / place / "manifest.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(made[place].content())

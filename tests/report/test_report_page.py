@@ -211,3 +211,22 @@ def test_an_input_made_anew_since_is_mentioned(run: Path, tmp_path: Path) -> Non
     shutil.copy(source, copy / "hit_detector" / "search" / "manifest.json")
     (sentence,) = mixed_versions(Run(copy))
     assert sentence.startswith("hit_detector was made from another version of hit_detector/search")
+
+
+def test_a_run_without_pretraining_says_so(tmp_path: Path) -> None:
+    bare = make_run(tmp_path / "bare", pretrained=False)
+    files = build_report(bare, SETTINGS)
+    assert "every network started from its initialisation" in files["report.html"].decode()
+    assert "figures/detector_training.svg" in files and "figures/pretraining.svg" not in files
+
+
+def test_a_test_split_is_what_the_page_shows(run: Path, tmp_path: Path) -> None:
+    shutil.copytree(run, tmp_path / "run")
+    path = tmp_path / "run" / "data/detection/dataset.json"
+    index = read_json(path)
+    # the splits change places: what is drawn shows which is read
+    index["splits"]["test"] = index["splits"]["train"]
+    write_json(path, index)
+    page = build_report(tmp_path / "run", SETTINGS)["report.html"].decode()
+    assert "The first 3 test images by id" in page and "6 test images" in page
+    assert "validation images" not in page

@@ -1,12 +1,16 @@
 """The command line that every stage shares: what it publishes, and what it refuses."""
 
+import shutil
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from pipeline.artifacts.files import write_json
+from pipeline.artifacts.lock import locked
 from pipeline.artifacts.manifest import Manifest, Origin, verify
 from pipeline.artifacts.publish import publish
 from pipeline.config.supernet import SupernetConfig
@@ -104,6 +108,30 @@ def test_a_manifest_of_another_name_is_refused(search, capsys):
     code, _ = run(search, "--manifest", str(search.parent / "x" / "result.json"))
     assert code == 1
     assert "--manifest must be named manifest.json, not result.json" in capsys.readouterr().err
+
+
+def test_what_another_process_published_meanwhile_is_not_made_again(search, tmp_path, monkeypatch):
+    """A driver died, its job went on, and the next driver submitted the same work again."""
+    _, out = run(search)
+    finished = tmp_path / "finished"
+    out.rename(finished)
+    ready = threading.Event()
+
+    def orphan():
+        with locked(out):
+            ready.set()
+            time.sleep(0.5)
+            shutil.copytree(finished, out, dirs_exist_ok=True)
+
+    thread = threading.Thread(target=orphan)
+    thread.start()
+    ready.wait()
+    computed = []
+    monkeypatch.setattr(derive, "derive", lambda *args: computed.append(args))
+    code, _ = run(search)
+    thread.join()
+    assert (code, computed) == (0, [])
+    assert verify(out) == []
 
 
 @pytest.mark.slow

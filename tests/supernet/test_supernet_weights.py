@@ -1,6 +1,7 @@
 """Weights from a supernet to one over fewer candidates: what is taken, and what is refused."""
 
 import copy
+from pathlib import Path
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from torch import nn
 from pipeline.supernet.choice import ALPHA_START, ChoiceLayer
 from pipeline.supernet.weights import WeightsMismatchError, load_candidates, path_weights
 
+FILE = Path("given/w.pth")
 ALL = ("ir_k3_d1_e3", "sep_k5_d2", "conv_k3_d1", "ir_k5_d1_e1")
 
 
@@ -42,7 +44,7 @@ def test_candidates_are_taken_by_name_and_alpha_starts_afresh(kept: tuple[str, .
     large = _trained()
     before = copy.deepcopy(large.state_dict())
     small = _supernet(kept)
-    load_candidates(small, large.state_dict())
+    load_candidates(small, large.state_dict(), FILE)
     for name, value in small.state_dict().items():
         if name.endswith("alpha"):
             assert value.tolist() == [ALPHA_START] * len(kept)
@@ -60,22 +62,26 @@ def test_candidates_are_taken_by_name_and_alpha_starts_afresh(kept: tuple[str, .
 
 
 def test_a_candidate_without_weights_is_named() -> None:
-    with pytest.raises(WeightsMismatchError, match=r"missing: first\.candidates\.conv_k5_d1\.bn"):
-        load_candidates(_supernet(("conv_k5_d1", "conv_k3_d1")), _trained().state_dict())
+    with pytest.raises(
+        WeightsMismatchError,
+        match=r"w\.pth does not fit.*\n.*missing \(12\): first\.candidates\.conv_k5_d1\.bn",
+    ):
+        load_candidates(_supernet(("conv_k5_d1", "conv_k3_d1")), _trained().state_dict(), FILE)
 
 
 def test_foreign_weights_are_named() -> None:
     weights = {**_trained().state_dict(), "head.weight": torch.zeros(1)}
-    with pytest.raises(WeightsMismatchError, match=r"unknown: head\.weight$"):
-        load_candidates(_supernet(ALL[:2]), weights)
+    with pytest.raises(WeightsMismatchError, match=r"unexpected \(1\): head\.weight$"):
+        load_candidates(_supernet(ALL[:2]), weights, FILE)
 
 
 def test_weights_of_another_shape_are_named_and_counted() -> None:
     small = _supernet(ALL[:2], channels=5)
     with pytest.raises(
-        WeightsMismatchError, match=r"of another shape: first\.candidates.* and \d+ more"
+        WeightsMismatchError,
+        match=r"of another shape \(\d+\): first\.candidates\S+ \(.*\), not \(.* and \d+ more",
     ):
-        load_candidates(small, _trained().state_dict())
+        load_candidates(small, _trained().state_dict(), FILE)
 
 
 def test_nothing_is_loaded_when_something_does_not_fit() -> None:
@@ -83,8 +89,8 @@ def test_nothing_is_loaded_when_something_does_not_fit() -> None:
     before = copy.deepcopy(small.state_dict())
     weights = dict(_trained().state_dict())
     del weights["stem.bias"]
-    with pytest.raises(WeightsMismatchError, match=r"missing: stem\.bias$"):
-        load_candidates(small, weights)
+    with pytest.raises(WeightsMismatchError, match=r"missing \(1\): stem\.bias$"):
+        load_candidates(small, weights, FILE)
     assert all(torch.equal(value, before[name]) for name, value in small.state_dict().items())
 
 

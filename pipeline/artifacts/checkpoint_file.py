@@ -1,0 +1,105 @@
+"""Backbone weights that a user gives: a safetensors file, or a PyTorch checkpoint without code in it."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pipeline.artifacts.errors import ArtifactError
+from pipeline.artifacts.files import unreadable
+from pipeline.artifacts.weights import load_weights
+
+SAFETENSORS = (".safetensors",)
+PYTORCH = (".pth", ".pt", ".ckpt", ".bin")
+WRAPPERS = ("state_dict", "model", "model_state_dict")
+"""Keys under which training programs put the weights beside their own state."""
+
+
+def read_checkpoint(path: Path) -> dict[str, Tensor]:
+    """Read the weights of a backbone, on the CPU.
+
+    A checkpoint of a whole detector or of a data-parallel model is taken too: of names that begin with
+    `backbone.` only those are kept, without that beginning; `module.` is dropped.
+
+    Raises:
+        ArtifactError: the file is missing, cut off, of another kind, would need to run code to be
+            read, or holds something else than finite tensors by name.
+    """
+    if path.suffix in SAFETENSORS:
+        content: Any = load_weights(path)[0]
+    elif path.suffix in PYTORCH:
+        content = _unpickled(path)
+    else:
+        raise ArtifactError(
+            f"{path} is no checkpoint: its name must end in {', '.join(SAFETENSORS + PYTORCH)}"
+        )
+    return _backbone(_tensors(content, path))
+
+
+def _unpickled(path: Path) -> Any:
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        raise ArtifactError(unreadable(path, error)) from error
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise ArtifactError(
+            f"{path} cannot be read: it is cut off, is no PyTorch checkpoint, or holds more than tensors "
+            f"and plain values, which would run code (weights_only=True refuses it). Save its state_dict "
+            f"alone, best as safetensors. ({str(error).splitlines()[0]})"
+        ) from error
+    # torch's reader raises whatever the bytes led it to, of a file cut off an OSError too
+    except (
+        RuntimeError,
+        OSError,
+        EOFError,
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+    ) as error:
+        raise ArtifactError(
+            f"{path} is cut off or not a PyTorch checkpoint ({str(error).splitlines()[0]})"
+        ) from error
+
+
+def _tensors(content: Any, path: Path) -> dict[str, Tensor]:
+    for wrapper in WRAPPERS:
+        if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
+            content = content[wrapper]
+            break
+    if not isinstance(content, Mapping) or not content:
+        found = "nothing" if isinstance(content, Mapping) else f"a {type(content).__name__}"
+        raise ArtifactError(f"{path} holds {found}, not tensors by name")
+    wrong = [str(name) for name, value in content.items() if not isinstance(value, Tensor)]
+    if wrong:
+        raise ArtifactError(f"{path}: {_some(wrong)} no tensor, and weights are tensors by name")
+    infinite = [
+        name
+        for name, value in content.items()
+        if value.is_floating_point() and not bool(value.isfinite().all())
+    ]
+    if infinite:
+        raise ArtifactError(f"{path}: {_some(infinite)} not finite (NaN or infinity)")
+    return dict(content)
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return f"{', '.join(names[:5])}{more} {'is' if len(names) == 1 else 'are'}"
+
+
+def _backbone(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    plain = {name.removeprefix("module."): value for name, value in weights.items()}
+    own = {
+        name.removeprefix("backbone."): value
+        for name, value in plain.items()
+        if name.startswith("backbone.")
+    }
+    return own or plain

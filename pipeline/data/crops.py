@@ -1,0 +1,134 @@
+"""A classification dataset made of the boxes of a detection dataset: one crop for each box."""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from pipeline.artifacts.files import read_json
+from pipeline.config.data import CropsClassification
+from pipeline.data.defects import DatasetError, Defect
+from pipeline.data.embedded import SPLITS
+from pipeline.data.index import DatasetIndex, SplitPaths
+
+log = logging.getLogger(__name__)
+
+Annotations = dict[str, list[dict[str, Any]]]
+"""The annotations of one split by class name, in the order of their ids."""
+
+
+def write_crops(settings: CropsClassification, index: DatasetIndex, folder: Path) -> None:
+    """Write `<split>/<class>/<annotation id>.png` into `folder`: the same files for the same data.
+
+    Crowd regions are left out, and so are classes without a crop in either split.
+
+    Args:
+        settings: Size, margin, and how many.
+        index: The prepared detection dataset.
+        folder: An existing folder.
+
+    Raises:
+        DatasetError: Fewer than two classes have crops in both splits.
+    """
+    limits = {"train": settings.train_images_per_class, "val": settings.val_images_per_class}
+    chosen = {
+        split: _choose(index.split(split), settings, limits[split], number)
+        for number, split in enumerate(SPLITS)
+    }
+    common = [name for name in index.classes if all(name in found for found in chosen.values())]
+    for name in index.classes:
+        if name not in common:
+            log.warning(
+                "Class %s is left out: it has no box to crop in train, or none in val", name
+            )
+    if len(common) < 2:
+        detail = (
+            f"{len(common)} class has crops in train and val, and two are needed to tell apart; "
+            "choose another data.classification.source"
+        )
+        raise DatasetError([Defect("too few classes", "train/val", index.path, "", detail)])
+    for split, found in chosen.items():
+        paths = index.split(split)
+        for name in common:
+            (folder / split / folder_name(name)).mkdir(parents=True)
+        _write_split(paths, {name: found[name] for name in common}, settings, folder / split)
+
+
+def folder_name(name: str) -> str:
+    """A class name as a folder's: what a path cannot hold is percent-encoded."""
+    return quote(name, safe=" ").replace(".", "%2E")
+
+
+def _choose(
+    paths: SplitPaths, settings: CropsClassification, limit: int | None, number: int
+) -> Annotations:
+    content = read_json(paths.annotations)
+    names = {category["id"]: category["name"] for category in content["categories"]}
+    found: Annotations = defaultdict(list)
+    for annotation in sorted(content["annotations"], key=lambda entry: entry["id"]):
+        _, _, width, height = annotation["bbox"]
+        usable = min(width, height) > 0 and max(width, height) >= settings.smallest
+        if usable and not annotation.get("iscrowd", 0):
+            found[names[annotation["category_id"]]].append(annotation)
+    if limit is None:
+        return found
+    return {name: _some(members, limit, [settings.seed, number]) for name, members in found.items()}
+
+
+def _some(members: list[dict[str, Any]], limit: int, seed: list[int]) -> list[dict[str, Any]]:
+    order = np.random.default_rng(seed).permutation(len(members))[:limit]
+    return [members[position] for position in sorted(order.tolist())]
+
+
+def _write_split(
+    paths: SplitPaths, found: Annotations, settings: CropsClassification, folder: Path
+) -> None:
+    images = {image["id"]: image["file_name"] for image in read_json(paths.annotations)["images"]}
+    by_image: dict[int, list[tuple[str, dict[str, Any]]]] = defaultdict(list)
+    for name, crops in found.items():
+        for annotation in crops:
+            by_image[annotation["image_id"]].append((name, annotation))
+    for image_id, members in by_image.items():
+        with Image.open(paths.images / images[image_id]) as opened:
+            # turned as the detector's loader turns it
+            image = ImageOps.exif_transpose(opened).convert("RGB")
+        for name, annotation in members:
+            area = crop_area(annotation["bbox"], image.size, settings.context)
+            crop = image.crop(area)
+            scale = settings.image_size / min(crop.size)
+            size = tuple(max(settings.image_size, round(side * scale)) for side in crop.size)
+            target = folder / folder_name(name) / f"{annotation['id']:09d}.png"
+            crop.resize(size, Image.Resampling.BICUBIC).save(target, compress_level=3)
+
+
+def crop_area(
+    box: Iterable[float], image: tuple[int, int], context: float
+) -> tuple[int, int, int, int]:
+    """The square around a box, moved into the image; cut off where it is larger than the image.
+
+    Args:
+        box: x, y, width, height in pixels.
+        image: its width and height.
+        context: margin on each side, as a share of the box's longer side.
+
+    Returns:
+        Left, upper, right and lower border in whole pixels, at least one apart.
+    """
+    x, y, width, height = box
+    side = max(1, round(max(width, height) * (1 + 2 * context)))
+    left, right = _interval(x + width / 2, side, image[0])
+    upper, lower = _interval(y + height / 2, side, image[1])
+    return left, upper, right, lower
+
+
+def _interval(centre: float, side: int, extent: int) -> tuple[int, int]:
+    side = min(side, extent)
+    start = min(max(0, round(centre - side / 2)), extent - side)
+    return start, start + side

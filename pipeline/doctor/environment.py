@@ -1,0 +1,127 @@
+"""Checks of the machine and its software: packages, devices, mmcv's ops, SLURM, disk."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+
+from pipeline.doctor.finding import Finding
+
+LOCK = Path(__file__).parents[2] / "envs" / "requirements.lock"
+PINNED = re.compile(r"^(?P<name>[A-Za-z0-9_.-]+)==(?P<version>[^\s;]+)(?P<marker>\s*;.*)?$")
+SLURM_COMMANDS = ("sbatch", "squeue", "scancel", "srun", "sinfo")
+GIB = 2**30
+# Data, weights and two checkpoints of the embedded run take 0.2 GiB, of a run at the papers' scale
+# some tens: below the first number nothing will do, below the second a long run is at risk.
+LEAST_GIB, AMPLE_GIB = 1, 50
+
+
+def packages(lock: Path = LOCK) -> Finding:
+    """Compare what is installed with the lock; packages for other platforms are passed over."""
+    pinned = [found for line in lock.read_text().splitlines() if (found := PINNED.match(line))]
+    wrong = []
+    for pin in pinned:
+        try:
+            installed = version(pin["name"])
+        except PackageNotFoundError:
+            if not pin["marker"]:
+                wrong.append(f"{pin['name']} is missing (locked: {pin['version']})")
+            continue
+        if installed.partition("+")[0] != pin["version"].partition("+")[0]:
+            wrong.append(f"{pin['name']} is {installed} (locked: {pin['version']})")
+    if not wrong:
+        return Finding("packages", "ok", f"all {len(pinned)} of {lock.name}, as locked")
+    state = "fault" if any("is missing" in line for line in wrong) else "note"
+    advice = f"install the lock: pip install --no-deps -r {lock.parent.name}/{lock.name}"
+    return Finding("packages", state, "; ".join(wrong), advice)
+
+
+def devices(wanted: str) -> Finding:
+    """The devices that torch sees, against `run.device`."""
+    import torch
+
+    if torch.cuda.is_available():
+        names = [torch.cuda.get_device_properties(k) for k in range(torch.cuda.device_count())]
+        shown = ", ".join(f"{each.name} ({each.total_memory / GIB:.0f} GiB)" for each in names)
+        if wanted == "cpu":
+            return Finding("devices", "note", f"{shown}; run.device is cpu", "set run.device: auto")
+        return Finding("devices", "ok", shown)
+    if wanted == "cuda":
+        built = torch.version.cuda or "none"
+        return Finding(
+            "devices",
+            "fault",
+            f"run.device is cuda, but torch sees no GPU here (torch's CUDA: {built})",
+            "on a login node this is as it should be: run the doctor in a job (srun --gpus 1 …); on "
+            "a GPU node look at nvidia-smi and CUDA_VISIBLE_DEVICES",
+        )
+    return Finding("devices", "ok", f"no GPU; the CPU with {torch.get_num_threads()} threads")
+
+
+def compiled_ops() -> Finding:
+    """Whose kernels stand behind `mmcv._ext`, tried by one suppression of two equal boxes."""
+    import torch
+    from mmcv.ops import nms
+
+    boxes = torch.tensor([[0.0, 0.0, 8.0, 8.0], [0.0, 0.0, 8.0, 8.0]])
+    kept = nms(boxes, torch.tensor([0.5, 0.9]), iou_threshold=0.5)[1].tolist()
+    if kept != [1]:
+        return Finding(
+            "mmcv ops",
+            "fault",
+            f"nms keeps {kept} of two equal boxes, not the better one",
+            "reinstall mmcv for this torch, or the lock's pure-Python one",
+        )
+    spec = find_spec("mmcv._ext")
+    return Finding("mmcv ops", "ok", f"nms works; kernels: {spec.origin if spec else 'unknown'}")
+
+
+def slurm(environment: Mapping[str, str]) -> Iterator[Finding]:
+    """SLURM's commands, and whether its controller answers."""
+    missing = [name for name in SLURM_COMMANDS if not shutil.which(name, path=environment["PATH"])]
+    if len(missing) == len(SLURM_COMMANDS):
+        yield Finding(
+            "SLURM",
+            "note",
+            "none of its commands is here",
+            "without SLURM, leave out --profile slurm",
+        )
+        return
+    if missing:
+        yield Finding(
+            "SLURM",
+            "fault",
+            f"{', '.join(missing)} not found",
+            "load the cluster's SLURM module, or add its folder to PATH",
+        )
+        return
+    answer = subprocess.run(
+        ["sinfo", "--noheader", "--format=%P %D nodes %G"],
+        env=dict(environment),
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    if answer.returncode:
+        yield Finding(
+            "SLURM", "fault", answer.stderr.strip() or "sinfo failed", "is slurmctld reachable?"
+        )
+    else:
+        yield Finding("SLURM", "ok", "; ".join(answer.stdout.split("\n")).strip("; "))
+
+
+def disk(folder: Path) -> Finding:
+    """Free space where the results go."""
+    there = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
+    free = shutil.disk_usage(there).free / GIB
+    found = f"{free:.1f} GiB free for {folder}"
+    if free < LEAST_GIB:
+        return Finding("disk", "fault", found, "free some space, or run on another disk")
+    if free < AMPLE_GIB:
+        return Finding("disk", "note", found, f"a run at the papers' scale wants {AMPLE_GIB} GiB")
+    return Finding("disk", "ok", found)

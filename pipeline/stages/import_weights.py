@@ -1,0 +1,31 @@
+"""Read weights that were pretrained elsewhere, and publish them as every other stage's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from pipeline.artifacts.checkpoint_file import read_checkpoint
+from pipeline.artifacts.publish import Content
+from pipeline.artifacts.weights import save_weights
+from pipeline.config.base import Section
+from pipeline.stages.base import Stage, stage_main
+
+
+class Settings(Section):
+    """What the stage uses of the config: a file of `data.classification.checkpoint`."""
+
+    file: str
+
+
+def run(stage: Stage[Settings]) -> Mapping[str, Content]:
+    """Read the file; whether it fits is seen where the network is built."""
+    file = Path(stage.settings.file)
+    weights = read_checkpoint(file)
+    return {
+        "weights.safetensors": lambda path: save_weights(path, weights, {"file": str(file)}),
+    }
+
+
+if __name__ == "__main__":
+    stage_main(run, Settings)

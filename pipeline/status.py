@@ -1,0 +1,139 @@
+"""Show where a run stands: per stage waiting, running, done or failed.
+
+Reads what the run leaves on disk, so it works while the run goes on, from any machine that sees the
+folder, and after the driver died.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from pipeline.artifacts.errors import ArtifactError
+from pipeline.artifacts.files import read_json, write_json
+from pipeline.artifacts.lock import LOCK, holder, is_alive
+from pipeline.artifacts.manifest import Manifest
+from pipeline.errors import DetSearchError
+
+JOBS = "logs/jobs.json"
+LAST_LINES = 4
+PROGRESS = re.compile(
+    r"epoch (?P<epoch>\d+), (?P<done>\d+)/(?P<total>\d+), [\d.]+ s/it, (?P<left>\d+) s left"
+)
+STOPPED = re.compile(r"stopped .* run again|stopped by signal")
+
+State = Literal["waiting", "running", "done", "stopped", "failed"]
+
+
+class Job(NamedTuple):
+    """A stage of the run: its name, and its log and manifest, relative to the run's folder."""
+
+    name: str
+    log: str
+    manifest: str
+
+
+@dataclass(frozen=True)
+class StageStatus:
+    """Where a stage stands; `lines` say more, the first of them in short."""
+
+    name: str
+    state: State
+    lines: tuple[str, ...] = ()
+
+
+def write_jobs(run: Path, jobs: Iterable[Job]) -> None:
+    """Write down what a run consists of, in the order in which it can be worked off.
+
+    Raises:
+        PublishError: the system refuses to write.
+    """
+    write_json(run / JOBS, {"format": 1, "jobs": [job._asdict() for job in jobs]})
+
+
+def read_status(run: Path) -> list[StageStatus]:
+    """The state of every stage of a run.
+
+    Raises:
+        ArtifactError: no run was started in this folder, or its list of jobs is damaged.
+    """
+    content = read_json(run / JOBS)
+    try:
+        jobs = [Job(**job) for job in content["jobs"]]
+    except (KeyError, TypeError) as error:
+        raise ArtifactError(f"{run / JOBS} is no list of jobs: {error}") from None
+    return [_status(run, job) for job in jobs]
+
+
+def _status(run: Path, job: Job) -> StageStatus:
+    manifest, log = run / job.manifest, _tail(run / job.log)
+    lock = manifest.parent / LOCK
+    if lock.exists() and is_alive(lock):
+        return StageStatus(job.name, "running", (f"{_progress(log)}, {holder(lock)}",))
+    if manifest.exists():
+        return StageStatus(job.name, "done", (_made(manifest),))
+    if not log:
+        return StageStatus(job.name, "waiting")
+    if STOPPED.search(log[-1]):
+        return StageStatus(job.name, "stopped", ("goes on from its checkpoint when run again",))
+    return StageStatus(job.name, "failed", (f"log: {run / job.log}", *log[-LAST_LINES:]))
+
+
+def _progress(log: Sequence[str]) -> str:
+    for line in reversed(log):
+        if found := PROGRESS.search(line):
+            left = timedelta(seconds=int(found["left"]))
+            return f"epoch {found['epoch']}, step {found['done']} of {found['total']}, {left} left"
+    return "started"
+
+
+def _made(path: Path) -> str:
+    try:
+        manifest = Manifest.load(path)
+    except DetSearchError as error:
+        return str(error)
+    job = f", job {manifest.job.id} on {manifest.job.node}" if manifest.job else ""
+    return f"{timedelta(seconds=round(manifest.wall_seconds))} on {manifest.device}{job}"
+
+
+def _tail(path: Path) -> list[str]:
+    """The last lines of a log that say something; none if there is no log."""
+    if not path.exists():
+        return []
+    text = path.read_text(errors="replace")[-20000:]
+    return [line.rstrip() for line in text.splitlines() if line.strip()]
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run the command line: exit code 1 if a stage failed."""
+    parser = argparse.ArgumentParser(prog="python -m pipeline.status", description=__doc__)
+    parser.add_argument("run", type=Path, help="results/<run>")
+    run = parser.parse_args(argv).run
+    try:
+        stages = read_status(run)
+    except DetSearchError as error:
+        sys.exit(f"status: {error}")
+    width = max((len(stage.name) for stage in stages), default=0)
+    for stage in stages:
+        first, *further = stage.lines or ("",)
+        print(f"{stage.state:<8} {stage.name:<{width}}  {first}".rstrip())
+        for line in further:
+            print(f"{'':{width + 11}}{line}")
+    states = [stage.state for stage in stages]
+    counts = ", ".join(
+        f"{states.count(state)} {state}"
+        for state in ("done", "running", "waiting", "stopped", "failed")
+        if state in states
+    )
+    print(f"{len(stages)} stages: {counts}")
+    sys.exit(1 if "failed" in states else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,159 @@
+"""The lock of an artifact: two living processes never work on it at once, a dead one's is taken over."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from pipeline.artifacts import lock
+from pipeline.artifacts.lock import LOCK, Holder, holder, is_alive, locked
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from pipeline.artifacts.lock import locked
+with locked(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def hold(folder: Path) -> subprocess.Popen[str]:
+    """Another process that holds the lock until its input ends."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(folder)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    return process
+
+
+def elsewhere(folder: Path) -> Path:
+    """A lock that a process on another machine holds."""
+    path = folder / LOCK
+    held = Holder(token="t", host="another-node", pid=1, process_started=0.0, job="4711")
+    path.write_text(held.model_dump_json())
+    return path
+
+
+def test_a_lock_is_held_and_leaves_nothing(tmp_path: Path) -> None:
+    with locked(tmp_path) as waited:
+        assert not waited
+        held = holder(tmp_path / LOCK)
+        assert held is not None
+        assert held.pid == os.getpid()
+        assert is_alive(tmp_path / LOCK)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_lock_is_released_when_the_work_fails(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError), locked(tmp_path):
+        raise RuntimeError
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_second_waits_for_a_living_first(tmp_path: Path, caplog) -> None:
+    caplog.set_level("INFO")
+    first = hold(tmp_path)
+    threading.Timer(1.0, lambda: first.communicate("")).start()
+    began = time.monotonic()
+    with locked(tmp_path) as waited:
+        assert waited
+        assert time.monotonic() - began > 0.9
+    first.wait()
+    assert f"waiting for process {first.pid} on " in caplog.text
+
+
+def test_a_killed_process_is_taken_over_at_once(tmp_path: Path, caplog) -> None:
+    first = hold(tmp_path)
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+    assert (tmp_path / LOCK).exists()
+    began = time.monotonic()
+    with locked(tmp_path) as waited:
+        assert not waited
+    assert time.monotonic() - began < 1
+    assert f"taking over from process {first.pid} on " in caplog.text
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_pid_that_went_to_another_process_is_dead(tmp_path: Path) -> None:
+    mine = Holder.this_process()
+    path = tmp_path / LOCK
+    path.write_text(mine.model_dump_json())
+    assert is_alive(path)
+    path.write_text(mine.model_copy(update={"process_started": 12.0}).model_dump_json())
+    assert not is_alive(path)
+
+
+def test_on_another_machine_the_heartbeat_tells(tmp_path: Path, caplog) -> None:
+    path = elsewhere(tmp_path)
+    assert is_alive(path)
+    assert not is_alive(path, dead_after=0.0)
+    long_ago = time.time() - 2 * lock.DEAD_SECONDS
+    os.utime(path, (long_ago, long_ago))
+    assert not is_alive(path)
+    with locked(tmp_path):
+        assert "taking over from job 4711, process 1 on another-node" in caplog.text
+
+
+def test_the_heart_beats(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(lock, "BEAT_SECONDS", 0.05)
+    with locked(tmp_path):
+        path = tmp_path / LOCK
+        os.utime(path, (0, 0))
+        time.sleep(0.5)
+        assert path.stat().st_mtime > time.time() - 60
+
+
+def test_of_many_that_find_a_dead_one_only_one_works_at_a_time(tmp_path: Path) -> None:
+    path = elsewhere(tmp_path)
+    os.utime(path, (0, 0))
+    inside, most, done = 0, 0, 0
+    count = threading.Lock()
+
+    def work() -> None:
+        nonlocal inside, most, done
+        with locked(tmp_path):
+            with count:
+                inside += 1
+                most = max(most, inside)
+            time.sleep(0.02)
+            with count:
+                inside -= 1
+                done += 1
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (most, done) == (1, 4)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_process_whose_lock_was_taken_over_stops(tmp_path: Path) -> None:
+    """Suspended for long, then waking up: it must not write beside its successor."""
+    code = HOLD.replace(
+        "with locked", "from pipeline.artifacts import lock\nlock.BEAT_SECONDS = 0.05\nwith locked"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    elsewhere(tmp_path)
+    assert process.wait(timeout=10) == lock.LOST
+    assert (tmp_path / LOCK).exists(), "the successor's"

@@ -1,0 +1,223 @@
+"""A small user's project in a temporary folder: sound data, a config, and what earlier stages published.
+
+A row of the table spoils one thing in it and runs one command; `World.attempt` tells how that ended.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import logging
+import runpy
+import shutil
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from pipeline.artifacts.weights import save_weights
+from pipeline.config.root import ConfigError, load_config
+from pipeline.config.sections import sections
+
+CONFIG = "config"
+"""The command that validates the config, as Snakemake does before anything else."""
+RUN = Path("results/mine")
+SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True)
+class Command:
+    """How a stage is called: its folder in the run, its sections, its inputs, and further arguments."""
+
+    folder: str
+    settings: Mapping[str, str] = field(default_factory=dict)
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+STAGES = {
+    "prepare_detection_data": Command("data/detection", {"dataset": "data.detection"}),
+    "prepare_classification_data": Command(
+        "data/classification", {"dataset": "data.classification"}, {"detection": "data/detection"}
+    ),
+    "import_weights": Command(
+        "data/weights/backbone", {"file": "data.classification.checkpoint.backbone"}
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a command ended: its exit code (0, 1, …), and the errors that it reported."""
+
+    code: int
+    errors: list[str]
+
+
+class World:
+    """The project; `config` and everything below `folder` may be spoilt.
+
+    Attributes:
+        folder: where commands run; relative paths start here.
+        config: what the user's config file says.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.config: dict[str, Any] = {
+            "run": {"name": RUN.name, "device": "cpu"},
+            "data": {
+                "detection": {
+                    "source": "coco",
+                    "coco": {
+                        split: {"annotations": f"data/{split}.json", "images": f"data/{split}"}
+                        for split in SPLITS
+                    },
+                },
+                "classification": {
+                    "source": "crops",
+                    "crops": {"smallest": 4, "image_size": 16},
+                    "checkpoint": {"backbone": "data/backbone.safetensors"},
+                    "image_folder": {"train": "data/folders/train", "val": "data/folders/val"},
+                },
+            },
+        }
+
+    @classmethod
+    def sound(cls, folder: Path) -> World:
+        """Write sound data, and publish what the stages make of it."""
+        world = cls(folder)
+        rng = np.random.default_rng(0)
+        for split in SPLITS:
+            (folder / "data" / split).mkdir(parents=True)
+            for number in range(3):
+                pixels = rng.integers(0, 255, (32, 40, 3), np.uint8)
+                Image.fromarray(pixels).save(folder / "data" / split / f"{number}.png")
+            world.annotations(split).write_text(json.dumps(_coco()))
+        for split in ("train", "val"):
+            for name in ("cat", "dog"):
+                (folder / "data" / "folders" / split / name).mkdir(parents=True)
+                Image.new("RGB", (8, 8)).save(folder / "data" / "folders" / split / name / "0.png")
+        save_weights(
+            folder / "data/backbone.safetensors", {"stem.0.weight": torch.ones(4, 3, 3, 3)}
+        )
+        for stage in ("prepare_detection_data", "prepare_classification_data", "import_weights"):
+            world.source(STAGE_SOURCES.get(stage, "crops"))
+            outcome = world.attempt(stage)
+            assert outcome == Outcome(0, []), outcome
+        world.source("crops")
+        return world
+
+    def copy(self, folder: Path) -> World:
+        """The same project elsewhere."""
+        shutil.copytree(self.folder, folder, dirs_exist_ok=True)
+        world = World(folder)
+        world.config = json.loads(json.dumps(self.config))
+        return world
+
+    # what rows spoil
+
+    def annotations(self, split: str) -> Path:
+        """The annotation file of a split."""
+        return self.folder / "data" / f"{split}.json"
+
+    def edit(self, split: str, change: Callable[[dict[str, Any]], object]) -> None:
+        """Change the content of an annotation file."""
+        content = json.loads(self.annotations(split).read_text())
+        change(content)
+        self.annotations(split).write_text(json.dumps(content))
+
+    def source(self, name: str) -> None:
+        """Choose the source of the classification data."""
+        self.config["data"]["classification"]["source"] = name
+
+    def set(self, path: str, value: Any) -> None:
+        """Set a value of the config by its dotted path."""
+        *parents, last = path.split(".")
+        section = self.config
+        for key in parents:
+            section = section.setdefault(key, {})
+        section[last] = value
+
+    # what rows run
+
+    def snapshot(self) -> dict[str, str]:
+        """Digest of every published file by path; logs and private work folders left out."""
+        results = self.folder / RUN
+        return {
+            path.relative_to(results).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in sorted(results.rglob("*"))
+            if path.is_file() and not {"work", "logs"} & set(path.relative_to(results).parts)
+        }
+
+    def attempt(self, command: str) -> Outcome:
+        """Run `config`, or a stage by its name, as from the command line in the project's folder."""
+        if command == CONFIG:
+            try:
+                load_config(self.config)
+            except ConfigError as error:
+                return Outcome(1, [str(error)])
+            return Outcome(0, [])
+        return _run_stage(command, self.arguments(command), self.folder)
+
+    def arguments(self, stage: str) -> list[str]:
+        """The command line that the stage's rule writes."""
+        command = STAGES[stage]
+        arguments = ["--settings", sections(load_config(self.config), **command.settings)]
+        for name, source in command.inputs.items():
+            arguments += [f"--{name}", str(RUN / source / "manifest.json")]
+        for name, value in command.options.items():
+            arguments += [f"--{name}", value]
+        manifest = RUN / command.folder / "manifest.json"
+        return [*arguments, "--manifest", str(manifest), "--run-folder", str(RUN), "--threads", "1"]
+
+
+STAGE_SOURCES = {"import_weights": "checkpoint"}
+"""Source of the classification data that a stage belongs to, where it is not `crops`."""
+
+
+def _run_stage(stage: str, arguments: list[str], folder: Path) -> Outcome:
+    """Run the stage's module as `python -m` does, but in this process: importing torch takes seconds."""
+    records: list[logging.LogRecord] = []
+    handler = logging.Handler(logging.ERROR)
+    handler.emit = records.append  # type: ignore[method-assign]
+    log = logging.getLogger("detsearch")
+    argv, threads = sys.argv, torch.get_num_threads()
+    log.addHandler(handler)
+    code: Any = 0
+    try:
+        sys.argv = [stage, *arguments]
+        with contextlib.chdir(folder):
+            runpy.run_module(f"pipeline.stages.{stage}", run_name="__main__", alter_sys=True)
+    except SystemExit as end:
+        code = end.code
+    finally:
+        log.removeHandler(handler)
+        sys.argv = argv
+        torch.set_num_threads(threads)
+        torch.use_deterministic_algorithms(False)
+    return Outcome(int(code or 0), [record.getMessage() for record in records])
+
+
+def _coco() -> dict[str, Any]:
+    return {
+        "images": [{"id": n, "file_name": f"{n}.png", "width": 40, "height": 32} for n in range(3)],
+        "annotations": [
+            {
+                "id": 10 + n,
+                "image_id": n // 2,
+                "category_id": 3 + n % 2,
+                "bbox": [1 + n, 2.5, 10, 20],
+                "area": 200,
+                "iscrowd": 0,
+            }
+            for n in range(4)
+        ],
+        "categories": [{"id": 3, "name": "cat"}, {"id": 4, "name": "dog"}],
+    }

@@ -1,0 +1,32 @@
+"""Every bad input ends in one error that names the place, and nothing published before is lost."""
+
+import pytest
+from bad_input_rows import ROWS, Row
+from bad_input_world import World
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> World:
+    return World.sound(tmp_path_factory.mktemp("sound"))
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_it_is_refused_with_its_place(row: Row, sound: World, tmp_path, capfd):
+    world = sound.copy(tmp_path / "mine")
+    before = world.snapshot()
+    assert {path.rpartition("/")[2] for path in before} >= {"dataset.json", "weights.safetensors"}
+    row.spoil(world)
+    outcome = world.attempt(row.command)
+    assert outcome.code == 1, "it was accepted"
+    (error,) = outcome.errors
+    for part in row.message:
+        assert part in error, error
+    printed = "".join(capfd.readouterr())
+    assert "Traceback" not in printed
+    assert "code of the checkpoint ran" not in printed
+    assert world.snapshot() == before
+
+
+def test_the_rows_have_names_of_their_own():
+    names = [row.name for row in ROWS]
+    assert len(set(names)) == len(names)

@@ -1,0 +1,135 @@
+"""The doctor names each fault and what to do; what works it calls ok."""
+
+import os
+from collections import namedtuple
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from pipeline.config.data import DataConfig
+from pipeline.doctor.__main__ import line, main
+from pipeline.doctor.datasets import datasets
+from pipeline.doctor.environment import compiled_ops, devices, disk, packages, slurm
+
+
+def test_the_environment_of_the_tests_is_as_locked() -> None:
+    assert packages().state == "ok", packages().found
+
+
+def test_a_missing_and_a_differing_package_are_both_named(tmp_path: Path) -> None:
+    lock = tmp_path / "requirements.lock"
+    here = version("pydantic")
+    lock.write_text(
+        "# pinned\nno-such-package==1.0\npydantic==1.2.3\nnumpy==0.1\n"
+        "no-such-wheel==2.0 ; platform_machine == 'x86_64'\n"
+    )
+    finding = packages(lock)
+    assert finding.state == "fault"
+    assert "no-such-package is missing (locked: 1.0)" in finding.found
+    assert f"pydantic is {here} (locked: 1.2.3)" in finding.found
+    assert "no-such-wheel" not in finding.found, "meant for another platform"
+    assert "requirements.lock" in finding.advice
+
+
+def test_a_gpu_that_is_asked_for_and_not_there_is_a_fault(monkeypatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert devices("auto").state == "ok"
+    assert devices("cuda").state == "fault"
+    assert "srun" in devices("cuda").advice
+
+
+def test_mmcvs_kernels_are_tried_and_named() -> None:
+    finding = compiled_ops()
+    assert finding.state == "ok"
+    assert "kernels: " in finding.found
+
+
+def test_every_path_of_the_datasets_that_is_not_there_is_named(tmp_path: Path) -> None:
+    (tmp_path / "train.json").touch()
+    split = {"annotations": str(tmp_path / "train.json"), "images": str(tmp_path / "absent")}
+    data = DataConfig.model_validate(
+        {"detection": {"source": "coco", "coco": {"train": split, "val": split}}}
+    )
+    detection, classification = datasets(data)
+    assert detection.state == "fault"
+    assert f"data.detection.coco.train.images: {tmp_path / 'absent'}" in detection.found
+    assert "data.detection.coco.val.images" in detection.found
+    assert "annotations" not in detection.found
+    assert classification.state == "ok"
+
+
+def test_slurm_is_a_note_where_absent_and_a_fault_where_half_there(tmp_path: Path) -> None:
+    (absent,) = slurm({"PATH": str(tmp_path)})
+    assert (absent.state, absent.subject) == ("note", "SLURM")
+    command(tmp_path / "sbatch", "exit 0")
+    (half,) = slurm({"PATH": str(tmp_path)})
+    assert half.state == "fault"
+    assert "squeue" in half.found
+    assert "sbatch" not in half.found
+
+
+def test_slurms_controller_is_asked(tmp_path: Path, monkeypatch) -> None:
+    for name in ("sbatch", "squeue", "scancel", "srun"):
+        command(tmp_path / name, "exit 0")
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    monkeypatch.setenv("PATH", path)
+    command(tmp_path / "sinfo", "echo unable to contact slurmctld >&2; exit 1")
+    (silent,) = slurm({"PATH": path})
+    assert (silent.state, silent.found) == ("fault", "unable to contact slurmctld")
+    command(tmp_path / "sinfo", "echo 'gpu* 4 nodes gpu:8'")
+    (answering,) = slurm({"PATH": path})
+    assert (answering.state, answering.found) == ("ok", "gpu* 4 nodes gpu:8")
+
+
+def test_a_folder_that_is_not_there_yet_is_judged_by_its_disk(tmp_path: Path, monkeypatch) -> None:
+    usage = namedtuple("usage", "total used free")(2**40, 2**40 - 2**29, 2**29)
+    monkeypatch.setattr("shutil.disk_usage", lambda path: usage if path == tmp_path else None)
+    finding = disk(tmp_path / "results" / "mine")
+    assert finding.state == "fault"
+    assert finding.found.startswith("0.5 GiB free")
+
+
+def test_the_command_prints_a_line_each_and_fails_on_a_fault(tmp_path, capsys) -> None:
+    with pytest.raises(SystemExit) as fine:
+        main([])
+    assert fine.value.code == 0
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(
+        "data:\n  classification:\n    source: image_folder\n"
+        "    image_folder: {train: /no/such/train, val: /no/such/val}\n"
+    )
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as faulty:
+        main(["--configfile", str(mine)])
+    printed = capsys.readouterr().out
+    assert faulty.value.code == 1
+    assert "fault   data.classification: not there: " in printed
+    assert printed.endswith("1 fault\n")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("- a list\n", "holds no sections"),
+        ("run: [unclosed\n", "is not YAML"),
+        ("run: {sead: 1}\n", r"run\.sead: unknown key"),
+        (None, "cannot be read: No such file"),
+    ],
+)
+def test_a_config_that_cannot_be_used_is_refused(tmp_path, content, message) -> None:
+    mine = tmp_path / "mine.yaml"
+    if content is not None:
+        mine.write_text(content)
+    with pytest.raises(SystemExit, match=message):
+        main(["--configfile", str(mine)])
+
+
+def test_advice_stands_on_a_line_of_its_own() -> None:
+    finding = devices("auto")
+    assert line(finding).count("\n") == 0
+
+
+def command(path: Path, script: str) -> None:
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
