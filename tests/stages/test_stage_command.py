@@ -141,7 +141,7 @@ def test_every_stage_explains_itself():
         for path in Path(derive.__file__).parent.glob("*.py")
         if path.stem not in ("__init__", "base")
     )
-    assert len(stages) == 12
+    assert {"prepare_detection_data", "search", "evaluate"} <= set(stages)
     for stage in stages:
         result = subprocess.run(
             [sys.executable, "-m", f"pipeline.stages.{stage}", "--help"],
