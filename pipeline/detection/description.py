@@ -166,7 +166,7 @@ def _rpn_problems(rpn: Any) -> Iterator[str]:
         yield f"anchors must have one scale, a whole number, not {anchors.scales.tolist()}"
     if not isinstance(rpn.rpn_conv, nn.Conv2d):
         yield "the RPN must have one convolution"
-    if rpn.loss_cls.use_sigmoid is not True:
+    if not rpn.use_sigmoid_cls:
         yield "the RPN's scores must be sigmoids (use_sigmoid)"
 
 
@@ -182,7 +182,7 @@ def _roi_head_problems(roi_head: Any) -> Iterator[str]:
         yield "the bbox_head must not pool its features"
     if not head.num_shared_fcs:
         yield "the bbox_head must have a fully connected layer"
-    if head.loss_cls.use_sigmoid or getattr(head, "custom_cls_channels", False):
+    if getattr(head.loss_cls, "use_sigmoid", False) or getattr(head, "custom_cls_channels", False):
         yield "the class scores must be a softmax"
     if head.roi_feat_size[0] != head.roi_feat_size[1]:
         yield f"the RoI features must be square, not {head.roi_feat_size}"
