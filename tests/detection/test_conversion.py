@@ -76,8 +76,8 @@ def _checkpoint(config: Path) -> Path:
 
 
 def _convert(config: Path, checkpoint: Path, **changes: Any) -> tuple[Architecture, Any]:
-    arguments = {"classes": CLASSES, "around": Surroundings(), "input_size": SIZE} | changes
-    return convert_detector(config, checkpoint, **arguments)
+    arguments: dict[str, Any] = {"classes": CLASSES, "around": Surroundings(), "input_size": SIZE}
+    return convert_detector(config, checkpoint, **arguments | changes)
 
 
 def _detections(model: Any) -> Any:

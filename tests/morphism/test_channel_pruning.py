@@ -46,9 +46,10 @@ def test_channels_without_scale_and_shift_leave_without_a_trace(family: str) -> 
 
 def _network(first: int, second: int) -> Architecture:
     """One basic block a stage; the first stage is `first` wide behind a stem of `second`."""
+    shapes: Any = ((first, 1), (6, 2), (6, 2), (6, 2))
     blocks = tuple(
         (ResidualBlock(operation="basic", channels=width, mid_channels=4, stride=stride),)
-        for width, stride in ((first, 1), (6, 2), (6, 2), (6, 2))
+        for width, stride in shapes
     )
     return detector_of(ResNetBackbone(stem_channels=second, stages=blocks))
 

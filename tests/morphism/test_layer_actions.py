@@ -55,7 +55,7 @@ def test_all_parameters_of_added_and_padded_layers_learn(family: str) -> None:
         for _ in range(2):
             optimizer.zero_grad()
             maps = backbone(images)
-            sum(mse_loss(m, torch.randn_like(m)) for m in maps).backward()
+            torch.stack([mse_loss(m, torch.randn_like(m)) for m in maps]).sum().backward()
             optimizer.step()
         for name, parameter in new.items():
             assert parameter.grad is not None
