@@ -1,4 +1,4 @@
-"""Backbone weights that a user gives: a safetensors file, or a PyTorch checkpoint without code in it."""
+"""Weights that a user gives: a safetensors file, or a PyTorch checkpoint of which no code is run."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.serialization import safe_globals
 
 from pipeline.artifacts.errors import ArtifactError
 from pipeline.artifacts.files import unreadable
@@ -19,12 +20,52 @@ PYTORCH = (".pth", ".pt", ".ckpt", ".bin")
 WRAPPERS = ("state_dict", "model", "model_state_dict")
 """Keys under which training programs put the weights beside their own state."""
 
+BESIDE_WEIGHTS = (
+    "mmengine.logging.history_buffer.HistoryBuffer",
+    "numpy._core.multiarray._reconstruct",
+    "numpy._core.multiarray.scalar",
+    "numpy.core.multiarray._reconstruct",
+    "numpy.core.multiarray.scalar",
+    "numpy.dtype",
+    "numpy.ndarray",
+    "builtins.getattr",
+)
+"""What mmengine keeps beside the weights, curves of the training. All of it is read as `_Nothing`."""
+
+
+class _Nothing:
+    """Stands for what is not read, so that nothing of it runs; it takes any arguments and any state."""
+
+    def __new__(cls, *_: Any) -> _Nothing:
+        return super().__new__(cls)
+
+    def __init__(self, *_: Any) -> None:
+        pass
+
+    def __setstate__(self, state: Any) -> None:
+        pass
+
 
 def read_checkpoint(path: Path) -> dict[str, Tensor]:
     """Read the weights of a backbone, on the CPU.
 
-    A checkpoint of a whole detector or of a data-parallel model is taken too: of names that begin with
-    `backbone.` only those are kept, without that beginning; `module.` is dropped.
+    A checkpoint of a whole detector is taken too: of names that begin with `backbone.` only those are
+    kept, without that beginning.
+
+    Raises:
+        ArtifactError: as `read_tensors`.
+    """
+    weights = read_tensors(path)
+    own = {
+        name.removeprefix("backbone."): value
+        for name, value in weights.items()
+        if name.startswith("backbone.")
+    }
+    return own or weights
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Read the weights of a network, on the CPU; a data-parallel model's `module.` is dropped.
 
     Raises:
         ArtifactError: the file is missing, cut off, of another kind, would need to run code to be
@@ -38,7 +79,7 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
         raise ArtifactError(
             f"{path} is no checkpoint: its name must end in {', '.join(SAFETENSORS + PYTORCH)}"
         )
-    return _backbone(_tensors(content, path))
+    return {name.removeprefix("module."): value for name, value in _tensors(content, path).items()}
 
 
 def _unpickled(path: Path) -> Any:
@@ -47,7 +88,8 @@ def _unpickled(path: Path) -> Any:
     except OSError as error:
         raise ArtifactError(unreadable(path, error)) from error
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with safe_globals([(_Nothing, name) for name in BESIDE_WEIGHTS]):
+            return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise ArtifactError(
             f"{path} cannot be read: it is cut off, is no PyTorch checkpoint, or holds more than tensors "
@@ -93,13 +135,3 @@ def _tensors(content: Any, path: Path) -> dict[str, Tensor]:
 def _some(names: list[str]) -> str:
     more = f" and {len(names) - 5} more" if len(names) > 5 else ""
     return f"{', '.join(names[:5])}{more} {'is' if len(names) == 1 else 'are'}"
-
-
-def _backbone(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    plain = {name.removeprefix("module."): value for name, value in weights.items()}
-    own = {
-        name.removeprefix("backbone."): value
-        for name, value in plain.items()
-        if name.startswith("backbone.")
-    }
-    return own or plain

@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from pipeline.config.ablations import AblationsConfig, Baseline, Baselines
 from pipeline.config.base import Section
+from pipeline.config.base_detector import BaseDetectorConfig
 from pipeline.config.data import DataConfig
 from pipeline.config.detector import DetectorConfig, Normalization, TestingConfig
 from pipeline.config.evaluation import EvaluationConfig, ReportConfig, TrainingConfig
@@ -47,6 +48,7 @@ class Config(Section):
         default=Classification(epochs=300), description="the derived backbone"
     )
     training: TrainingConfig = TrainingConfig()
+    base_detector: BaseDetectorConfig = BaseDetectorConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
     baselines: Baselines = Field(default={})
     ablations: AblationsConfig = AblationsConfig()

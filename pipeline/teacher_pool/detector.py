@@ -11,9 +11,9 @@ from torch import Tensor
 from pipeline.detection.builder import Surroundings, build_detector
 from pipeline.detection.complexity import Complexity, detector_complexity
 from pipeline.search_space.architecture import Architecture
-from pipeline.teacher_pool.coupling import coupled_channels
+from pipeline.search_space.coupling import coupled_channels
+from pipeline.search_space.slicing import slice_weights, sort_channels
 from pipeline.teacher_pool.elastic import activate, make_elastic
-from pipeline.teacher_pool.slicing import slice_weights, sort_channels
 from pipeline.teacher_pool.space import Subnet, SubnetSpace
 
 

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pipeline.search_space.architecture import Architecture, ResNetBackbone
-from pipeline.teacher_pool.coupling import coupled_channels
-from pipeline.teacher_pool.slicing import active_lengths
+from pipeline.search_space.coupling import coupled_channels
+from pipeline.search_space.slicing import active_lengths
 
 
 class ElasticLayer(nn.Module):

@@ -43,6 +43,7 @@ OWN_DATA = {
     "data.detection.coco",
     "data.classification.image_folder",
     "data.classification.checkpoint",
+    "base_detector.mmdet",
 }
 
 

@@ -21,13 +21,13 @@ from pipeline.artifacts.digest import bytes_digest
 from pipeline.detection.builder import build_detector
 from pipeline.detection.loss import detection_loss
 from pipeline.detection.recalibration import recalibrate
-from pipeline.teacher_pool.coupling import coupled_channels
+from pipeline.search_space.coupling import coupled_channels
+from pipeline.search_space.slicing import importance
 from pipeline.teacher_pool.detector import (
     ElasticDetector,
     StandaloneDetector,
     subnet_complexity,
 )
-from pipeline.teacher_pool.slicing import importance
 from pipeline.teacher_pool.space import Subnet, SubnetSpace
 
 BLOCKS = ("basic", "bottleneck")

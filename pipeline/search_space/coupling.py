@@ -10,8 +10,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from pipeline.search_space.architecture import Architecture, ConvFcHead, FpnNeck, ResNetBackbone
-from pipeline.search_space.backbones import ResidualBlock
+from pipeline.search_space.architecture import (
+    Architecture,
+    ConvFcHead,
+    FpnNeck,
+    MobileNetV2Backbone,
+    ResNetBackbone,
+)
+from pipeline.search_space.backbones import InvertedBlock, ResidualBlock
 from pipeline.search_space.block import STAGES
 
 NORM = ("weight", "bias", "running_mean", "running_var")
@@ -57,29 +63,33 @@ Groups = dict[str, ChannelGroup]
 
 
 def coupled_channels(architecture: Architecture) -> Groups:
-    """The channel groups of a Faster R-CNN with FPN on a ResNet or ResNeXt of any depths and widths.
+    """The channel groups of a Faster R-CNN with FPN on a ResNet, ResNeXt or MobileNetV2 of any shape.
 
     Returns:
         By name, in the order in which data flows: `stem`; `stage2.block1`, the output of that block
         and of all that add to it; `stage2.block1.inner1`, between its first and second convolution;
-        `neck.lateral` and `neck.output`. A smaller network has groups of the same names. The tensors
-        are those of the mmdet detector. Not among them: the inner channels of RPN and RoI head.
+        `last`, of a MobileNetV2's last convolution; `neck.lateral` and `neck.output`. A smaller
+        network has groups of the same names. The tensors are those of the mmdet detector. Not among
+        them: the inner channels of RPN and RoI head.
 
     Raises:
         ValueError: the architecture is made of something else.
     """
     backbone, neck, head = architecture.backbone, architecture.neck, architecture.head
     if not (
-        isinstance(backbone, ResNetBackbone)
+        isinstance(backbone, ResNetBackbone | MobileNetV2Backbone)
         and isinstance(neck, FpnNeck)
         and isinstance(head, ConvFcHead)
     ):
         raise ValueError(
-            "coupled channels are known for a resnet backbone, an fpn neck and a conv_fc head, not "
-            f"for {backbone.type}, {neck.type}, {head.type}"
+            "coupled channels are known for a resnet or mobilenetv2 backbone, an fpn neck and a conv_fc "
+            f"head, not for {backbone.type}, {neck.type}, {head.type}"
         )
     groups: Groups = {}
-    outputs = _backbone(backbone, groups)
+    if isinstance(backbone, ResNetBackbone):
+        outputs = _resnet(backbone, groups)
+    else:
+        outputs = _mobilenetv2(backbone, groups)
     pyramid = _neck(neck, outputs, groups)
     pyramid.read_by("rpn_head.rpn_conv")
     if head.convs:
@@ -89,7 +99,7 @@ def coupled_channels(architecture: Architecture) -> Groups:
     return groups
 
 
-def _backbone(backbone: ResNetBackbone, groups: Groups) -> list[ChannelGroup]:
+def _resnet(backbone: ResNetBackbone, groups: Groups) -> list[ChannelGroup]:
     """Add the backbone's groups; the group of each stage's output."""
     current = groups["stem"] = ChannelGroup(backbone.stem_channels)
     current.written_by("backbone.conv1", "backbone.bn1")
@@ -126,6 +136,47 @@ def _inside(block: ResidualBlock, name: str, layer: str, groups: Groups) -> int:
         inner.written_by(f"{layer}.conv{number}", f"{layer}.bn{number}")
         inner.read_by(f"{layer}.conv{number + 1}")
     return last
+
+
+def _mobilenetv2(backbone: MobileNetV2Backbone, groups: Groups) -> list[ChannelGroup]:
+    """Add the backbone's groups; the groups of its feature maps."""
+    current = groups["stem"] = ChannelGroup(backbone.stem_channels)
+    _module_writes(current, "backbone.conv1")
+    outputs = []
+    for stage, blocks in enumerate(backbone.stages, 1):
+        for number, block in enumerate(blocks, 1):
+            name, layer = f"stage{stage}.block{number}", f"backbone.layer{stage}.{number - 1}"
+            source = current
+            if block.stride > 1 or block.channels != source.channels:
+                current = groups[name] = ChannelGroup(block.channels)
+            inner = _expanded(block, name, layer, source, groups)
+            # a depthwise convolution ties each output to its input
+            _module_writes(inner, f"{layer}.depthwise_conv")
+            inner.read_by(f"{layer}.linear_conv.conv")
+            _module_writes(current, f"{layer}.linear_conv")
+        if stage - 1 in backbone.out_stages:
+            outputs.append(current)
+    current.read_by("backbone.conv2.conv")
+    last = groups["last"] = ChannelGroup(backbone.last_channels)
+    _module_writes(last, "backbone.conv2")
+    return outputs
+
+
+def _expanded(
+    block: InvertedBlock, name: str, layer: str, source: ChannelGroup, groups: Groups
+) -> ChannelGroup:
+    """The group of a block's depthwise convolution: its own behind an expansion, else its input's."""
+    if block.operation == "depthwise":
+        return source
+    source.read_by(f"{layer}.expand_conv.conv")
+    inner = groups[f"{name}.inner1"] = ChannelGroup(block.mid_channels)
+    _module_writes(inner, f"{layer}.expand_conv")
+    return inner
+
+
+def _module_writes(group: ChannelGroup, module: str) -> None:
+    """Note an mmcv `ConvModule` that writes a group."""
+    group.written_by(f"{module}.conv", f"{module}.bn")
 
 
 def _neck(neck: FpnNeck, outputs: list[ChannelGroup], groups: Groups) -> ChannelGroup:

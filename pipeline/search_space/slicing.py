@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from pipeline.search_space.architecture import Architecture, ResNetBackbone
-from pipeline.teacher_pool.coupling import READ, ChannelGroup, Groups, coupled_channels
+from pipeline.search_space.coupling import READ, ChannelGroup, Groups, coupled_channels
 
 Weights = Mapping[str, Tensor]
 
@@ -69,24 +69,26 @@ def active_lengths(source: Architecture, target: Architecture) -> dict[tuple[str
     return lengths
 
 
-def permute_channels(
-    weights: Weights, groups: Groups, orders: Mapping[str, Tensor]
+def select_channels(
+    weights: Weights, groups: Groups, selected: Mapping[str, Tensor]
 ) -> dict[str, Tensor]:
-    """The same function with the channels of some groups in another order.
+    """The weights with other channels in some groups: the same ones permuted, or fewer of them.
+
+    Permuted, the network stays the same function.
 
     Args:
         weights: a detector's state dict.
         groups: its channel groups.
-        orders: by name of a group, (channels,) integers: which channel comes at each place.
+        selected: by name of a group, integers: which channel comes at each place.
     """
-    permuted = dict(weights)
-    for name, order in orders.items():
+    result = dict(weights)
+    for name, channels in selected.items():
         for use in groups[name].uses:
-            tensor = permuted[use.tensor]
-            entries = order.to(tensor.device)[:, None] * use.span
+            tensor = result[use.tensor]
+            entries = channels.to(tensor.device)[:, None] * use.span
             entries = entries + torch.arange(use.span, device=tensor.device)
-            permuted[use.tensor] = tensor.index_select(use.dim, entries.flatten())
-    return permuted
+            result[use.tensor] = tensor.index_select(use.dim, entries.flatten())
+    return result
 
 
 def importance(weights: Weights, group: ChannelGroup) -> Tensor:
@@ -113,4 +115,4 @@ def sort_channels(weights: Weights, groups: Groups) -> dict[str, Tensor]:
         name: importance(weights, group).argsort(descending=True, stable=True)
         for name, group in groups.items()
     }
-    return permute_channels(weights, groups, orders)
+    return select_channels(weights, groups, orders)

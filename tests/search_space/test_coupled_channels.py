@@ -4,19 +4,21 @@ from typing import Any
 
 import pytest
 import torch
-from small_pool import AROUND, randomise
+from telling_weights import randomise
 
-from pipeline.detection.builder import build_detector
+from pipeline.detection.builder import Surroundings, build_detector
 from pipeline.search_space.architecture import (
     Architecture,
     ConvFcHead,
     FpnNeck,
+    InvertedBlock,
+    MobileNetV2Backbone,
     ResidualBlock,
     ResNetBackbone,
     Rpn,
 )
-from pipeline.teacher_pool.coupling import coupled_channels
-from pipeline.teacher_pool.slicing import importance, permute_channels, slice_weights
+from pipeline.search_space.coupling import coupled_channels
+from pipeline.search_space.slicing import importance, select_channels, slice_weights
 from pipeline.zoo.architectures import zoo_architecture
 
 
@@ -36,6 +38,7 @@ def _irregular(operation: Any, groups: int, **changes: Any) -> Architecture:
         (_block(operation, 7, unit, groups, 2), _block(operation, 8, unit, groups)),
     )
     parts: dict[str, Any] = {
+        "backbone": ResNetBackbone(stem_channels=5, stages=stages),
         "neck": FpnNeck(channels=8),
         "head": ConvFcHead(roi_size=3, fcs=(16, 16)),
     }
@@ -43,9 +46,30 @@ def _irregular(operation: Any, groups: int, **changes: Any) -> Architecture:
         family="faster_rcnn",
         classes=3,
         input_size=(64, 96),
-        backbone=ResNetBackbone(stem_channels=5, stages=stages),
         rpn=Rpn(channels=8, anchor_scale=4),
         **(parts | changes),
+    )
+
+
+def _inverted() -> MobileNetV2Backbone:
+    """Blocks with and without expansion, with and without an addition."""
+    return MobileNetV2Backbone(
+        stem_channels=5,
+        last_channels=7,
+        stages=(
+            (
+                InvertedBlock(operation="depthwise", channels=4, mid_channels=5),
+                InvertedBlock(operation="depthwise", channels=4, mid_channels=4),
+            ),
+            *(
+                (
+                    InvertedBlock(channels=width, mid_channels=9, stride=2),
+                    InvertedBlock(channels=width, mid_channels=11),
+                    InvertedBlock(channels=width + 1, mid_channels=3),
+                )
+                for width in (4, 6, 6, 8)
+            ),
+        ),
     )
 
 
@@ -59,6 +83,7 @@ KINDS = {
         neck=FpnNeck(channels=8, levels=6, extra="convolution"),
         head=ConvFcHead(roi_size=3, convs=(6, 6), fcs=(16,)),
     ),
+    "inverted": _irregular("basic", 1, backbone=_inverted()),
 }
 
 
@@ -74,7 +99,7 @@ def _outputs(model: Any, images: torch.Tensor) -> list[torch.Tensor]:
 def test_permuting_any_group_changes_nothing_and_all_are_found(kind: str) -> None:
     torch.manual_seed(0)
     architecture = KINDS[kind]
-    model: Any = build_detector(architecture, AROUND).eval()
+    model: Any = build_detector(architecture, Surroundings()).eval()
     randomise(model)
     model.double()
     images = torch.randn(2, 3, 64, 96, dtype=torch.float64)
@@ -83,7 +108,7 @@ def test_permuting_any_group_changes_nothing_and_all_are_found(kind: str) -> Non
     groups = coupled_channels(architecture)
     for name, group in groups.items():
         order = torch.roll(torch.arange(group.channels), 1)
-        permuted = permute_channels(weights, groups, {name: order})
+        permuted = select_channels(weights, groups, {name: order})
         moved = {use.tensor for use in group.uses}
         assert all(not torch.equal(permuted[tensor], weights[tensor]) for tensor in moved), name
         assert all(permuted[tensor] is weights[tensor] for tensor in weights.keys() - moved)
@@ -98,9 +123,11 @@ def test_permuting_any_group_changes_nothing_and_all_are_found(kind: str) -> Non
         for name, value in weights.items()
         if name.startswith(("backbone.", "neck.")) and value.dim() == 4
         for dim in (0, 1)
-    } - {("backbone.conv1.weight", 1)}
+    } - {("backbone.conv1.weight", 1), ("backbone.conv1.conv.weight", 1)}
     if kind == "grouped":  # the second dimension of a grouped convolution stays within a group
         convolutions = {use for use in convolutions if use[1] == 0 or ".conv2." not in use[0]}
+    if kind == "inverted":
+        convolutions = {use for use in convolutions if use[1] == 0 or ".depthwise" not in use[0]}
     assert convolutions <= set(uses)
 
 
