@@ -26,14 +26,16 @@ class Row:
     Attributes:
         name: what is wrong; the test's id.
         spoil: makes it so in a sound world.
-        command: `config`, or the name of the stage that meets it.
+        command: `config`, the name of the stage that meets it, or another of `World.attempt`.
         message: parts that the one error holds: the place, what is wrong there, what is allowed.
+        line: arguments of the command; those of a stage come after the ones that its rule writes.
     """
 
     name: str
     spoil: Spoil
     command: str
     message: tuple[str, ...]
+    line: tuple[str, ...] = ()
 
 
 def cut(path: str, share: float) -> Spoil:
@@ -374,4 +376,4 @@ SETTINGS = (
     ),
 )
 
-ROWS = (*ANNOTATIONS, *CLASS_LISTS, *CHECKPOINTS, *SETTINGS)
+INPUT_ROWS = (*ANNOTATIONS, *CLASS_LISTS, *CHECKPOINTS, *SETTINGS)
