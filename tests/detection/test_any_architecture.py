@@ -1,6 +1,7 @@
 """Any architecture of the format is read back equal and builds; a damaged file is refused."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ def blocks(draw: st.DrawFn, channels: int | None = None, stride: int = 1) -> Blo
 def residual(draw: st.DrawFn, stride: int = 1) -> ResidualBlock:
     kind, groups = draw(st.sampled_from([("basic", 1), ("bottleneck", 1), ("bottleneck", 2)]))
     return ResidualBlock(
-        operation=kind,
+        operation=kind,  # type: ignore[arg-type]
         channels=draw(WIDTHS),
         mid_channels=draw(WIDTHS),
         groups=groups,
@@ -128,7 +129,7 @@ def architectures(draw: st.DrawFn) -> Architecture:
     one_stage = draw(st.booleans())
     family = draw(st.sampled_from(["hit_detector", "retinanet" if one_stage else "faster_rcnn"]))
     return Architecture(
-        family=family,
+        family=family,  # type: ignore[arg-type]
         classes=draw(st.integers(1, 5)),
         input_size=(64, 96),
         backbone=draw(backbones()),
@@ -161,7 +162,7 @@ def test_it_is_read_back_equal_and_builds(architecture: Architecture, tmp_path: 
     assert {level.shape[1] for level in maps} == {again.neck.channels}
 
 
-def damaged(content: bytes, draw: st.DrawFn) -> bytes:
+def damaged(content: bytes, draw: Callable[[st.SearchStrategy], Any]) -> bytes:
     """Other bytes at a place, a part left out, or the end cut off."""
     start = draw(st.integers(0, len(content) - 1))
     end = draw(st.integers(start, min(start + 8, len(content))))
