@@ -1,9 +1,36 @@
-"""What every test needs: importing `pipeline` first lets test modules import mmcv and mmdet."""
+"""What every test needs: importing `pipeline` first lets test modules import mmcv and mmdet.
 
+And a finished run of the whole workflow, shared by the tests that need one.
+"""
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
 from hypothesis import settings
+from workflow_project import ROOT, Project, copy_project
 
 import pipeline  # noqa: F401
 
 # The same examples in every run: a failure can be seen again, and a change is judged by what it changed.
 settings.register_profile("repeatable", derandomize=True)
 settings.load_profile("repeatable")
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A finished run; tests that edit files take `project` instead."""
+    project = copy_project(tmp_path_factory.mktemp("project"))
+    result = project.snakemake()
+    assert result.returncode == 0, result.stdout[-6000:]
+    return project
+
+
+@pytest.fixture
+def project(finished: Project) -> Iterator[Project]:
+    """The finished run, whose sources are put back as they were after the test."""
+    yield finished
+    for part in ("config", "pipeline", "rules"):
+        for path in (ROOT / part).rglob("*"):
+            if path.is_file() and "__pycache__" not in path.parts:
+                shutil.copy(path, finished.folder / path.relative_to(ROOT))

@@ -20,6 +20,12 @@ FORMAT = 1
 MANIFEST = "manifest.json"
 WORK = "work"
 """A stage's private folder beside what it publishes."""
+HISTORY = "history.jsonl"
+"""A line for each version of the artifact."""
+STAGING = ".publishing"
+# Snakemake deletes a job's declared outputs, the manifest among them, before the job starts; this
+# list stays, and tells which files of the former run are stale.
+INVENTORY = ".published.json"
 PROJECT_FILE = Path(__file__).parents[2] / "pyproject.toml"
 DISTRIBUTIONS = {
     "torch": ("torch",),
@@ -37,14 +43,19 @@ def check_name(name: str) -> str:
 
     Raises:
         ValueError: it is absolute, not normal (`a//b`, `a/../b`), the manifest, hidden at the top
-            level, or in `work/`.
+            level, the history, or in `work/`.
     """
     path = PurePosixPath(name)
     plain = path.as_posix() == name and not path.is_absolute() and ".." not in path.parts
-    if not plain or name == MANIFEST or path.parts[:1] == (WORK,) or name.startswith("."):
+    if (
+        not plain
+        or name in (MANIFEST, HISTORY)
+        or path.parts[:1] == (WORK,)
+        or name.startswith(".")
+    ):
         raise ValueError(
             f"{name!r} cannot be the name of a published file: allowed is a path relative to the "
-            f"folder, without '..', not {MANIFEST}, not in {WORK}/ and not starting with a dot"
+            f"folder, without '..', not {MANIFEST} or {HISTORY}, not in {WORK}/ and not starting with a dot"
         )
     return name
 

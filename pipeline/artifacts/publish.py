@@ -15,12 +15,17 @@ from pathlib import Path, PurePosixPath
 from pipeline.artifacts.digest import THREADS, file_digest
 from pipeline.artifacts.errors import ArtifactError
 from pipeline.artifacts.files import explained, read_json, sync, write_bytes, write_json
-from pipeline.artifacts.manifest import MANIFEST, WORK, Manifest, Origin, check_name
-
-STAGING = ".publishing"
-# Snakemake deletes a job's declared outputs, the manifest among them, before the job starts; this
-# list stays, and tells which files of the former run are stale.
-INVENTORY = ".published.json"
+from pipeline.artifacts.history import extended_history
+from pipeline.artifacts.manifest import (
+    HISTORY,
+    INVENTORY,
+    MANIFEST,
+    STAGING,
+    WORK,
+    Manifest,
+    Origin,
+    check_name,
+)
 
 Content = bytes | Path | Callable[[Path], None]
 """Bytes, an existing file or folder, or a function that writes a file at the path it is given."""
@@ -37,7 +42,7 @@ def publish(
     wall_seconds: float = 0.0,
     gpu_hours: float = 0.0,
 ) -> Manifest:
-    """Publish files into `folder` and write its manifest.
+    """Publish files into `folder`, write its manifest and add a line to its history.
 
     Args:
         folder: the artifact's folder; made if missing.
@@ -70,6 +75,7 @@ def publish(
             origin, digests, device=device, wall_seconds=wall_seconds, gpu_hours=gpu_hours
         )
         write_bytes(staging / MANIFEST, manifest.content())
+        write_bytes(staging / HISTORY, extended_history(folder, manifest, sources))
         _replace(folder, sources, former)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
@@ -194,6 +200,7 @@ def _replace(folder: Path, sources: Mapping[str, Path], former: set[str]) -> Non
     with explained(folder / MANIFEST):
         for parent in folders:
             sync(parent)
+        (folder / STAGING / HISTORY).replace(folder / HISTORY)
         (folder / STAGING / MANIFEST).replace(folder / MANIFEST)
         sync(folder)
 

@@ -6,7 +6,7 @@ leaves a search valid.
 
 from __future__ import annotations
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt
 
 from pipeline.config.base import Section
 
@@ -17,7 +17,7 @@ class Normalization(Section):
     mean: tuple[float, float, float] = Field(
         default=(123.675, 116.28, 103.53), description="RGB, 0-255"
     )
-    std: tuple[float, float, float] = Field(
+    std: tuple[PositiveFloat, PositiveFloat, PositiveFloat] = Field(
         default=(58.395, 57.12, 57.375), description="RGB, 0-255"
     )
 

@@ -14,7 +14,7 @@ class RunConfig(Section):
 
     name: str = Field(
         default="embedded",
-        pattern=r"^[A-Za-z0-9_.-]+$",
+        pattern=r"^[A-Za-z0-9_-][A-Za-z0-9_.-]*$",
         description="results go to results/<name>/",
     )
     seed: int = Field(default=0, ge=0, description="every random draw of the run derives from it")

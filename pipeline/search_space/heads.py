@@ -8,13 +8,18 @@ from pydantic import Field, PositiveInt, model_validator
 
 from pipeline.search_space.block import Block, Part
 
+Ratios = Annotated[
+    tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...], Field(min_length=1)
+]
+"""Height : width of the anchors of a place."""
+
 
 class Rpn(Part):
     """The region proposal network, which is not searched: one 3×3 convolution and two 1×1."""
 
     channels: PositiveInt = 256
     anchor_scale: PositiveInt = 8
-    anchor_ratios: tuple[float, ...] = (0.5, 1.0, 2.0)
+    anchor_ratios: Ratios = (0.5, 1.0, 2.0)
 
 
 class BlockHead(Part):
@@ -65,7 +70,7 @@ class RetinaHead(Part):
     box_tower: tuple[PositiveInt, ...] = Field(min_length=1)
     anchor_scale: PositiveInt = 4
     scales_per_octave: PositiveInt = 3
-    anchor_ratios: tuple[float, ...] = (0.5, 1.0, 2.0)
+    anchor_ratios: Ratios = (0.5, 1.0, 2.0)
 
     @model_validator(mode="after")
     def _equal_towers(self) -> RetinaHead:

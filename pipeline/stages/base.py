@@ -6,6 +6,7 @@ import argparse
 import json
 import logging
 import os
+import re
 import shutil
 import sys
 import time
@@ -31,6 +32,8 @@ from pipeline.training.seeding import seed_everything
 
 INTERRUPTED = 75
 """Exit code of a stage that stopped with a committed checkpoint: run it again to continue."""
+
+DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 log = logging.getLogger("detsearch")
 
@@ -234,6 +237,7 @@ def _run(
     arguments: argparse.Namespace,
 ) -> None:
     began = time.monotonic()
+    _check_numbers(arguments)
     sections = _sections(settings, arguments.settings)
     device = choose_device(arguments.device)
     torch.set_num_threads(arguments.threads)
@@ -289,6 +293,20 @@ def _run(
         )
         work.clear()
         log.info("%s: published in %s after %.1f s", name, out, seconds)
+
+
+def _check_numbers(arguments: argparse.Namespace) -> None:
+    """Refuse values that argparse takes and no stage can use, before torch meets them."""
+    if arguments.threads < 1:
+        raise DetSearchError(f"--threads must be at least 1, not {arguments.threads}")
+    if arguments.code != "untracked" and not DIGEST.fullmatch(arguments.code):
+        raise DetSearchError(
+            f"--code must be `untracked` or a digest, sha256:<64 hexadecimal digits>, not {arguments.code}"
+        )
+    if not arguments.checkpoint_seconds >= 0:
+        raise DetSearchError(
+            f"--checkpoint-seconds must not be negative, and is {arguments.checkpoint_seconds}"
+        )
 
 
 def _is_published(folder: Path, origin: Origin) -> bool:

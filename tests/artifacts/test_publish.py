@@ -21,7 +21,9 @@ def content(folder: Path) -> dict[str, bytes]:
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in folder.rglob("*")
-        if path.is_file() and not path.relative_to(folder).as_posix().startswith(".")
+        if path.is_file()
+        and not path.relative_to(folder).as_posix().startswith(".")
+        and path.name != "history.jsonl"
     }
 
 
@@ -197,6 +199,7 @@ def test_problems_give_both_digests_and_are_reported_together(
         ({"/x": b""}, "'/x' cannot be the name"),
         ({"manifest.json": b""}, "'manifest.json' cannot be the name"),
         ({"work/x": b""}, "'work/x' cannot be the name"),
+        ({"history.jsonl": b""}, "'history.jsonl' cannot be the name"),
         ({"a//b": b""}, "'a//b' cannot be the name"),
         ({"a": b"", "a/b": b""}, "a would be both a file and a folder"),
         ({"x": Path("/no/such")}, "/no/such cannot be published: there is no such file"),

@@ -27,8 +27,9 @@ class Row:
     Attributes:
         name: what is wrong; the test's id.
         spoil: makes it so in a sound world.
-        command: `config`, or the name of the stage that meets it.
+        command: `config`, the name of the stage that meets it, or another of `World.attempt`.
         message: parts that the one error holds: the place, what is wrong there, what is allowed.
+        line: arguments of the command; those of a stage come after the ones that its rule writes.
         slow: the stage imports mmdet, which takes seconds.
     """
 
@@ -36,6 +37,7 @@ class Row:
     spoil: Spoil
     command: str
     message: tuple[str, ...]
+    line: tuple[str, ...] = ()
     slow: bool = False
 
 
@@ -400,4 +402,4 @@ SETTINGS = (
     ),
 )
 
-ROWS = (*ANNOTATIONS, *CLASS_LISTS, *CHECKPOINTS, *SETTINGS)
+INPUT_ROWS = (*ANNOTATIONS, *CLASS_LISTS, *CHECKPOINTS, *SETTINGS)

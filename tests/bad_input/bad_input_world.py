@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import json
 import logging
 import runpy
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,11 +27,16 @@ from pipeline.artifacts.publish import publish
 from pipeline.artifacts.weights import save_weights
 from pipeline.config.root import ConfigError, load_config
 from pipeline.config.sections import sections
+from pipeline.errors import DetSearchError
 from pipeline.hit_detector.spaces import supernet_architecture
 from pipeline.search_space.architecture import COMPONENTS, Architecture
 
 CONFIG = "config"
 """The command that validates the config, as Snakemake does before anything else."""
+ARCHITECTURE = "architecture"
+"""The command that reads an architecture file."""
+PROGRAMS = ("artifacts", "predict")
+"""Commands of the package besides the stages."""
 RUN = Path("results/mine")
 SPLITS = ("train", "val", "test")
 
@@ -128,6 +134,8 @@ class World:
             for name in ("cat", "dog"):
                 (folder / "data" / "folders" / split / name).mkdir(parents=True)
                 Image.new("RGB", (8, 8)).save(folder / "data" / "folders" / split / name / "0.png")
+        (folder / "data/architecture.json").write_text(json.dumps(_architecture()))
+        assert world.attempt(ARCHITECTURE) == Outcome(0, [])
         save_weights(
             folder / "data/backbone.safetensors", {"stem.0.weight": torch.ones(4, 3, 3, 3)}
         )
@@ -191,15 +199,30 @@ class World:
             if path.is_file() and not {"work", "logs"} & set(path.relative_to(results).parts)
         }
 
-    def attempt(self, command: str) -> Outcome:
-        """Run `config`, or a stage by its name, as from the command line in the project's folder."""
+    def attempt(self, command: str, *line: str) -> Outcome:
+        """Run a command as from the command line in the project's folder.
+
+        Args:
+            command: `config`, `architecture` (reads `data/architecture.json`), `artifacts`, `predict`, or
+                the name of a stage.
+            line: the arguments; those of a stage come after the ones that its rule writes.
+        """
+        if command == ARCHITECTURE:
+            try:
+                with contextlib.chdir(self.folder):
+                    Architecture.load(Path("data/architecture.json"))
+            except DetSearchError as error:
+                return Outcome(1, [str(error)])
+            return Outcome(0, [])
+        if command in PROGRAMS:
+            return _run_program(command, line, self.folder)
         if command == CONFIG:
             try:
                 load_config(self.config)
             except ConfigError as error:
                 return Outcome(1, [str(error)])
             return Outcome(0, [])
-        return _run_stage(command, self.arguments(command), self.folder)
+        return _run_stage(command, [*self.arguments(command), *line], self.folder)
 
     def arguments(self, stage: str) -> list[str]:
         """The command line that the stage's rule writes."""
@@ -218,6 +241,24 @@ class World:
 
 STAGE_SOURCES = {"import_weights": "checkpoint"}
 """Source of the classification data that a stage belongs to, where it is not `crops`."""
+
+
+def _run_program(name: str, line: Sequence[str], folder: Path) -> Outcome:
+    """Run `python -m pipeline.<name>` in this process; its error is what it prints to stderr."""
+    printed = io.StringIO()
+    code: Any = 0
+    argv = sys.argv
+    try:
+        sys.argv = [name, *line]
+        with contextlib.chdir(folder), contextlib.redirect_stderr(printed):
+            runpy.run_module(f"pipeline.{name}", run_name="__main__", alter_sys=True)
+    except SystemExit as end:
+        code = end.code
+    finally:
+        sys.argv = argv
+    if isinstance(code, str):  # what Python prints before it ends with 1
+        return Outcome(1, [code])
+    return Outcome(int(code or 0), [printed.getvalue().strip()])
 
 
 def _run_stage(stage: str, arguments: list[str], folder: Path) -> Outcome:
@@ -258,4 +299,24 @@ def _coco() -> dict[str, Any]:
             for n in range(4)
         ],
         "categories": [{"id": 3, "name": "cat"}, {"id": 4, "name": "dog"}],
+    }
+
+
+def _architecture() -> dict[str, Any]:
+    """An architecture file, as docs/formats.md shows it."""
+    block = {"operation": "ir_k3_d1_e3", "channels": 8, "stride": 1}
+    return {
+        "format": 1,
+        "family": "hit_detector",
+        "classes": 2,
+        "input_size": [64, 96],
+        "backbone": {
+            "type": "blocks",
+            "stem": {"channels": 8, "bias": False},
+            "stages": [[block | {"stride": 2}, block] for _ in range(4)],
+        },
+        "neck": {"type": "paths", "top_down": [block] * 4, "bottom_up": [block] * 4},
+        "rpn": {"channels": 8, "anchor_scale": 4, "anchor_ratios": [0.5, 1.0, 2.0]},
+        "head": {"type": "blocks", "roi_size": 5, "blocks": [block], "fc_channels": 16},
+        "provenance": {},
     }

@@ -60,7 +60,7 @@ def architectures(draw: st.DrawFn) -> Architecture:
         ),
         rpn=Rpn(
             channels=draw(WIDTHS),
-            anchor_ratios=tuple(draw(st.lists(st.floats(0.1, 9), max_size=3))),
+            anchor_ratios=tuple(draw(st.lists(st.floats(0.1, 9), min_size=1, max_size=3))),
         ),
         head=BlockHead(
             roi_size=draw(st.integers(1, 14)),

@@ -1,72 +1,41 @@
-"""After a change exactly the stages that use what was changed are stale."""
+"""After a change exactly the stages that use what was changed are stale: each row of docs/staleness.md."""
+
+from collections.abc import Callable
 
 import pytest
+from staleness_rows import CONFIG, PAGE, ROWS, SEARCH, Row, page_with_table
 
-pytestmark = [pytest.mark.slow, pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
-
-AFTER_SEARCH = {
-    "derive": 1,
-    "pretrain_backbone": 1,
-    "train_detector": 1,
-    "evaluate_hit_detector": 1,
-    "draw_report": 1,
-}
-AFTER_TRAINING = {"evaluate_hit_detector": 1, "draw_report": 1}
-SCREENING = {"screen": 3, "pretrain_search_supernet": 1, "search": 1, **AFTER_SEARCH}
-
-CONFIG_CHANGES = [
-    ("search:\n", "search:\n  cost_weight: 0.5\n", {"search": 1, **AFTER_SEARCH}),
-    ("screening:\n", "screening:\n  mu: 0.2\n", SCREENING),
-    ("training:\n", "training:\n  workers: 1\n", {"train_detector": 1, **AFTER_TRAINING}),
-    ("report:\n  example_images: 2", "report:\n  example_images: 3", {"draw_report": 1}),
-    ("run:\n", "run:\n  checkpoint_seconds: 5\n", {}),
-    ("search:\n", "# a comment\nsearch:   # and another\n", {}),
-    ("screening:\n", "screening:\n  mu: 0.1\n", {}),
-]
+FINISHED = (pytest.mark.slow, pytest.mark.workflow, pytest.mark.xdist_group("workflow"))
 
 
+def finished_run(function: Callable) -> Callable:
+    """Mark a test that dry-runs the finished run of the smallest config."""
+    for mark in FINISHED:
+        function = mark(function)
+    return function
+
+
+def test_the_page_holds_the_rows() -> None:
+    text = PAGE.read_text()
+    assert page_with_table(text) == text, "run tests/workflow/staleness_rows.py"
+
+
+@finished_run
 def test_right_after_a_run_nothing_is_stale(finished):
     assert finished.stale() == {}
 
 
-@pytest.mark.parametrize(("old", "new", "expected"), CONFIG_CHANGES)
-def test_a_changed_value_makes_its_stages_stale(project, old, new, expected):
-    project.edit("config/test.yaml", f"\n{old}", f"\n{new}")
-    assert project.stale() == expected
+@finished_run
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.change)
+def test_a_change_makes_stale_what_its_row_says(project, row: Row):
+    project.edit(row.file, row.old, row.new)
+    assert project.stale() == row.stale
 
 
-CODE_CHANGES = [
-    ("pipeline/hit_detector/search.py", "class TrinitySearch", "# why\nclass TrinitySearch", {}),
-    (
-        "pipeline/hit_detector/search.py",
-        'record["expected_gmacs"] = ',
-        'record["gmacs"] = ',
-        {"search": 1, **AFTER_SEARCH},
-    ),
-    (
-        "pipeline/hit_detector/screening.py",
-        'record["candidates"] = ',
-        'record["living"] = ',
-        SCREENING,
-    ),
-    (
-        "pipeline/detection/evaluation.py",
-        "images, len(dataset)",
-        "len(dataset), images",
-        {"train_detector": 1, **AFTER_TRAINING},
-    ),
-]
-
-
-@pytest.mark.parametrize(("name", "old", "new", "expected"), CODE_CHANGES)
-def test_changed_code_makes_the_stages_stale_that_import_it(project, name, old, new, expected):
-    project.edit(name, old, new)
-    assert project.stale() == expected
-
-
+@finished_run
 def test_with_track_code_off_changed_code_makes_nothing_stale(project):
     project.edit("pipeline/hit_detector/search.py", 'record["expected_gmacs"] = ', 'record["g"] = ')
-    project.edit("config/test.yaml", "\nrun:\n", "\nrun:\n  track_code: false\n")
+    project.edit(CONFIG, "\nrun:\n", "\nrun:\n  track_code: false\n")
     assert project.stale() == {}
-    project.edit("config/test.yaml", "\nsearch:\n", "\nsearch:\n  cost_weight: 0.5\n")
-    assert project.stale() == {"search": 1, **AFTER_SEARCH}
+    project.edit(CONFIG, "\nsearch:\n", "\nsearch:\n  cost_weight: 0.5\n")
+    assert project.stale() == SEARCH

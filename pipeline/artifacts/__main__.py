@@ -1,0 +1,124 @@
+"""Look at what a run has published.
+
+verify    compare every published file of a run with the digest in its manifest
+lineage   which config, code, inputs and seed made an artifact
+history   the versions that an artifact had, their metrics, and what changed from one to the next
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipeline.artifacts.history import Version, changes, flat, load_history
+from pipeline.artifacts.lineage import artifact_folders, check_run, lineage
+from pipeline.artifacts.manifest import HISTORY, Manifest
+from pipeline.errors import DetSearchError
+
+
+def verify_command(folder: Path) -> int:
+    """Print what is missing, altered or stale in a run; returns 1 if something is not as published."""
+    check = check_run(folder)
+    for problem in check.problems:
+        print(problem)
+    for sentence in check.stale:
+        print(sentence)
+    print(
+        f"{len(check.artifacts)} artifacts, {check.files} files: "
+        + (f"{len(check.problems)} problems" if check.problems else "all as published")
+        + (f", {len(check.stale)} stale" if check.stale else "")
+    )
+    return int(bool(check.problems))
+
+
+def lineage_command(folder: Path, with_config: bool) -> int:
+    """Print an artifact and all it was made from, each input below what uses it."""
+    shown: set[str] = set()
+    for depth, name, path, made in lineage(folder):
+        indent = "  " * depth
+        label = f"{name}: " if name else ""
+        if not isinstance(made, Manifest):
+            print(f"{indent}{label}{path}: {made}")
+            continue
+        again = made.version in shown
+        shown.add(made.version)
+        print(f"{indent}{label}{path}" + ("  (as above)" if again else ""))
+        if again:
+            continue
+        print(f"{indent}  version {made.version}, stage {made.stage}, seed {made.seed}")
+        print(f"{indent}  code {made.code or 'untracked'}, detsearch {made.packages['detsearch']}")
+        print(f"{indent}  made {made.created} on {made.device} in {made.wall_seconds} s")
+        if with_config:
+            print(f"{indent}  config {json.dumps(made.config, ensure_ascii=False)}")
+    return 0
+
+
+def history_command(folder: Path) -> int:
+    """Print the versions of the artifact in a folder, or of every artifact below it."""
+    folders = [path for path in artifact_folders(folder) if (path / HISTORY).exists()]
+    if folder in folders or not folders:
+        folders = [folder]
+    for path in folders:
+        versions = load_history(path)
+        print(path)
+        before: Version | None = None
+        for version in versions:
+            manifest = version.manifest
+            print(
+                f"  {manifest.created}  {version.version[:19]}  seed {manifest.seed}"
+                f"  {manifest.wall_seconds} s  {_metrics(version)}".rstrip()
+            )
+            if before:
+                for change in changes(before, version) or ["nothing: the same was made again"]:
+                    print(f"    changed: {change}")
+            before = version
+    return 0
+
+
+def _metrics(version: Version) -> str:
+    numbers = [
+        (key, value)
+        for metrics in version.metrics.values()
+        for key, value in flat(metrics).items()
+        if isinstance(value, float) and "." not in key
+    ]
+    return "  ".join(f"{key} {value:.4f}" for key, value in numbers)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; returns its exit code: 1 where something is not as it was published."""
+    parser = argparse.ArgumentParser(
+        prog="python -m pipeline.artifacts",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    for command, text in (
+        ("verify", "a run, such as results/embedded, or any folder in it"),
+        ("lineage", "an artifact's folder, such as results/embedded/hit_detector/detector"),
+        ("history", "an artifact's folder, or one around several"),
+    ):
+        sub = commands.add_parser(command)
+        sub.add_argument("folder", type=Path, help=text)
+        if command == "lineage":
+            sub.add_argument("--config", action="store_true", help="print each stage's config too")
+    arguments = parser.parse_args(argv)
+    folder = arguments.folder
+    try:
+        if not folder.is_dir():
+            raise DetSearchError(f"{folder} is no folder")
+        if arguments.command == "verify":
+            return verify_command(folder)
+        if arguments.command == "lineage":
+            return lineage_command(folder, arguments.config)
+        return history_command(folder)
+    except DetSearchError as error:
+        print(f"artifacts {arguments.command}: {error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

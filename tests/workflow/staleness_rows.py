@@ -1,0 +1,169 @@
+"""The rows of docs/staleness.md: a change, and what runs again after it on a finished run.
+
+`test_staleness.py` checks each row with a dry run. To write the page:
+`PYTHONPATH=. .venv/bin/python tests/workflow/staleness_rows.py`
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+PAGE = Path(__file__).parents[2] / "docs" / "staleness.md"
+BEGIN, END = "<!-- table -->\n", "<!-- end of table -->\n"
+
+CONFIG = "config/test.yaml"
+AFTER_SEARCH = {
+    "derive": 1,
+    "pretrain_backbone": 1,
+    "train_detector": 1,
+    "evaluate_hit_detector": 1,
+    "draw_report": 1,
+}
+AFTER_TRAINING = {"evaluate_hit_detector": 1, "draw_report": 1}
+SEARCH = {"search": 1, **AFTER_SEARCH}
+SCREENING = {"screen": 3, "pretrain_search_supernet": 1, **SEARCH}
+AFTER_DETECTION_DATA = {"prepare_detection_data": 1, **SCREENING}
+EVERYTHING = {
+    "prepare_classification_data": 1,
+    "pretrain_screening_supernet": 1,
+    **AFTER_DETECTION_DATA,
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A change in one file, and the jobs that it makes stale.
+
+    Attributes:
+        change: for people.
+        file: that is edited.
+        old: text that occurs once in it.
+        new: what replaces it.
+        stale: rules that run again, with the number of their jobs.
+    """
+
+    change: str
+    file: str
+    old: str
+    new: str
+    stale: dict[str, int]
+
+    def line(self) -> str:
+        """The row in the page's table."""
+        again = [name if count == 1 else f"{name} ({count})" for name, count in self.stale.items()]
+        shown = "everything" if self.stale == EVERYTHING else ", ".join(again) or "nothing"
+        return f"| {self.change} | `{self.file}` | {shown} |"
+
+
+ROWS = (
+    Row("a comment, spaces", CONFIG, "\nsearch:\n", "\n# why\nsearch:   # and why\n", {}),
+    Row(
+        "a key that says what the default says",
+        CONFIG,
+        "\nscreening:\n",
+        "\nscreening:\n  mu: 0.1\n",
+        {},
+    ),
+    Row(
+        "`run.checkpoint_seconds`, `run.device`: how a stage runs",
+        CONFIG,
+        "\nrun:\n",
+        "\nrun:\n  checkpoint_seconds: 5\n",
+        {},
+    ),
+    Row("`run.seed`", CONFIG, "\nrun:\n", "\nrun:\n  seed: 7\n", EVERYTHING),
+    Row(
+        "`data.detection`",
+        CONFIG,
+        "train_images: 24",
+        "train_images: 25",
+        AFTER_DETECTION_DATA,
+    ),
+    Row("`screening`", CONFIG, "\nscreening:\n", "\nscreening:\n  mu: 0.2\n", SCREENING),
+    Row("`search`", CONFIG, "\nsearch:\n", "\nsearch:\n  cost_weight: 0.5\n", SEARCH),
+    Row(
+        "`training`",
+        CONFIG,
+        "\ntraining:\n",
+        "\ntraining:\n  workers: 1\n",
+        {"train_detector": 1, **AFTER_TRAINING},
+    ),
+    Row("`evaluation`", CONFIG, "timed_images: 2", "timed_images: 3", AFTER_TRAINING),
+    Row("`report`", CONFIG, "example_images: 2", "example_images: 3", {"draw_report": 1}),
+    Row(
+        "a comment, in any module",
+        "pipeline/hit_detector/search.py",
+        "class TrinitySearch",
+        "# why\nclass TrinitySearch",
+        {},
+    ),
+    Row(
+        "a docstring, in any module",
+        "pipeline/training/loop.py",
+        '"""The one training loop:',
+        '"""The one loop:',
+        {},
+    ),
+    Row(
+        "the search's code",
+        "pipeline/hit_detector/search.py",
+        'record["expected_gmacs"] = ',
+        'record["gmacs"] = ',
+        SEARCH,
+    ),
+    Row(
+        "the screening's code",
+        "pipeline/hit_detector/screening.py",
+        'record["candidates"] = ',
+        'record["living"] = ',
+        SCREENING,
+    ),
+    Row(
+        "the detectors' loss: what imports it, and what follows from that",
+        "pipeline/detection/loss.py",
+        "float(value.detach())",
+        "float(value)",
+        SCREENING,
+    ),
+    Row(
+        "the distillation losses, which no stage of Hit-Detector imports",
+        "pipeline/distillation/losses.py",
+        "\ndef feature_loss(",
+        "\nSCALE = 2\n\n\ndef feature_loss(",
+        {},
+    ),
+    Row(
+        "COCO evaluation: of the detector, and while it trains",
+        "pipeline/detection/evaluation.py",
+        "images, len(dataset)",
+        "len(dataset), images",
+        {"train_detector": 1, **AFTER_TRAINING},
+    ),
+    Row(
+        "the report's template",
+        "pipeline/report/page.html.j2",
+        "<!doctype html>",
+        "<!doctype html>\n",
+        {"draw_report": 1},
+    ),
+    Row(
+        "the code of another program in the package",
+        "pipeline/predict.py",
+        "import argparse\n",
+        "import argparse\nimport json\n",
+        {},
+    ),
+)
+
+
+def page_with_table(page: str) -> str:
+    """The page with its table made anew."""
+    head, _, rest = page.partition(BEGIN)
+    _, _, tail = rest.partition(END)
+    lines = ["| you change | in | runs again |", "|---|---|---|", *(row.line() for row in ROWS)]
+    return f"{head}{BEGIN}" + "".join(f"{line}\n" for line in lines) + f"{END}{tail}"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page_with_table(PAGE.read_text()))
