@@ -9,6 +9,7 @@ from pipeline.artifacts.fingerprint import code_fingerprint
 from pipeline.artifacts.manifest import recorded_code
 from pipeline.config.root import ConfigError, load_config
 from pipeline.config.sections import sections
+from pipeline.doctor.datasets import missing_datasets
 from pipeline.search_space.architecture import COMPONENTS
 from pipeline.status import Job, write_jobs
 
@@ -37,6 +38,13 @@ shell.prefix(
     f" DETSEARCH_SCHEDULED={int(not workflow.is_main_process)}"
     f" DETSEARCH_CHECKPOINT_SECONDS={CONFIG.run.checkpoint_seconds}; "
 )
+
+
+def require_datasets(data) -> None:
+    """Refuse to start where a dataset is missing: one message, with the tree that is expected."""
+    message = missing_datasets(data)
+    if message:
+        raise WorkflowError(message)
 
 
 def settings(*names: str, **renamed: str) -> str:

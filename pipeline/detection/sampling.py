@@ -8,15 +8,23 @@ from typing import Any
 import torch
 from torch import nn
 
+from pipeline.training.distributed import size
 from pipeline.training.seeding import derive_seed
 
 
-def sample_by_image(model: nn.Module) -> None:
-    """Let a detector draw the boxes of each image from a generator of its own.
+def sample_by_image(model: nn.Module, *, processes: int | None = None) -> None:
+    """Where several processes train, let a detector draw each image's boxes from a generator of its own.
 
     It is seeded by the step's seed and the image's true boxes. So an image gets the same sample in
     whichever process it is, and every process draws the same paths through a supernet.
+
+    Args:
+        model: an mmdet detector.
+        processes: how many train; by default as many as there are. One process draws one image after
+            the other from the step's generator.
     """
+    if (size() if processes is None else processes) == 1:
+        return
     from mmdet.models.task_modules.samplers import RandomSampler
 
     for module in model.modules():

@@ -58,11 +58,12 @@ def from_first(make: Callable[[], T]) -> T:
     return content[0]  # type: ignore[return-value]
 
 
-def mean(values: Sequence[float], device: torch.device) -> list[float]:
+def mean(values: Sequence[float]) -> list[float]:
     """Each value, averaged over the processes."""
     if size() == 1:
         return list(values)
-    total = torch.tensor(values, dtype=torch.float64, device=device)
+    gpu = distributed.get_backend() == "nccl"
+    total = torch.tensor(values, dtype=torch.float64, device="cuda" if gpu else "cpu")
     distributed.all_reduce(total)
     return (total / size()).tolist()
 
