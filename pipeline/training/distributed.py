@@ -12,11 +12,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, distributed, nn
-from torch.distributed.nn.functional import all_reduce
 
 from pipeline.errors import DetSearchError
 
@@ -107,6 +106,28 @@ def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
         start = stop
 
 
+class _Sum(torch.autograd.Function):
+    """The sum over the processes; each one's input has the gradients of all their losses."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor) -> Tensor:
+        total = values.clone()
+        distributed.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        total = gradients[0].clone()
+        distributed.all_reduce(total)
+        return total
+
+
+def _sum(values: Tensor) -> Tensor:
+    result = _Sum.apply(values)
+    assert isinstance(result, Tensor)
+    return result
+
+
 class SharedBatchNorm2d(nn.BatchNorm2d):
     """Batch normalisation with the statistics of all processes' images; works on the CPU too."""
 
@@ -116,12 +137,12 @@ class SharedBatchNorm2d(nn.BatchNorm2d):
             return super().forward(input)
         count = input.new_full((1,), input.numel() / input.shape[1])
         sums = torch.cat([input.sum((0, 2, 3)), count])
-        totals = all_reduce(sums)
+        totals = _sum(sums)
         number = totals[-1].detach()
         average = totals[:-1] / number
         # of the deviations: a difference of two large sums of squares would lose digits
         deviations = (input - average[:, None, None]).square().sum((0, 2, 3))
-        variance = all_reduce(deviations) / number
+        variance = _sum(deviations) / number
         if self.track_running_stats:
             assert self.running_mean is not None and self.running_var is not None
             assert self.num_batches_tracked is not None

@@ -187,8 +187,9 @@ def _note(
 ) -> None:
     history.append(record)
     iteration = int(record["iteration"])
-    for name, value in record.items() if writer is not None else ():
-        writer.add_scalar(name, value, iteration)
+    if writer is not None:
+        for name, value in record.items():
+            writer.add_scalar(name, value, iteration)
     shown = " ".join(
         f"{name} {value:.4g}"
         for name, value in record.items()

@@ -11,7 +11,7 @@ from mmengine.dataset import pseudo_collate
 from pipeline.artifacts.work import WorkFolder
 from pipeline.config.detector import DetectorConfig, Normalization, TestingConfig
 from pipeline.config.evaluation import TrainingConfig
-from pipeline.config.hit_detector import ScreeningConfig, SearchConfig
+from pipeline.config.hit_detector import Kept, ScreeningConfig, SearchConfig
 from pipeline.config.optimization import Classification, Optimizer
 from pipeline.config.supernet import SupernetConfig
 from pipeline.data.index import SplitPaths
@@ -91,10 +91,13 @@ def _task(name: str, folder: Path) -> Any:
         paths=dict.fromkeys(COMPONENTS, 2),
         device=cpu,
     )
-    halves = tuple(BatchStream(data, 4, seed, collate=pseudo_collate) for seed in (5, 6))
+    halves = (
+        BatchStream(data, 4, 5, collate=pseudo_collate),
+        BatchStream(data, 4, 6, collate=pseudo_collate),
+    )
     common = {"epochs": 1, "architecture_from_epoch": 1, "batch_size": 4, "optimizer": SGD}
     if name == "screening":
-        keep = {"backbone": 2, "neck": 2, "head": 2}
+        keep = Kept(backbone=2, neck=2, head=2)
         settings = ScreeningConfig(**common, candidates=SPACE, keep=keep)
         arguments = (supernet.model, settings, supernet.choices, detection_loss, halves)
         return Screening("backbone", 2, *arguments)
