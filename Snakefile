@@ -21,6 +21,9 @@ include: "rules/zoo.smk"
 
 
 localrules:
+    derive,
+    draw_report,
+    published_numbers,
     all,
     hit_detector,
     report,
@@ -46,6 +49,7 @@ rule report:
 
 
 onstart:
+    require_datasets(CONFIG.data)
     write_jobs(RUN, jobs_of_run())
 
 

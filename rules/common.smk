@@ -9,6 +9,7 @@ from pipeline.artifacts.fingerprint import code_fingerprint
 from pipeline.artifacts.manifest import recorded_code
 from pipeline.config.root import ConfigError, load_config
 from pipeline.config.sections import changed, sections
+from pipeline.doctor.datasets import missing_datasets
 from pipeline.search_space.architecture import COMPONENTS
 from pipeline.status import Job, write_jobs
 
@@ -33,8 +34,17 @@ shell.prefix(
     " OMP_WAIT_POLICY=PASSIVE GOMP_SPINCOUNT=20000"
     f" DETSEARCH_RUN={RUN}"
     f" DETSEARCH_DEVICE={CONFIG.run.device}"
+    f" DETSEARCH_REFERENCE_GPUS={CONFIG.run.reference_gpus or CONFIG.run.gpus}"
+    f" DETSEARCH_SCHEDULED={int(not workflow.is_main_process)}"
     f" DETSEARCH_CHECKPOINT_SECONDS={CONFIG.run.checkpoint_seconds}; "
 )
+
+
+def require_datasets(data) -> None:
+    """Refuse to start where a dataset is missing: one message, with the tree that is expected."""
+    message = missing_datasets(data)
+    if message:
+        raise WorkflowError(message)
 
 
 def settings(
@@ -108,9 +118,17 @@ def pretrained_argument(name: str, network: str) -> str:
     return " ".join(f"--{name} {path}" for path in pretrained(network))
 
 
-def heavy(minutes: int = 720) -> dict[str, int]:
-    """Resources of a stage that trains."""
-    return {"mem_mb": 6000, "runtime": minutes}
+def heavy(minutes: int = 720, gpus: int = CONFIG.run.gpus) -> dict[str, int]:
+    """Resources of a stage that trains, for `python -m pipeline.launch`.
+
+    `gpu` is what a scheduler grants; without GPUs, `processes` share the CPU in their place.
+    """
+    return {
+        "mem_mb": 6000 * gpus,
+        "runtime": minutes,
+        "gpu": 0 if CONFIG.run.device == "cpu" else gpus,
+        "processes": gpus,
+    }
 
 
 def light() -> dict[str, int]:

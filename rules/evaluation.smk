@@ -18,7 +18,7 @@ rule evaluate_hit_detector:
         "../envs/environment.yaml"
     threads: 2
     resources:
-        **heavy(120),
+        **heavy(120, gpus=1),
     params:
         **tracked("evaluate", HIT / "evaluation"),
         settings=settings(
@@ -31,6 +31,7 @@ rule evaluate_hit_detector:
     message:
         "Evaluating the searched detector"
     shell:
-        "python -m pipeline.stages.evaluate --data {input.data} --detector {input.detector}"
+        "python -m pipeline.launch {resources.gpu} {resources.processes} {resources.runtime}"
+        " pipeline.stages.evaluate --data {input.data} --detector {input.detector}"
         " --settings {params.settings:q} --seed {params.seed} --code {params.code}"
         " --threads {threads} --manifest {output.manifest} 2>&1 | tee {log}"

@@ -18,7 +18,7 @@ rule pretrain_screening_supernet:
         BENCHMARKS / "pretrain_screening_supernet.tsv"
     conda:
         "../envs/environment.yaml"
-    threads: 2
+    threads: CONFIG.run.cpus
     resources:
         **heavy(),
     params:
@@ -32,7 +32,8 @@ rule pretrain_screening_supernet:
     message:
         "Pretraining the screening supernet"
     shell:
-        "python -m pipeline.stages.pretrain_screening_supernet --data {input.data}"
+        "python -m pipeline.launch {resources.gpu} {resources.processes} {resources.runtime}"
+        " pipeline.stages.pretrain_screening_supernet --data {input.data}"
         " --settings {params.settings:q} --seed {params.seed} --code {params.code}"
         " --threads {threads} --manifest {output.manifest} 2>&1 | tee {log}"
 
@@ -53,7 +54,7 @@ rule screen:
         BENCHMARKS / "screen_{component}.tsv"
     conda:
         "../envs/environment.yaml"
-    threads: 2
+    threads: CONFIG.run.cpus
     resources:
         **heavy(),
     params:
@@ -64,7 +65,8 @@ rule screen:
     message:
         "Screening the {wildcards.component}"
     shell:
-        "python -m pipeline.stages.screen --component {wildcards.component}"
+        "python -m pipeline.launch {resources.gpu} {resources.processes} {resources.runtime}"
+        " pipeline.stages.screen --component {wildcards.component}"
         " --data {input.data} {params.supernet} {params.screened}"
         " --settings {params.settings:q} --seed {params.seed} --code {params.code}"
         " --threads {threads} --manifest {output.manifest} 2>&1 | tee {log}"
@@ -84,7 +86,7 @@ rule pretrain_search_supernet:
         BENCHMARKS / "pretrain_search_supernet.tsv"
     conda:
         "../envs/environment.yaml"
-    threads: 2
+    threads: CONFIG.run.cpus
     resources:
         **heavy(),
     params:
@@ -93,7 +95,8 @@ rule pretrain_search_supernet:
     message:
         "Pretraining the search supernet"
     shell:
-        "python -m pipeline.stages.pretrain_search_supernet --data {input.data}"
+        "python -m pipeline.launch {resources.gpu} {resources.processes} {resources.runtime}"
+        " pipeline.stages.pretrain_search_supernet --data {input.data}"
         " --space {input.space}"
         " --settings {params.settings:q} --seed {params.seed} --code {params.code}"
         " --threads {threads} --manifest {output.manifest} 2>&1 | tee {log}"
@@ -118,7 +121,7 @@ rule search:
         BENCHMARKS / "search.tsv"
     conda:
         "../envs/environment.yaml"
-    threads: 2
+    threads: CONFIG.run.cpus
     resources:
         **heavy(),
     params:
@@ -128,7 +131,8 @@ rule search:
     message:
         "Searching backbone, neck and head end to end"
     shell:
-        "python -m pipeline.stages.search --data {input.data} --backbone {input.backbone}"
+        "python -m pipeline.launch {resources.gpu} {resources.processes} {resources.runtime}"
+        " pipeline.stages.search --data {input.data} --backbone {input.backbone}"
         " --neck {input.neck} --head {input.head} {params.supernet}"
         " --settings {params.settings:q} --seed {params.seed} --code {params.code}"
         " --threads {threads} --manifest {output.manifest} 2>&1 | tee {log}"
@@ -175,7 +179,7 @@ rule pretrain_backbone:
         BENCHMARKS / "pretrain_backbone.tsv"
     conda:
         "../envs/environment.yaml"
-    threads: 2
+    threads: CONFIG.run.cpus
     resources:
         **heavy(),
     params:
@@ -184,7 +188,8 @@ rule pretrain_backbone:
     message:
         "Pretraining the derived backbone"
     shell:
-        "python -m pipeline.stages.pretrain_backbone --data {input.data}"
+        "python -m pipeline.launch {resources.gpu} {resources.processes} {resources.runtime}"
+        " pipeline.stages.pretrain_backbone --data {input.data}"
         " --architecture {input.architecture}"
         " --settings {params.settings:q} --seed {params.seed} --code {params.code}"
         " --threads {threads} --manifest {output.manifest} 2>&1 | tee {log}"
@@ -207,7 +212,7 @@ rule train_detector:
         BENCHMARKS / "train_detector.tsv"
     conda:
         "../envs/environment.yaml"
-    threads: 2
+    threads: CONFIG.run.cpus
     resources:
         **heavy(),
     params:
@@ -217,7 +222,8 @@ rule train_detector:
     message:
         "Training the derived detector"
     shell:
-        "python -m pipeline.stages.train_detector --data {input.data}"
+        "python -m pipeline.launch {resources.gpu} {resources.processes} {resources.runtime}"
+        " pipeline.stages.train_detector --data {input.data}"
         " --architecture {input.architecture} {params.backbone}"
         " --settings {params.settings:q} --seed {params.seed} --code {params.code}"
         " --threads {threads} --manifest {output.manifest} 2>&1 | tee {log}"

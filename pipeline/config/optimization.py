@@ -42,7 +42,10 @@ class Training(Section):
     batch_size: PositiveInt = Field(default=32, description="images a step, over all GPUs")
     optimizer: Optimizer = Optimizer()
     workers: int = Field(
-        default=0, ge=0, description="data-loading processes; 0 loads in the main one"
+        default=0,
+        ge=0,
+        description="data-loading processes a GPU, at most one less than its CPU cores; 0 loads in "
+        "the main one",
     )
     log_interval: PositiveInt = Field(
         default=20, description="iterations between two lines of the log"

@@ -21,6 +21,18 @@ class RunConfig(Section):
     device: Literal["auto", "cpu", "cuda"] = Field(
         default="auto", description="auto takes a GPU where one is visible"
     )
+    gpus: int = Field(
+        default=1,
+        ge=1,
+        description="GPUs of a stage that trains; with device cpu, as many processes",
+    )
+    reference_gpus: int | None = Field(
+        default=None,
+        ge=1,
+        description="GPUs for which batch sizes and learning rates are written; with others both "
+        "are scaled in proportion (the linear rule); null: as many as `gpus`",
+    )
+    cpus: int = Field(default=2, ge=1, description="CPU cores of a stage that trains")
     track_code: bool = Field(
         default=True, description="whether a change of a stage's code makes its results stale"
     )

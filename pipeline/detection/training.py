@@ -12,6 +12,8 @@ from torch import nn
 from pipeline.config.evaluation import TrainingConfig
 from pipeline.detection.evaluation import coco_metrics, detect
 from pipeline.detection.loss import detection_loss
+from pipeline.detection.sampling import sample_by_image
+from pipeline.training.distributed import share_statistics
 from pipeline.training.loop import Record
 from pipeline.training.optimization import build_optimizer, learning_rate, step_optimizer
 from pipeline.training.stream import BatchStream
@@ -48,6 +50,8 @@ class DetectorTraining:
 
     def start(self, iteration: int) -> None:
         """Open the data stream."""
+        share_statistics(self.model)
+        sample_by_image(self.model)
         self.model.train()
         self._batches = self.stream.starting_at(iteration, self.iterations)
 

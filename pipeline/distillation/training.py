@@ -11,9 +11,11 @@ from torch import Tensor, nn
 from pipeline.config.distillation import Resolution, StudentTrainingConfig
 from pipeline.detection.evaluation import coco_metrics, detect
 from pipeline.detection.resolutions import MultiResolutionStream
+from pipeline.detection.sampling import sample_by_image
 from pipeline.distillation.detectors import observe
 from pipeline.distillation.distiller import Distiller
 from pipeline.distillation.losses import batch_norm_sparsity
+from pipeline.training.distributed import share_statistics
 from pipeline.training.loop import Record
 from pipeline.training.optimization import build_optimizer, learning_rate, step_optimizer
 
@@ -70,6 +72,8 @@ class StudentTraining:
 
     def start(self, iteration: int) -> None:
         """Open the data stream."""
+        share_statistics(self.student)
+        sample_by_image(self.student)
         self.student.train()
         self._batches = self.stream.starting_at(iteration, self.iterations)
 

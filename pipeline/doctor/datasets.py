@@ -39,6 +39,36 @@ def datasets(data: DataConfig) -> Iterator[Finding]:
             yield Finding(name, "ok", f"{part.source}: {how}")
 
 
+def missing_datasets(data: DataConfig) -> str | None:
+    """What of the config's datasets is not there, with the whole tree that is expected; None if all is."""
+    paths = [
+        *_paths(data.detection.active, f"data.detection.{data.detection.source}"),
+        *_paths(data.classification.active, f"data.classification.{data.classification.source}"),
+    ]
+    if all(path.exists() for _, path in paths):
+        return None
+    width = max(len(str(path)) for _, path in paths)
+    tree = [
+        f"  {'there  ' if path.exists() else 'MISSING'}  {path!s:<{width}}  {_KINDS[key.split('.')[-1]]}"
+        f" ({key})"
+        for key, path in paths
+    ]
+    return (
+        f"datasets are missing; no job was started. Expected, relative to {Path.cwd()}:\n"
+        + "\n".join(tree)
+        + "\nPut or link them there, or change the paths in the config (config/README.md)."
+    )
+
+
+_KINDS = {
+    "annotations": "annotations in COCO's format",
+    "images": "folder of images",
+    "train": "a folder <class>/<image> for each class",
+    "val": "the same",
+    "test": "the same",
+}
+
+
 def _paths(section: BaseModel, prefix: str) -> Iterator[tuple[str, Path]]:
     for key in type(section).model_fields:
         value = getattr(section, key)

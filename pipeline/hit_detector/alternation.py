@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from pipeline.config.hit_detector import Alternation
 from pipeline.hit_detector.objective import entropy
 from pipeline.supernet.choice import ChoiceLayer
+from pipeline.training.distributed import average_gradients, share_statistics
 from pipeline.training.loop import Record
 from pipeline.training.optimization import build_optimizer, learning_rate, step_optimizer
 from pipeline.training.stream import BatchStream
@@ -69,6 +70,7 @@ class AlternatingTask:
 
     def start(self, iteration: int) -> None:
         """Open both data streams."""
+        share_statistics(self.model)
         self.model.train()
         self._weight_batches = self.weight_stream.starting_at(iteration, self.iterations)
         first = max(iteration, self.architecture_start) - self.architecture_start
@@ -102,6 +104,7 @@ class AlternatingTask:
         penalty = self.penalty()
         self.architecture_optimizer.zero_grad(set_to_none=True)
         (loss + penalty).backward()
+        average_gradients(self.architecture_optimizer.param_groups[0]["params"])
         self.architecture_optimizer.step()
         return {"architecture_loss": float(loss.detach()), "penalty": float(penalty.detach())}
 

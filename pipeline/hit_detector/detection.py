@@ -20,6 +20,7 @@ from pipeline.data.splits import halves
 from pipeline.detection.builder import Surroundings, build_detector
 from pipeline.detection.dataset import build_dataset
 from pipeline.detection.loss import detection_loss
+from pipeline.detection.sampling import sample_by_image
 from pipeline.hit_detector.spaces import Operations, component_choices, supernet_architecture
 from pipeline.search_space.architecture import Architecture
 from pipeline.supernet.choice import ChoiceLayer
@@ -99,6 +100,7 @@ def detection_supernet(
     if backbone is not None:
         load_candidates(model.backbone, *pretrained_weights(backbone))
     model.to(device)
+    sample_by_image(model)
     choices = {
         component: list(layers.values())
         for component, layers in component_choices(model).items()

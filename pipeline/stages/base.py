@@ -11,6 +11,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -18,22 +19,28 @@ from typing import Generic, TypeVar
 import torch
 from pydantic import ValidationError
 
-from pipeline.artifacts.files import json_bytes
+from pipeline.artifacts.files import json_bytes, write_bytes
 from pipeline.artifacts.lock import locked
 from pipeline.artifacts.manifest import MANIFEST, Origin, input_record, open_artifact
 from pipeline.artifacts.publish import Content, publish
 from pipeline.artifacts.work import WorkFolder
 from pipeline.config.base import Section
 from pipeline.config.problems import describe
+from pipeline.config.scaling import scaled
 from pipeline.errors import DetSearchError
+from pipeline.launch import OUTCOME
+from pipeline.training import distributed
 from pipeline.training.device import choose_device
 from pipeline.training.loop import Interrupted, Record, Task, run_loop
 from pipeline.training.seeding import seed_everything
+from pipeline.training.stream import CPUS
 
 INTERRUPTED = 75
 """Exit code of a stage that stopped with a committed checkpoint: run it again to continue."""
 
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+REFERENCE = "DETSEARCH_REFERENCE_GPUS"
+"""GPUs for which the config's batch sizes and learning rates are written."""
 
 log = logging.getLogger("detsearch")
 
@@ -140,8 +147,13 @@ def stage_main(
     try:
         given = _given(arguments, [*inputs, *optional_inputs], several_inputs)
         _run(name, run, settings, given, options or {}, arguments)
+        distributed.leave()
     except Interrupted as stop:
         log.warning("%s", stop)
+        if distributed.rank() == 0 and (outcome := os.environ.get(OUTCOME)):
+            write_bytes(Path(outcome), str(INTERRUPTED).encode())
+        # torchrun ends all processes when one has ended: none may before the first has saved
+        distributed.from_first(lambda: None)
         sys.exit(INTERRUPTED)
     except DetSearchError as error:
         log.error("%s: %s", name, error)
@@ -240,7 +252,17 @@ def _run(
     _check_numbers(arguments)
     sections = _sections(settings, arguments.settings)
     device = choose_device(arguments.device)
-    torch.set_num_threads(arguments.threads)
+    distributed.join(device)
+    if distributed.rank() > 0:
+        logging.disable(logging.WARNING)
+    processes = distributed.size()
+    reference = int(os.environ.get(REFERENCE, processes))
+    sections, scaling = scaled(sections, processes, reference)
+    for line in scaling:
+        log.info("%s: %s", name, line)
+    cpus = max(1, arguments.threads // processes)
+    os.environ[CPUS] = str(cpus)
+    torch.set_num_threads(cpus)
     torch.use_deterministic_algorithms(True, warn_only=device.type != "cpu")
     seed_everything(arguments.seed, name)
 
@@ -260,10 +282,14 @@ def _run(
         seed=arguments.seed,
     )
     out = arguments.manifest.parent
-    with locked(out) as waited:
-        if waited and _is_published(out, origin):
+    first = distributed.rank() == 0
+    with locked(out) if first else nullcontext() as waited:
+        if distributed.from_first(lambda: bool(waited) and _is_published(out, origin)):
             log.info("%s: another process has published it in %s meanwhile", name, out)
             return
+        if first:
+            WorkFolder(out / "work", origin.version).load_latest()
+        distributed.from_first(lambda: None)
         work = WorkFolder(out / "work", origin.version)
         files = run(
             Stage(
@@ -282,6 +308,8 @@ def _run(
                 / "_".join((name, *chosen.values())),
             )
         )
+        if not first:
+            return
         seconds = time.monotonic() - began
         publish(
             out,
@@ -289,7 +317,7 @@ def _run(
             origin,
             device="cpu" if device.type == "cpu" else torch.cuda.get_device_name(device),
             wall_seconds=seconds,
-            gpu_hours=0.0 if device.type == "cpu" else seconds / 3600,
+            gpu_hours=0.0 if device.type == "cpu" else processes * seconds / 3600,
         )
         work.clear()
         log.info("%s: published in %s after %.1f s", name, out, seconds)

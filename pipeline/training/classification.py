@@ -14,6 +14,7 @@ from torchvision.transforms import v2
 
 from pipeline.config.detector import Normalization
 from pipeline.config.optimization import Classification
+from pipeline.training.distributed import share_statistics
 from pipeline.training.loop import Record
 from pipeline.training.optimization import build_optimizer, learning_rate, step_optimizer
 from pipeline.training.stream import BatchStream
@@ -106,6 +107,7 @@ class BackbonePretraining:
 
     def start(self, iteration: int) -> None:
         """Open the data stream."""
+        share_statistics(self.model)
         self.model.train()
         self._batches = self.stream.starting_at(iteration, self.iterations)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import torch
 
 from pipeline.errors import DetSearchError
@@ -10,6 +12,8 @@ from pipeline.errors import DetSearchError
 def choose_device(wanted: str) -> torch.device:
     """The device a stage runs on: `auto` takes a GPU where one is visible.
 
+    Of several processes that torchrun started, each takes the GPU with its number.
+
     Raises:
         DetSearchError: a GPU was asked for, and none is visible.
     """
@@ -17,4 +21,8 @@ def choose_device(wanted: str) -> torch.device:
         raise DetSearchError("run.device is cuda, but no GPU is visible to this process")
     if wanted == "auto":
         wanted = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(wanted)
+    if wanted == "cpu":
+        return torch.device("cpu")
+    device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+    torch.cuda.set_device(device)
+    return device

@@ -1,13 +1,15 @@
 """The one training loop: every stage that trains runs its task through it.
 
 A task says what a step is; the loop seeds each step, resumes from the work folder, checkpoints,
-logs, and stops on a signal with a committed checkpoint.
+logs, and stops on a signal, or before the job's time limit, with a committed checkpoint. Where several
+processes train together the first one alone logs, validates and saves, and all stop at the same step.
 """
 
 from __future__ import annotations
 
 import logging
 import math
+import os
 import signal
 import time
 from collections.abc import Iterator
@@ -20,6 +22,8 @@ from torch.utils.tensorboard import SummaryWriter
 
 from pipeline.artifacts.work import WorkFolder
 from pipeline.errors import DetSearchError
+from pipeline.launch import DEADLINE
+from pipeline.training import distributed
 from pipeline.training.seeding import seed_everything
 
 Record = dict[str, float]
@@ -91,7 +95,9 @@ def run_loop(
         each epoch that has numbers of its own.
 
     Raises:
-        Interrupted: SIGTERM, SIGUSR1 or SIGINT (Ctrl-C) came; a checkpoint was committed.
+        Interrupted: SIGTERM, SIGUSR1 or SIGINT (Ctrl-C) came, or the job's time limit came near
+            (`pipeline.launch`); a checkpoint was committed.
+        DetSearchError: processes that train together found different checkpoints.
         DivergedError: the loss became NaN or infinite.
     """
     history: list[Record] = []
@@ -106,7 +112,11 @@ def run_loop(
         history, sums, counts = state["history"], state["sums"], state["counts"]
         log.info("%s: resuming at iteration %d of %d", title, begin, task.iterations)
 
-    writer = SummaryWriter(events or work.path / "tensorboard", purge_step=begin)
+    if distributed.mean([begin])[0] != begin:
+        raise DetSearchError(f"{title}: the processes do not resume from the same checkpoint")
+    first = distributed.rank() == 0
+    writer = SummaryWriter(events or work.path / "tensorboard", purge_step=begin) if first else None
+    deadline = float(os.environ.get(DEADLINE, "inf"))
     task.start(begin)
     saved = started = time.monotonic()
     with _stop_signals() as stopped, _progress(title, begin, task.iterations) as advance:
@@ -114,6 +124,8 @@ def run_loop(
             data = task.fetch(iteration)
             seed_everything(seed, "step", iteration)
             numbers = task.step(iteration, data)
+            wish = bool(stopped) or time.time() > deadline
+            numbers, stop = _agreed(numbers, wish)
             if not math.isfinite(numbers["loss"]):
                 raise DivergedError(
                     f"{title}: the loss is {numbers['loss']} at iteration {iteration}; "
@@ -129,12 +141,12 @@ def run_loop(
                 record |= {name: value / counts[name] for name, value in sums.items()}
                 sums, counts = {}, {}
                 _note(record, history, writer, title, task.iterations, started, begin)
-            if done % task.epoch_length == 0 and (numbers := task.end_epoch(epoch)):
+            if done % task.epoch_length == 0 and (numbers := _epoch_end(task, epoch)):
                 record = {"epoch": epoch, "iteration": done, **numbers}
                 _note(record, history, writer, title, task.iterations, started, begin)
             advance()
             due = time.monotonic() - saved > checkpoint_seconds
-            if (stopped or due) and done < task.iterations:
+            if first and (stop or due) and done < task.iterations:
                 work.save(
                     {
                         "task": task.state_dict(),
@@ -145,16 +157,29 @@ def run_loop(
                     done,
                 )
                 saved = time.monotonic()
-            if stopped and done < task.iterations:
-                raise Interrupted(f"{title}: stopped by signal at iteration {done}; run again")
-    writer.close()
+            if stop and done < task.iterations:
+                why = "by signal" if stopped else "before the job's time limit"
+                raise Interrupted(f"{title}: stopped {why} at iteration {done}; run again")
+    if writer is not None:
+        writer.close()
     return history
+
+
+def _agreed(numbers: Record, stop: bool) -> tuple[Record, bool]:
+    """The numbers averaged over all processes, and whether any of them is to stop."""
+    means = distributed.mean([*numbers.values(), float(stop)])
+    return dict(zip(numbers, means[:-1], strict=True)), means[-1] > 0
+
+
+def _epoch_end(task: Task, epoch: int) -> Record:
+    """One process validates; the others wait for its numbers."""
+    return distributed.from_first(lambda: task.end_epoch(epoch))
 
 
 def _note(
     record: Record,
     history: list[Record],
-    writer: SummaryWriter,
+    writer: SummaryWriter | None,
     title: str,
     iterations: int,
     started: float,
@@ -162,8 +187,9 @@ def _note(
 ) -> None:
     history.append(record)
     iteration = int(record["iteration"])
-    for name, value in record.items():
-        writer.add_scalar(name, value, iteration)
+    if writer is not None:
+        for name, value in record.items():
+            writer.add_scalar(name, value, iteration)
     shown = " ".join(
         f"{name} {value:.4g}"
         for name, value in record.items()
@@ -204,6 +230,6 @@ def _progress(title: str, begin: int, total: int) -> Iterator[Any]:
     """A progress bar on a terminal; nothing in a log, where the lines of `_note` say the same."""
     columns = (*Progress.get_default_columns()[:3], TextColumn("{task.completed}/{task.total}"))
     with Progress(*columns, TimeRemainingColumn(), transient=True) as progress:
-        progress.disable = not progress.console.is_terminal
+        progress.disable = not progress.console.is_terminal or distributed.rank() > 0
         bar = progress.add_task(title, total=total, completed=begin)
         yield lambda: progress.advance(bar)

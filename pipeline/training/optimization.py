@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from pipeline.config.optimization import Optimizer
+from pipeline.training.distributed import average_gradients
 
 
 def build_optimizer(
@@ -53,12 +54,13 @@ def step_optimizer(
     settings: Optimizer,
     rate: float,
 ) -> None:
-    """One update: set the rate, backward, clip, step."""
+    """One update: set the rate, backward, average over the processes, clip, step."""
     for group in optimizer.param_groups:
         group["lr"] = rate
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    average_gradients(parameters)
     if settings.clip_norm is not None:
-        parameters = [p for group in optimizer.param_groups for p in group["params"]]
         torch.nn.utils.clip_grad_norm_(parameters, settings.clip_norm)
     optimizer.step()

@@ -7,15 +7,26 @@ processes does not change what is loaded, and resuming needs the iteration's num
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from torch.utils.data import DataLoader, Dataset
 
+from pipeline.training.distributed import share
 from pipeline.training.seeding import derive_seed, seed_everything
 
 Position = tuple[int, int]
+
+CPUS = "DETSEARCH_CPUS"
+"""CPU cores that were granted to this process."""
+
+
+def loading_processes(wanted: int) -> int:
+    """At most as many as there are cores besides the one that trains, where a number was granted."""
+    granted = os.environ.get(CPUS)
+    return wanted if granted is None else min(wanted, max(0, int(granted) - 1))
 
 
 class _Seeded(Dataset):
@@ -40,7 +51,7 @@ class BatchStream:
         dataset: anything with `len` and integer indexing.
         batch_size: samples a batch.
         seed: the stream's own seed.
-        workers: loading processes; 0 loads in this one.
+        workers: loading processes, as far as the granted CPU cores allow; 0 loads in this one.
         collate: makes a batch of a list of samples.
 
     Raises:
@@ -77,17 +88,17 @@ class BatchStream:
         return generator.permutation(len(self.dataset)).tolist()
 
     def starting_at(self, iteration: int, stop: int) -> Iterator[Any]:
-        """The batches of iterations `iteration` … `stop - 1`."""
+        """The batches of iterations `iteration` … `stop - 1`; of several processes, each its share."""
 
         def sampler() -> Iterator[list[Position]]:
             for current in range(iteration, stop):
-                yield self.positions(current)
+                yield list(share(self.positions(current)))
 
         return iter(
             DataLoader(
                 _Seeded(self.dataset, self.seed),
                 batch_sampler=_Once(sampler),
-                num_workers=self.workers,
+                num_workers=loading_processes(self.workers),
                 collate_fn=self.collate,
             )
         )

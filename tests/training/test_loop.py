@@ -3,6 +3,7 @@
 import math
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from torch import nn
 
 from pipeline.artifacts.work import WorkFolder
 from pipeline.config.optimization import Optimizer
+from pipeline.launch import DEADLINE
 from pipeline.training.loop import DivergedError, Interrupted, Record, run_loop
 from pipeline.training.optimization import build_optimizer, learning_rate, step_optimizer
 from pipeline.training.stream import BatchStream
@@ -129,6 +131,21 @@ def test_a_signal_stops_with_a_committed_checkpoint(number: int, tmp_path: Path)
     resumed = _Task(OPTIMIZERS[0])
     assert _run(resumed, tmp_path / "broken", 1e9) == expected
     _assert_same_weights(whole, resumed)
+
+
+def test_before_the_jobs_time_limit_it_stops_with_a_checkpoint_and_then_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = _Task(OPTIMIZERS[0])
+    expected = _run(whole, tmp_path / "whole")
+    monkeypatch.setenv(DEADLINE, f"{time.time() + 3600:.0f}")
+    late = _Task(OPTIMIZERS[0], _at(5, lambda: monkeypatch.setattr(time, "time", lambda: 1e11)))
+    with pytest.raises(Interrupted, match="before the job's time limit at iteration 6"):
+        _run(late, tmp_path / "limited", checkpoint_seconds=1e9)
+    monkeypatch.undo()
+    rest = _Task(OPTIMIZERS[0])
+    assert _run(rest, tmp_path / "limited") == expected
+    _assert_same_weights(whole, rest)
 
 
 def test_a_signal_in_the_last_step_does_not_stop_what_is_done(tmp_path: Path) -> None:

@@ -1,0 +1,173 @@
+"""Start a stage on the devices it was given: one process, or one for each GPU under torchrun.
+
+    python -m pipeline.launch GPUS PROCESSES MINUTES pipeline.stages.search --data …
+
+GPUS is what the rule's resources ask for; 0 hides every GPU, and PROCESSES are started on the CPU. A
+stage that asks for GPUs and sees other ones is not started. On a workstation, where every process sees
+all GPUs, a job claims free ones, so that no two jobs share one. MINUTES is the job's time limit, which
+counts on a cluster only: the stage stops with a checkpoint before it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import logging
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pipeline.errors import DetSearchError
+
+SCHEDULED = "DETSEARCH_SCHEDULED"
+"""Set to 1 where a scheduler granted the devices: then all that are visible are this job's."""
+DEADLINE = "DETSEARCH_DEADLINE"
+"""Seconds since 1970 at which a training stops with a checkpoint."""
+OUTCOME = "DETSEARCH_OUTCOME"
+"""File in which the first of several processes leaves its exit code; torchrun hides it."""
+MARGIN_SECONDS = 180.0
+"""Kept free before a job's time limit: the job's start, its last step, the checkpoint."""
+LOCKS = Path(tempfile.gettempdir()) / "detsearch_gpus"
+
+log = logging.getLogger("detsearch")
+
+
+class DeviceError(DetSearchError):
+    """The devices that are visible are not those that were asked for."""
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command line; exits as the stage does."""
+    parser = argparse.ArgumentParser(
+        prog="python -m pipeline.launch",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("gpus", type=int, help="GPUs of the job")
+    parser.add_argument("processes", type=int, help="processes of a job without GPUs")
+    parser.add_argument("minutes", type=float, help="time limit of the job")
+    parser.add_argument("module", help="the stage")
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="of the stage")
+    given = parser.parse_args(argv)
+    logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S", level=logging.INFO)
+    environment = dict(os.environ)
+    scheduled = environment.get(SCHEDULED) == "1"
+    try:
+        devices = devices_for(
+            given.gpus,
+            visible_devices(environment),
+            environment.get("DETSEARCH_DEVICE", "auto"),
+            scheduled=scheduled,
+        )
+    except DeviceError as error:
+        log.error("%s: %s", given.module, error)
+        sys.exit(1)
+    if devices is not None:
+        environment["CUDA_VISIBLE_DEVICES"] = ",".join(devices)
+    if scheduled:
+        environment[DEADLINE] = f"{time.time() + soft_limit(60 * given.minutes):.0f}"
+    processes = given.gpus or given.processes
+    command = ["-m", given.module, *given.arguments]
+    if processes == 1:
+        os.execve(sys.executable, [sys.executable, *command], environment)
+    sys.exit(_run_several(processes, command, environment))
+
+
+def soft_limit(seconds: float) -> float:
+    """Seconds after which a stage stops by itself, of a job that is killed after `seconds`."""
+    return seconds - min(MARGIN_SECONDS, seconds / 2)
+
+
+def visible_devices(environment: Mapping[str, str]) -> list[str]:
+    """The GPUs this process may use, as CUDA_VISIBLE_DEVICES names them."""
+    named = environment.get("CUDA_VISIBLE_DEVICES")
+    if named is not None:
+        return [name for name in named.split(",") if name.strip() not in ("", "-1", "NoDevFiles")]
+    numbers = (path.name.removeprefix("nvidia") for path in Path("/dev").glob("nvidia[0-9]*"))
+    return sorted(numbers, key=int)
+
+
+def devices_for(
+    gpus: int, visible: Sequence[str], device: str, *, scheduled: bool, locks: Path = LOCKS
+) -> list[str] | None:
+    """The devices a job runs on; None leaves the choice as it is, where there are no GPUs at all.
+
+    Args:
+        gpus: how many it asked for.
+        visible: those it sees.
+        device: `run.device`; with `auto` a job for one GPU runs on the CPU where there is none.
+        scheduled: whether a scheduler granted `visible` to this job alone.
+        locks: folder of the claims.
+
+    Raises:
+        DeviceError: others are visible than were asked for.
+    """
+    if gpus == 0:
+        return []
+    if not visible and not scheduled and gpus == 1 and device == "auto":
+        return None
+    if len(visible) < gpus or (scheduled and len(visible) != gpus):
+        raise DeviceError(
+            f"{gpus} GPUs were asked for, but {len(visible)} are visible"
+            f" (CUDA_VISIBLE_DEVICES: {','.join(visible) or 'none'}). Ask for as many as the job gets:"
+            " run.gpus in the config, or `gpu` under set-resources in the profile; with run.device: cpu"
+            " none is needed"
+        )
+    return list(visible) if scheduled else _claim(gpus, visible, locks)
+
+
+def _claim(gpus: int, visible: Sequence[str], locks: Path) -> list[str]:
+    """Lock as many devices as are needed; waits for other jobs. The locks end with this process.
+
+    They are taken all at once or not at all, so that two jobs never wait for each other.
+    """
+    locks.mkdir(parents=True, exist_ok=True)
+    noticed = False
+    while True:
+        taken: dict[str, int] = {}
+        for name in visible:
+            file = os.open(locks / name.replace("/", "_"), os.O_RDWR | os.O_CREAT, 0o666)
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(file)
+                continue
+            taken[name] = file
+            if len(taken) == gpus:
+                # kept open by the stage, which takes this process's place or is its child
+                for number in taken.values():
+                    os.set_inheritable(number, True)
+                return list(taken)
+        for file in taken.values():
+            os.close(file)
+        if not noticed:
+            log.info("waiting for %d free GPUs of %d", gpus, len(visible))
+            noticed = True
+        time.sleep(1.0)
+
+
+def _run_several(processes: int, command: Sequence[str], environment: dict[str, str]) -> int:
+    """Run a stage under torchrun; the exit code of its first process where it left one."""
+    with tempfile.TemporaryDirectory(prefix="detsearch_") as folder:
+        outcome = Path(folder) / "exit_code"
+        launched = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "torch.distributed.run", "--standalone"),
+                *("--nproc-per-node", str(processes), *command),
+            ],
+            env={**environment, OUTCOME: str(outcome)},
+        )
+        # torchrun passes SIGTERM on to its processes, and dies of SIGUSR1
+        for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT):
+            signal.signal(number, lambda number, frame: launched.send_signal(signal.SIGTERM))
+        code = launched.wait()
+        return int(outcome.read_text()) if outcome.exists() else code
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,173 @@
+"""Several processes that train one model, each on its share of the batch.
+
+With one process every function here does nothing. With several (started by torchrun), a step computes
+what one process would compute on the whole batch: the images are shared out, batch normalisation takes
+its statistics over all of them, gradients are averaged, and the samples of boxes are drawn for each
+image by itself. What differs is the padding of images of several sizes, which reaches to the largest of
+a share, and mmdet's division by the number of boxes, which is counted in a share.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, distributed, nn
+
+from pipeline.errors import DetSearchError
+
+T = TypeVar("T")
+
+# The others wait while the first one validates, or waits for another job's lock
+PATIENCE = timedelta(days=2)
+
+
+def rank() -> int:
+    """Number of this process, from 0."""
+    return distributed.get_rank() if distributed.is_initialized() else 0
+
+
+def size() -> int:
+    """How many processes train together."""
+    return distributed.get_world_size() if distributed.is_initialized() else 1
+
+
+def join(device: torch.device) -> None:
+    """Meet the other processes that torchrun started, if there are any: NCCL on GPUs, gloo on the CPU."""
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        backend = "nccl" if device.type == "cuda" else "gloo"
+        distributed.init_process_group(backend, timeout=PATIENCE)
+
+
+def leave() -> None:
+    """Part from the others."""
+    if distributed.is_initialized():
+        distributed.destroy_process_group()
+
+
+def from_first(make: Callable[[], T]) -> T:
+    """What the first process makes, in every process; the others wait for it."""
+    if size() == 1:
+        return make()
+    content: list[T | None] = [make() if rank() == 0 else None]
+    distributed.broadcast_object_list(content, src=0)
+    return content[0]  # type: ignore[return-value]
+
+
+def mean(values: Sequence[float]) -> list[float]:
+    """Each value, averaged over the processes."""
+    if size() == 1:
+        return list(values)
+    gpu = distributed.get_backend() == "nccl"
+    total = torch.tensor(values, dtype=torch.float64, device="cuda" if gpu else "cpu")
+    distributed.all_reduce(total)
+    return (total / size()).tolist()
+
+
+def share(batch: Sequence[T]) -> Sequence[T]:
+    """This process's part of a batch.
+
+    Raises:
+        DetSearchError: the batch cannot be shared out evenly.
+    """
+    if len(batch) % size():
+        raise DetSearchError(
+            f"a batch of {len(batch)} images cannot be shared out evenly among {size()} processes: "
+            "choose a batch_size that is a multiple of their number"
+        )
+    part = len(batch) // size()
+    return batch[rank() * part : (rank() + 1) * part]
+
+
+@torch.no_grad()
+def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
+    """Replace each gradient by its mean over the processes.
+
+    A parameter without a gradient counts as zero where another process has one.
+    """
+    if size() == 1:
+        return
+    parameters = list(parameters)
+    there = torch.tensor([p.grad is not None for p in parameters], dtype=torch.uint8)
+    there = there.to(parameters[0].device)
+    distributed.all_reduce(there, distributed.ReduceOp.MAX)
+    used = [p for p, somewhere in zip(parameters, there.tolist(), strict=True) if somewhere]
+    gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in used]
+    flat = torch.cat([gradient.flatten() for gradient in gradients])
+    distributed.all_reduce(flat)
+    flat /= size()
+    start = 0
+    for parameter in used:
+        stop = start + parameter.numel()
+        parameter.grad = flat[start:stop].view_as(parameter).clone()
+        start = stop
+
+
+class _Sum(torch.autograd.Function):
+    """The sum over the processes; each one's input has the gradients of all their losses."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor) -> Tensor:
+        total = values.clone()
+        distributed.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        total = gradients[0].clone()
+        distributed.all_reduce(total)
+        return total
+
+
+def _sum(values: Tensor) -> Tensor:
+    result = _Sum.apply(values)
+    assert isinstance(result, Tensor)
+    return result
+
+
+class SharedBatchNorm2d(nn.BatchNorm2d):
+    """Batch normalisation with the statistics of all processes' images; works on the CPU too."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(N, C, H, W), normalised; the running statistics are the same in every process."""
+        if not self.training or size() == 1:
+            return super().forward(input)
+        count = input.new_full((1,), input.numel() / input.shape[1])
+        sums = torch.cat([input.sum((0, 2, 3)), count])
+        totals = _sum(sums)
+        number = totals[-1].detach()
+        average = totals[:-1] / number
+        # of the deviations: a difference of two large sums of squares would lose digits
+        deviations = (input - average[:, None, None]).square().sum((0, 2, 3))
+        variance = _sum(deviations) / number
+        if self.track_running_stats:
+            assert self.running_mean is not None and self.running_var is not None
+            assert self.num_batches_tracked is not None
+            self.num_batches_tracked += 1
+            weight = self.momentum
+            if weight is None:
+                weight = 1 / float(self.num_batches_tracked)
+            with torch.no_grad():
+                unbiased = variance * number / (number - 1)
+                self.running_mean.lerp_(average, weight)
+                self.running_var.lerp_(unbiased, weight)
+        scale = (variance + self.eps).rsqrt()
+        shift = -average * scale
+        if self.affine:
+            scale, shift = scale * self.weight, shift * self.weight + self.bias
+        return input * scale[:, None, None] + shift[:, None, None]
+
+
+def share_statistics(model: nn.Module) -> None:
+    """Let every plain batch normalisation of a model take its statistics over all processes.
+
+    The modules stay the same objects, so optimisers and references to them stay valid.
+    """
+    if size() == 1:
+        return
+    for module in model.modules():
+        if type(module) is nn.BatchNorm2d:
+            module.__class__ = SharedBatchNorm2d

@@ -1,0 +1,62 @@
+"""`paper.yaml` holds what section 4.2 of Hit-Detector states, and both of COCO's names."""
+
+from pathlib import Path
+
+from pipeline.config.data import CocoDetection
+from pipeline.config.files import load_config_files
+from pipeline.doctor.datasets import missing_datasets
+
+FOLDER = Path(__file__).parents[2] / "config"
+
+
+def test_the_numbers_of_section_4_2() -> None:
+    config = load_config_files([FOLDER / "paper.yaml"])
+    assert (config.run.gpus, config.run.reference_gpus) == (8, 8)
+    assert config.supernet.screening_depth == (2, 2, 4, 2)
+    assert config.supernet.depth == (4, 4, 8, 4)
+    assert len(config.screening.candidates) == 32
+    assert config.screening.keep.model_dump() == {"backbone": 8, "neck": 8, "head": 8}
+    assert (config.screening.mu, config.search.cost_weight) == (0.1, 0.01)
+    for section in (config.screening, config.search):
+        assert (section.epochs, section.architecture_from_epoch) == (12, 6)
+        assert (section.optimizer.type, section.optimizer.momentum) == ("sgd", 0.9)
+        assert (section.optimizer.lr, section.optimizer.schedule) == (0.04, "cosine")
+        assert section.architecture_lr == 4e-4
+        # Eq. 5 as printed: all candidates
+        assert section.paths is None
+    assert (config.screening_pretraining.epochs, config.pretraining.epochs) == (10, 300)
+    training = config.training
+    assert (training.epochs, training.batch_size) == (12, 4 * 8)
+    assert (training.optimizer.lr, training.optimizer.milestones) == (0.04, (8, 11))
+    assert (training.optimizer.momentum, training.optimizer.weight_decay) == (0.9, 1e-4)
+    assert (config.detector.image_scale[1], config.detector.flip) == (800, 0.5)
+    assert config.detector.vertical_flip == 0
+
+
+def test_the_2x_schedule_and_the_names_of_2017_lie_on_top() -> None:
+    names = ("paper.yaml", "paper_2x.yaml", "coco2017.yaml")
+    config = load_config_files([FOLDER / name for name in names])
+    assert (config.training.epochs, config.training.optimizer.milestones) == (24, (16, 22))
+    data = config.data.detection.active
+    assert isinstance(data, CocoDetection)
+    assert "train2017" in data.train.images and "val2017" in data.val.annotations
+    assert data.tolerated_boxes > 0
+
+
+def test_missing_datasets_are_named_together_with_the_tree(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    data = load_config_files([FOLDER / "paper.yaml"]).data
+    (tmp_path / "data/coco/val2014").mkdir(parents=True)
+    message = missing_datasets(data)
+    assert message is not None
+    lines = message.splitlines()
+    assert sum("MISSING" in line for line in lines) == 5
+    assert sum(line.startswith("  there") for line in lines) == 1
+    assert "data/imagenet/train" in message and "instances_minival2014.json" in message
+    for name in ("instances_trainval35k2014.json", "instances_minival2014.json"):
+        path = tmp_path / "data/coco/annotations" / name
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    for name in ("coco/trainval2014", "imagenet/train", "imagenet/val"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+    assert missing_datasets(data) is None

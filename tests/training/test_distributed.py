@@ -1,0 +1,92 @@
+"""Two processes that share a batch take the steps of one process on the whole batch."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipeline.config.data import EmbeddedClassification, EmbeddedDetection
+from pipeline.config.hit_detector import SearchConfig
+from pipeline.config.optimization import Optimizer
+from pipeline.config.scaling import scaled
+from pipeline.data.embedded import write_classification, write_detection
+from pipeline.errors import DetSearchError
+
+TASKS = ("classification", "screening", "search", "training")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data")
+    settings = EmbeddedDetection(
+        image_size=64,
+        train_images=12,
+        val_images=2,
+        objects_per_image=(1, 2),
+        object_size=(16, 40),
+    )
+    write_detection(settings, folder)
+    pictures = folder / "pictures"
+    pictures.mkdir()
+    settings = EmbeddedClassification(
+        image_size=32, train_images_per_class=3, val_images_per_class=1
+    )
+    write_classification(settings, pictures)
+    (folder / "classes").symlink_to(next(p for p in pictures.rglob("train") if p.is_dir()))
+    return folder
+
+
+def _run(task: str, data: Path, out: Path, processes: int) -> dict[str, Any]:
+    out.mkdir()
+    script = Path(__file__).with_name("training_process.py")
+    command = [sys.executable, str(script), task, str(data), str(out)]
+    if processes > 1:
+        launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
+        command[1:1] = [*launcher, str(processes)]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(
+        command,
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-4000:]
+    return json.loads((out / "result.json").read_text())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", TASKS)
+def test_two_processes_take_the_steps_of_one(task: str, data: Path, tmp_path: Path) -> None:
+    one = _run(task, data, tmp_path / "one", 1)
+    two = _run(task, data, tmp_path / "two", 2)
+    assert len(one["history"]) == len(two["history"]) == 3
+    for ours, theirs in zip(two["history"], one["history"], strict=True):
+        assert ours.keys() == theirs.keys()
+        assert ours["loss"] == pytest.approx(theirs["loss"], abs=1e-4)
+    moved = 0.0
+    for name, values in one["model"].items():
+        mine, other = np.array(two["model"][name], float), np.array(values, float)
+        assert np.abs(mine - other).max(initial=0.0) < 1e-4, name
+        moved = max(moved, float(np.abs(other).max(initial=0.0)))
+    assert moved > 0
+    if task in ("screening", "search"):
+        alphas = [np.ptp(v) for name, v in one["model"].items() if name.endswith("alpha")]
+        assert max(alphas) > 1e-4, "α moved"
+
+
+def test_batches_and_rates_follow_the_number_of_gpus() -> None:
+    section = SearchConfig(batch_size=32, architecture_lr=4e-4, optimizer=Optimizer(lr=0.04))
+    same, lines = scaled(section, 8, 8)
+    assert same == section and not lines
+    half, lines = scaled(section, 4, 8, "search")
+    assert (half.batch_size, half.optimizer.lr, half.architecture_lr) == (16, 0.02, 2e-4)
+    assert len(lines) == 1 and "16 instead of 32" in lines[0] and "0.02 instead of 0.04" in lines[0]
+    with pytest.raises(DetSearchError, match=r"search\.batch_size is 30"):
+        scaled(section.model_copy(update={"batch_size": 30}), 1, 8, "search")
