@@ -33,7 +33,7 @@ def rank(ranking: Ranking, evaluated: Iterable[Evaluation], settings: HillClimbC
 
 def no_longer_parents(ranking: Ranking, names: Iterable[Name]) -> list[Name]:
     """The candidates among `names` from which no later one can descend: their weights can go."""
-    parents = {evaluation.proposal.name for evaluation in ranking.top}
+    parents = [evaluation.proposal.name for evaluation in ranking.top]
     return [name for name in names if name not in parents]
 
 

@@ -93,11 +93,11 @@ def test_a_candidate_changes_student_or_teacher_of_a_parent_in_the_list(
     network: Architecture,
 ) -> None:
     ranking, _ = _search(network, list)
-    by_name = {one.proposal.name: one for one in ranking.top}
+    by_folder = {one.proposal.name.folder: one for one in ranking.top}
     wave = propose(3, ranking, network, SPACE, _settings(candidates=40), 0)
     for proposal in wave:
         assert proposal.parent
-        parent = by_name[proposal.parent]
+        parent = by_folder[proposal.parent.folder]
         if proposal.evolves == "student":
             assert proposal.action and proposal.teacher == parent.proposal.teacher
             assert proposal.action.model_copy(update={"seed": 0}) in possible_actions(network)
@@ -107,7 +107,7 @@ def test_a_candidate_changes_student_or_teacher_of_a_parent_in_the_list(
             (changed,) = [name for name in before if before[name] != after[name]]
             assert changed.startswith(("depth", "width"))
     assert {proposal.evolves for proposal in wave} == {"student", "teacher"}
-    assert {proposal.parent for proposal in wave} == set(by_name)
+    assert {one.parent.folder for one in wave if one.parent} == set(by_folder)
 
 
 def test_the_first_parents_are_the_base_and_the_largest_net(network: Architecture) -> None:
