@@ -8,7 +8,7 @@ sys.path.insert(0, str(workflow.basedir))
 from pipeline.artifacts.fingerprint import code_fingerprint
 from pipeline.artifacts.manifest import recorded_code
 from pipeline.config.root import ConfigError, load_config
-from pipeline.config.sections import sections
+from pipeline.config.sections import changed, sections
 from pipeline.search_space.architecture import COMPONENTS
 from pipeline.status import Job, write_jobs
 
@@ -37,9 +37,16 @@ shell.prefix(
 )
 
 
-def settings(*names: str, **renamed: str) -> str:
+def settings(
+    *names: str, constants: dict[str, object] | None = None, **renamed: str
+) -> str:
     """The config sections that a stage uses, as JSON: what Snakemake tracks is what it gets."""
-    return sections(CONFIG, *names, **renamed)
+    return sections(CONFIG, *names, constants=constants, **renamed)
+
+
+def changed_settings(values: dict[str, object], *names: str, **renamed: str) -> str:
+    """Like `settings`, of the config with some values replaced."""
+    return sections(changed(CONFIG, values), *names, **renamed)
 
 
 def tracked(stage: str, folder: Path) -> dict[str, object]:
@@ -55,6 +62,26 @@ def tracked(stage: str, folder: Path) -> dict[str, object]:
     if CONFIG.run.track_code:
         code = code_fingerprint(f"pipeline.stages.{stage}", Path(workflow.basedir))
     return {"seed": CONFIG.run.seed, "code": code}
+
+
+CROPPED = CONFIG.data.classification.source == "crops"
+
+
+def annotation_files(wildcards) -> list[str]:
+    """The user's annotation files; of those that are missing the stage tells, with all other defects."""
+    detection = CONFIG.data.detection
+    splits = detection.active.splits.values() if detection.source == "coco" else ()
+    return [split.annotations for split in splits if Path(split.annotations).exists()]
+
+
+def given_weights(wildcards) -> str:
+    """The user's file of a network's weights."""
+    return getattr(CONFIG.data.classification.active, wildcards.network)
+
+
+def given_weights_settings(wildcards) -> str:
+    """The same as the stage's settings."""
+    return settings(file=f"data.classification.checkpoint.{wildcards.network}")
 
 
 # Where the weights of a network lie that is pretrained on the classification data.

@@ -3,6 +3,8 @@
 
 rule prepare_detection_data:
     """Build or check the detection dataset, and index it."""
+    input:
+        annotations=annotation_files,
     output:
         index=RUN / "data/detection/dataset.json",
         manifest=RUN / "data/detection/manifest.json",
@@ -28,19 +30,6 @@ rule prepare_detection_data:
 
 wildcard_constraints:
     network="|".join(PRETRAINED),
-
-
-def given_weights(wildcards) -> str:
-    """The user's file of a network's weights."""
-    return getattr(CONFIG.data.classification.active, wildcards.network)
-
-
-def given_weights_settings(wildcards) -> str:
-    """The same as the stage's settings."""
-    return settings(file=f"data.classification.checkpoint.{wildcards.network}")
-
-
-CROPPED = CONFIG.data.classification.source == "crops"
 
 
 rule prepare_classification_data:

@@ -18,7 +18,7 @@ class TrainingConfig(Training):
 
 
 class EvaluationConfig(Section):
-    """Evaluation of a detector on the validation split."""
+    """Evaluation of a detector, on the test split where there is one, or on val."""
 
     batch_size: PositiveInt = 1
     timed_images: PositiveInt = Field(
@@ -30,7 +30,7 @@ class ReportConfig(Section):
     """The HTML page."""
 
     example_images: PositiveInt = Field(
-        default=8, description="validation images drawn with detections"
+        default=8, description="evaluated images drawn with detections"
     )
     score_threshold: float = Field(
         default=0.3, ge=0, le=1, description="detections drawn above this"

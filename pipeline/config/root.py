@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import Field, ValidationError, model_validator
 
+from pipeline.config.ablations import AblationsConfig, Baseline, Baselines
 from pipeline.config.base import Section
 from pipeline.config.base_detector import BaseDetectorConfig
 from pipeline.config.data import DataConfig
@@ -49,6 +50,8 @@ class Config(Section):
     training: TrainingConfig = TrainingConfig()
     base_detector: BaseDetectorConfig = BaseDetectorConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
+    baselines: Baselines = Field(default={})
+    ablations: AblationsConfig = AblationsConfig()
     report: ReportConfig = ReportConfig()
 
     @model_validator(mode="after")
@@ -63,6 +66,11 @@ class Config(Section):
             if paths is not None and paths > available:
                 raise ValueError(f"{name}.paths is {paths}, but a layer has {available} candidates")
         return self
+
+    @property
+    def named_baselines(self) -> dict[str, Baseline]:
+        """The baselines that were not taken away, by name."""
+        return {name: baseline for name, baseline in self.baselines.items() if baseline}
 
 
 def load_config(values: Mapping[str, Any]) -> Config:

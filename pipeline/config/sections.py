@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import reduce
+from typing import Any
 
 from pipeline.artifacts.files import canonical_json
 from pipeline.config.root import Config
 
 
-def sections(config: Config, *names: str, **renamed: str) -> str:
+def sections(
+    config: Config,
+    *names: str,
+    constants: Mapping[str, Any] | None = None,
+    **renamed: str,
+) -> str:
     """Canonical JSON of the named sections, so that comments and key order change nothing.
 
     Args:
         config: the validated config.
         names: dotted paths whose first part is also the key in the JSON, such as `detector`.
+        constants: further keys with their values, which are no part of the config.
         renamed: dotted paths by another key: `pretraining="screening_pretraining"`.
     """
     content = config.model_dump(mode="json")
@@ -22,4 +30,25 @@ def sections(config: Config, *names: str, **renamed: str) -> str:
         key: reduce(lambda value, part: value[part], path.split("."), content)
         for key, path in wanted.items()
     }
-    return canonical_json(picked, indent=None, sort_keys=True)
+    return canonical_json(picked | dict(constants or {}), indent=None, sort_keys=True)
+
+
+def changed(config: Config, values: Mapping[str, Any]) -> Config:
+    """The same config with some values replaced, as an ablation study needs it.
+
+    Args:
+        config: the validated config.
+        values: by dotted path, such as `screening.mu`.
+
+    Raises:
+        KeyError: there is no such path.
+        pydantic.ValidationError: a value does not fit.
+    """
+    content = config.model_dump(mode="json")
+    for path, value in values.items():
+        *sections_above, key = path.split(".")
+        section = reduce(lambda inner, part: inner[part], sections_above, content)
+        if key not in section:
+            raise KeyError(path)
+        section[key] = value
+    return Config.model_validate(content)

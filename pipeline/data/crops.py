@@ -16,7 +16,7 @@ from pipeline.artifacts.files import read_json
 from pipeline.config.data import CropsClassification
 from pipeline.data.defects import DatasetError, Defect
 from pipeline.data.embedded import SPLITS
-from pipeline.data.index import DatasetIndex, SplitPaths
+from pipeline.data.index import DatasetIndex, Split, SplitPaths
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ def write_crops(settings: CropsClassification, index: DatasetIndex, folder: Path
         DatasetError: Fewer than two classes have crops in both splits.
     """
     limits = {"train": settings.train_images_per_class, "val": settings.val_images_per_class}
-    chosen = {
+    chosen: dict[Split, Annotations] = {
         split: _choose(index.split(split), settings, limits[split], number)
         for number, split in enumerate(SPLITS)
     }
@@ -103,9 +103,9 @@ def _write_split(
             area = crop_area(annotation["bbox"], image.size, settings.context)
             crop = image.crop(area)
             scale = settings.image_size / min(crop.size)
-            size = tuple(max(settings.image_size, round(side * scale)) for side in crop.size)
+            width, height = (max(settings.image_size, round(side * scale)) for side in crop.size)
             target = folder / folder_name(name) / f"{annotation['id']:09d}.png"
-            crop.resize(size, Image.Resampling.BICUBIC).save(target, compress_level=3)
+            crop.resize((width, height), Image.Resampling.BICUBIC).save(target, compress_level=3)
 
 
 def crop_area(

@@ -80,7 +80,7 @@ def describe_detector(model: Any, input_size: tuple[int, int]) -> Architecture:
     except ValidationError as error:
         reasons = [str(problem["msg"]).removeprefix("Value error, ") for problem in error.errors()]
         raise UnsupportedDetectorError("; ".join(reasons)) from None
-    maps = getattr(model.backbone, "out_indices", getattr(model.backbone, "out_stages", None))
+    maps: Any = getattr(model.backbone, "out_indices", getattr(model.backbone, "out_stages", ()))
     backbone = architecture.backbone
     if isinstance(backbone, MobileNetV2Backbone) and tuple(maps) != backbone.out_stages:
         wanted = list(backbone.out_stages)

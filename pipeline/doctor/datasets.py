@@ -10,7 +10,11 @@ from pydantic import BaseModel
 from pipeline.config.data import DataConfig
 from pipeline.doctor.finding import Finding
 
-PATH_KEYS = ("annotations", "images", "train", "val", "test")
+PATH_KEYS = (
+    *("annotations", "images"),
+    *("train", "val"),
+    *("backbone", "screening_supernet", "search_supernet"),
+)
 
 
 def datasets(data: DataConfig) -> Iterator[Finding]:
@@ -31,7 +35,8 @@ def datasets(data: DataConfig) -> Iterator[Finding]:
         elif paths:
             yield Finding(name, "ok", f"{len(paths)} paths, all there")
         else:
-            yield Finding(name, "ok", f"{part.source}: made by the run itself")
+            how = "no pretraining" if part.source == "none" else "made by the run itself"
+            yield Finding(name, "ok", f"{part.source}: {how}")
 
 
 def _paths(section: BaseModel, prefix: str) -> Iterator[tuple[str, Path]]:

@@ -67,7 +67,12 @@ def _start(run: Run) -> str:
     if not given:
         return "every network started from its initialisation"
     files = ", ".join(str(run.setting(folder, "file")) for folder in given)
-    return f"weights came from {files}, other networks started from their initialisation"
+    others = (
+        ""
+        if len(given) == len(PRETRAININGS)
+        else "; other networks started from their initialisation"
+    )
+    return f"weights came from {files}{others}"
 
 
 def _losses(history: History) -> Figure:

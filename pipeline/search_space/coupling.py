@@ -86,8 +86,10 @@ def coupled_channels(architecture: Architecture) -> Groups:
             f"head, not for {backbone.type}, {neck.type}, {head.type}"
         )
     groups: Groups = {}
-    make = _resnet if isinstance(backbone, ResNetBackbone) else _mobilenetv2
-    outputs = make(backbone, groups)
+    if isinstance(backbone, ResNetBackbone):
+        outputs = _resnet(backbone, groups)
+    else:
+        outputs = _mobilenetv2(backbone, groups)
     pyramid = _neck(neck, outputs, groups)
     pyramid.read_by("rpn_head.rpn_conv")
     if head.convs:

@@ -45,6 +45,7 @@ class Stage(Generic[S]):
         name: of the stage, as in its module.
         settings: its validated config sections.
         inputs: the folders of the artifacts it reads, by argument name; their digests were checked.
+            Those of an argument that takes several are named `<argument>.<name>`.
         options: further arguments, such as the component.
         folder: where it publishes.
         work: its private folder.
@@ -77,6 +78,15 @@ class Stage(Generic[S]):
             events=self.events,
         )
 
+    def several(self, argument: str) -> dict[str, Path]:
+        """The folders of an argument that takes several artifacts, by their names, in their order."""
+        prefix = f"{argument}."
+        return {
+            name.removeprefix(prefix): folder
+            for name, folder in self.inputs.items()
+            if name.startswith(prefix)
+        }
+
     def fresh_folder(self, name: str) -> Path:
         """An empty folder in the work folder, from which files are published by renaming."""
         folder = self.work.path / name
@@ -100,6 +110,7 @@ def stage_main(
     *,
     inputs: Sequence[str] = (),
     optional_inputs: Sequence[str] = (),
+    several_inputs: Sequence[str] = (),
     options: Mapping[str, Sequence[str]] | None = None,
     argv: Sequence[str] | None = None,
 ) -> None:
@@ -110,6 +121,7 @@ def stage_main(
         settings: the model of the sections it uses; others are refused.
         inputs: names of the artifacts it reads, each an argument that takes any file of one.
         optional_inputs: names of artifacts that need not be given.
+        several_inputs: arguments that take any number of artifacts, each as NAME=FILE.
         options: further arguments with the values they allow.
         argv: the command line; by default this process's.
     """
@@ -117,13 +129,14 @@ def stage_main(
     spec = getattr(module, "__spec__", None)
     name = (spec.name if spec else run.__module__).rpartition(".")[2]
     arguments = _parser(
-        name, module.__doc__, settings, inputs, optional_inputs, options or {}
+        name, module.__doc__, settings, inputs, optional_inputs, several_inputs, options or {}
     ).parse_args(argv)
     logging.basicConfig(
         format="%(asctime)s %(message)s", datefmt="%H:%M:%S", level=logging.INFO, force=True
     )
     try:
-        _run(name, run, settings, [*inputs, *optional_inputs], options or {}, arguments)
+        given = _given(arguments, [*inputs, *optional_inputs], several_inputs)
+        _run(name, run, settings, given, options or {}, arguments)
     except Interrupted as stop:
         log.warning("%s", stop)
         sys.exit(INTERRUPTED)
@@ -138,6 +151,7 @@ def _parser(
     settings: type[Section],
     inputs: Sequence[str],
     optional_inputs: Sequence[str],
+    several_inputs: Sequence[str],
     options: Mapping[str, Sequence[str]],
 ) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
@@ -155,6 +169,14 @@ def _parser(
             type=Path,
             required=argument in inputs,
             help="any file of the artifact that is read",
+        )
+    for argument in several_inputs:
+        parser.add_argument(
+            f"--{argument}",
+            nargs="+",
+            required=True,
+            metavar="NAME=FILE",
+            help="artifacts that are read: a name, and any file of it",
         )
     for argument, values in options.items():
         parser.add_argument(f"--{argument}", choices=values, required=True)
@@ -186,11 +208,28 @@ def _parser(
     return parser
 
 
+def _given(
+    arguments: argparse.Namespace, inputs: Sequence[str], several: Sequence[str]
+) -> dict[str, Path]:
+    """The folders of the artifacts on the command line, by the names of `Stage.inputs`."""
+    values = vars(arguments)
+    files = {argument: values[argument.replace("-", "_")] for argument in inputs}
+    for argument in several:
+        for pair in values[argument.replace("-", "_")]:
+            name, sign, path = pair.partition("=")
+            if not (name and sign and path):
+                raise DetSearchError(f"--{argument} takes NAME=FILE, not {pair!r}")
+            if f"{argument}.{name}" in files:
+                raise DetSearchError(f"--{argument} names {name!r} twice")
+            files[f"{argument}.{name}"] = Path(path)
+    return {argument: path.parent for argument, path in files.items() if path}
+
+
 def _run(
     name: str,
     run: Run[S],
     settings: type[S],
-    inputs: Sequence[str],
+    folders: Mapping[str, Path],
     options: Mapping[str, Sequence[str]],
     arguments: argparse.Namespace,
 ) -> None:
@@ -201,11 +240,8 @@ def _run(
     torch.use_deterministic_algorithms(True, warn_only=device.type != "cpu")
     seed_everything(arguments.seed, name)
 
-    given = vars(arguments)
     if arguments.manifest.name != MANIFEST:
         raise DetSearchError(f"--manifest must be named {MANIFEST}, not {arguments.manifest.name}")
-    files_given = {argument: given[argument.replace("-", "_")] for argument in inputs}
-    folders = {argument: path.parent for argument, path in files_given.items() if path}
     for folder in folders.values():
         open_artifact(folder / MANIFEST)
     chosen = {option: getattr(arguments, option) for option in options}

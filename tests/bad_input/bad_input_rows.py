@@ -15,6 +15,7 @@ import torch
 from bad_input_world import CONFIG, World
 
 from pipeline.artifacts.weights import save_weights
+from pipeline.detection.builder import build_backbone
 
 Spoil = Callable[[World], object]
 
@@ -28,12 +29,14 @@ class Row:
         spoil: makes it so in a sound world.
         command: `config`, or the name of the stage that meets it.
         message: parts that the one error holds: the place, what is wrong there, what is allowed.
+        slow: the stage imports mmdet, which takes seconds.
     """
 
     name: str
     spoil: Spoil
     command: str
     message: tuple[str, ...]
+    slow: bool = False
 
 
 def cut(path: str, share: float) -> Spoil:
@@ -103,6 +106,17 @@ def cut_checkpoint(name: str, share: float) -> Spoil:
         _give(world, name)
 
     return spoil
+
+
+def foreign_backbone(world: World) -> None:
+    """Import weights of nearly the same backbone: one tensor gone, one too many, one of another shape."""
+    weights = build_backbone(world.architecture()).state_dict()
+    weights["fc.weight"] = torch.ones(2, 4)
+    weights["stem.0.weight"] = torch.ones(8, 3, 3, 3)
+    del weights["stem.1.weight"]
+    torch.save({"state_dict": weights}, world.folder / "data/given.pth")
+    _give(world, "data/given.pth")
+    assert world.attempt(WEIGHTS).code == 0
 
 
 def _give(world: World, name: str) -> None:
@@ -308,6 +322,18 @@ CHECKPOINTS = (
         checkpoint({"stem.0.weight": torch.tensor([1.0, NAN])}),
         WEIGHTS,
         ("data/given.pth: stem.0.weight is not finite",),
+    ),
+    Row(
+        "checkpoint is of another network",
+        foreign_backbone,
+        "train_detector",
+        (
+            "data/given.pth does not fit the network",
+            "missing (1): stem.1.weight",
+            "unexpected (1): fc.weight",
+            "of another shape (1): stem.0.weight (8, 3, 3, 3), not (4, 3, 3, 3)",
+        ),
+        slow=True,
     ),
     Row(
         "no checkpoint is named",

@@ -21,9 +21,13 @@ import numpy as np
 import torch
 from PIL import Image
 
+from pipeline.artifacts.manifest import Origin
+from pipeline.artifacts.publish import publish
 from pipeline.artifacts.weights import save_weights
 from pipeline.config.root import ConfigError, load_config
 from pipeline.config.sections import sections
+from pipeline.hit_detector.spaces import supernet_architecture
+from pipeline.search_space.architecture import COMPONENTS, Architecture
 
 CONFIG = "config"
 """The command that validates the config, as Snakemake does before anything else."""
@@ -49,6 +53,15 @@ STAGES = {
     "import_weights": Command(
         "data/weights/backbone", {"file": "data.classification.checkpoint.backbone"}
     ),
+    "train_detector": Command(
+        "hit_detector/detector",
+        {name: name for name in ("normalization", "detector", "testing", "training")},
+        {
+            "data": "data/detection",
+            "architecture": "hit_detector",
+            "backbone": "data/weights/backbone",
+        },
+    ),
 }
 
 
@@ -72,6 +85,17 @@ class World:
         self.folder = folder
         self.config: dict[str, Any] = {
             "run": {"name": RUN.name, "device": "cpu"},
+            "supernet": {
+                "input_size": [32, 64],
+                "stem_channels": 4,
+                "channels": [4, 4, 4, 4],
+                "depth": [1, 1, 1, 1],
+                "neck_channels": 4,
+                "rpn_channels": 4,
+                "head_blocks": 1,
+                "head_fc_channels": 4,
+                "roi_size": 3,
+            },
             "data": {
                 "detection": {
                     "source": "coco",
@@ -112,7 +136,18 @@ class World:
             outcome = world.attempt(stage)
             assert outcome == Outcome(0, []), outcome
         world.source("crops")
+        world.architecture().save(folder / "architecture.json")
+        publish(
+            folder / RUN / "hit_detector",
+            {"architecture.json": folder / "architecture.json"},
+            Origin(stage="derive", config={}, code=None, inputs={}, seed=0),
+        )
         return world
+
+    def architecture(self) -> Architecture:
+        """What the search derived: the same operation everywhere."""
+        shape = load_config(self.config).supernet
+        return supernet_architecture(shape, 2, shape.depth, dict.fromkeys(COMPONENTS, "conv_k3_d1"))
 
     def copy(self, folder: Path) -> World:
         """The same project elsewhere."""
@@ -169,7 +204,10 @@ class World:
     def arguments(self, stage: str) -> list[str]:
         """The command line that the stage's rule writes."""
         command = STAGES[stage]
-        arguments = ["--settings", sections(load_config(self.config), **command.settings)]
+        arguments = [
+            "--settings",
+            sections(load_config(self.config), constants=None, **command.settings),
+        ]
         for name, source in command.inputs.items():
             arguments += [f"--{name}", str(RUN / source / "manifest.json")]
         for name, value in command.options.items():

@@ -10,12 +10,15 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> World:
     return World.sound(tmp_path_factory.mktemp("sound"))
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+@pytest.mark.parametrize(
+    "row",
+    [pytest.param(row, id=row.name, marks=[pytest.mark.slow] if row.slow else []) for row in ROWS],
+)
 def test_it_is_refused_with_its_place(row: Row, sound: World, tmp_path, capfd):
     world = sound.copy(tmp_path / "mine")
+    row.spoil(world)
     before = world.snapshot()
     assert {path.rpartition("/")[2] for path in before} >= {"dataset.json", "weights.safetensors"}
-    row.spoil(world)
     outcome = world.attempt(row.command)
     assert outcome.code == 1, "it was accepted"
     (error,) = outcome.errors

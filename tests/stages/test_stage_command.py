@@ -16,7 +16,7 @@ from pipeline.artifacts.publish import publish
 from pipeline.config.supernet import SupernetConfig
 from pipeline.hit_detector.spaces import supernet_architecture
 from pipeline.search_space.architecture import COMPONENTS, Architecture
-from pipeline.stages import derive
+from pipeline.stages import compare_detectors, derive
 from pipeline.stages.base import stage_main
 
 SPACE = ("ir_k3_d1_e3", "sep_k5_d2", "conv_k3_d1")
@@ -132,6 +132,32 @@ def test_what_another_process_published_meanwhile_is_not_made_again(search, tmp_
     thread.join()
     assert (code, computed) == (0, [])
     assert verify(out) == []
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (["r18"], "--detectors takes NAME=FILE, not 'r18'"),
+        (["r18=a/manifest.json", "r18=b/manifest.json"], "--detectors names 'r18' twice"),
+        (["r18=a/manifest.json"], "a/manifest.json"),
+    ],
+)
+def test_several_inputs_need_names_that_differ_and_files_that_are_there(
+    tmp_path, capsys, values, message
+):
+    with pytest.raises(SystemExit) as stop:
+        stage_main(
+            compare_detectors.run,
+            compare_detectors.Settings,
+            several_inputs=("detectors",),
+            options={"table": ("hit_table1",)},
+            argv=[
+                *("--settings", "{}", "--detectors", *values, "--table", "hit_table1"),
+                *("--manifest", str(tmp_path / "out" / "manifest.json")),
+            ],
+        )
+    assert stop.value.code == 1
+    assert message in capsys.readouterr().err
 
 
 @pytest.mark.slow

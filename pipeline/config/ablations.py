@@ -1,0 +1,110 @@
+"""Sections `baselines` and `ablations`: what the searched detector is compared with."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, PositiveInt, StringConstraints, model_validator
+
+from pipeline.config.base import Section
+from pipeline.config.hit_detector import Regularizer
+from pipeline.search_space.architecture import COMPONENTS
+from pipeline.search_space.names import OperationName
+from pipeline.zoo.architectures import NAMES
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]+$")]
+
+
+def _known(zoo: str) -> str:
+    if zoo not in NAMES:
+        raise ValueError(f"the zoo has no network {zoo!r}: it has {', '.join(NAMES)}")
+    return zoo
+
+
+def _component(name: str) -> str:
+    if name not in COMPONENTS:
+        raise ValueError(f"no component {name!r}: expected one of {', '.join(COMPONENTS)}")
+    return name
+
+
+class Baseline(Section):
+    """A network of the zoo, at the run's input size, made narrower where the run is small."""
+
+    zoo: Annotated[str, AfterValidator(_known)] = Field(description="name in pipeline/zoo/")
+    width: float = Field(
+        default=1.0,
+        gt=0,
+        description="factor of all channels of the backbone; they must stay whole",
+    )
+    head_width: float = Field(
+        default=1.0, gt=0, description="factor of all channels of neck, RPN and head"
+    )
+
+
+Baselines = Annotated[
+    dict[Name, Baseline | None],
+    Field(description="networks to compare with, by name; null takes away one of the default's"),
+]
+
+# Figure 3 of the paper names conv_k3_d1, ir_k3_d1 (no expansion), conv_k5_d1 and conv_k5_d3; the
+# others of its twelve are drawn in a picture only. These span kinds, kernels and dilations evenly.
+FIGURE3_OPERATIONS = (
+    "conv_k3_d1",
+    "conv_k3_d2",
+    "conv_k3_d3",
+    "conv_k5_d1",
+    "conv_k5_d2",
+    "conv_k5_d3",
+    "sep_k3_d1",
+    "sep_k5_d1",
+    "ir_k3_d1_e3",
+    "ir_k3_d1_e6",
+    "ir_k5_d1_e3",
+    "ir_k5_d1_e6",
+)
+
+
+class ReplacementConfig(Section):
+    """Figure 3: one operation in one layer of an otherwise uniform detector replaced by another."""
+
+    base: OperationName = Field(
+        default="conv_k3_d1", description="the operation of all other layers"
+    )
+    operations: tuple[OperationName, ...] = Field(default=FIGURE3_OPERATIONS, min_length=1)
+    layers: PositiveInt = Field(
+        default=6, description="random layers of each component (all, if it has fewer)"
+    )
+    epochs: PositiveInt = Field(
+        default=12, description="of each training, which is otherwise as section `training` says"
+    )
+
+
+class SparsityConfig(Section):
+    """Figure 4: screening under several weights of the regulariser."""
+
+    component: Annotated[str, AfterValidator(_component)] = "backbone"
+    mu: tuple[Annotated[float, Field(ge=0)], ...] = Field(default=(0.0, 0.01, 0.1), min_length=1)
+    regularizers: tuple[Regularizer, ...] = Field(
+        default=("min_column", "group_lasso"), min_length=1
+    )
+
+
+class AblationsConfig(Section):
+    """The tables and figures of Hit-Detector, section 4.4."""
+
+    baseline: Name = Field(
+        default="r18", description="the baseline whose parts Table 5 replaces by searched ones"
+    )
+    replacement: ReplacementConfig = ReplacementConfig()
+    sparsity: SparsityConfig = SparsityConfig()
+
+    @model_validator(mode="after")
+    def _differ(self) -> AblationsConfig:
+        for name, values in (
+            ("replacement.operations", self.replacement.operations),
+            ("sparsity.mu", self.sparsity.mu),
+            ("sparsity.regularizers", self.sparsity.regularizers),
+        ):
+            if len(set(values)) < len(values):
+                raise ValueError(f"{name} must differ")
+        return self

@@ -1,0 +1,89 @@
+"""Detectors of Hit-Detector's ablation studies (section 4.4), made from others."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pipeline.errors import DetSearchError
+from pipeline.search_space.architecture import COMPONENTS, Architecture
+from pipeline.training.seeding import derive_seed
+
+
+def with_searched(baseline: Architecture, searched: Architecture, component: str) -> Architecture:
+    """A baseline with one component replaced by the searched one (Table 5).
+
+    The replaced neck keeps the searched width; RPN and head take whatever the neck gives.
+
+    Raises:
+        DetSearchError: one of the two is one-stage and the other is not.
+        ValueError: there is no such component.
+    """
+    if component not in COMPONENTS:
+        raise ValueError(f"unknown component {component!r}: expected one of {COMPONENTS}")
+    if (baseline.rpn is None) != (searched.rpn is None):
+        raise DetSearchError(
+            "Table 5 replaces parts of a baseline of the searched detector's kind, one-stage or "
+            "two-stage: choose another ablations.baseline"
+        )
+    mixed = {
+        **baseline.model_dump(mode="json"),
+        "family": "hit_detector",
+        component: getattr(searched, component).model_dump(mode="json"),
+        "provenance": {"searched": component},
+    }
+    return Architecture.model_validate(mixed)
+
+
+def replacement_layers(base: Architecture, component: str, layers: int, seed: int) -> list[str]:
+    """The random layers of a component in which Figure 3 replaces the operation, in their order."""
+    names = list(base.blocks(component))
+    drawn = random.Random(derive_seed(seed, "figure3", component)).sample(
+        names, min(layers, len(names))
+    )
+    return sorted(drawn, key=names.index)
+
+
+def with_replaced(base: Architecture, component: str, layer: str, operation: str) -> Architecture:
+    """The same detector with the operation of one layer replaced (Figure 3).
+
+    Raises:
+        ValueError: the component has no such layer.
+    """
+    if layer not in base.blocks(component):
+        raise ValueError(f"the {component} has no layer {layer!r}")
+    return base.with_operations(
+        lambda part, name, block: (
+            operation if (part, name) == (component, layer) else block.operation
+        )
+    )
+
+
+def common_space(spaces: Mapping[str, Mapping[str, Any]], keep: int) -> dict[str, Any]:
+    """One sub search space for all components (Table 4): the candidates best on average.
+
+    A candidate's place counts, not its score: scores of different components share different sums.
+
+    Args:
+        spaces: per component its `sub_search_space.json`.
+        keep: operations to keep.
+    """
+    places: dict[str, float] = {}
+    for space in spaces.values():
+        for place, name in enumerate(best_first(space)):
+            places[name] = places.get(name, 0.0) + place / len(spaces)
+    ranked = sorted(places, key=lambda name: places[name])
+    return {
+        "format": 1,
+        "component": "common",
+        "kept": ranked[:keep],
+        "scores": {name: 1 - place / len(places) for name, place in places.items()},
+        "removed": [],
+        "mean_place": places,
+    }
+
+
+def best_first(space: Mapping[str, Any]) -> Sequence[str]:
+    """All candidates of a screening: the kept by score, then the last removed to the first."""
+    return [*space["kept"], *(gone["operation"] for gone in reversed(space["removed"]))]

@@ -1,0 +1,242 @@
+"""Tables 1 to 6 and Figures 3 and 4 of Hit-Detector, on whatever a run trained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from matplotlib.figure import Figure as Canvas
+
+from pipeline.report.charts import chart, curve, legend
+from pipeline.report.inputs import History, Metrics, SubSearchSpace
+from pipeline.report.svg import COMPONENT_COLOURS, MUTED, SERIES, Figure
+from pipeline.report.tables import Cell, Column, Kind, Table
+from pipeline.search_space.architecture import COMPONENTS
+
+Value = Callable[[str, Metrics], Cell]
+
+
+def _accuracy(name: str) -> tuple[Column, Value]:
+    return Column(name, name, "percent"), lambda model, metrics: getattr(metrics, name)
+
+
+def _component(name: str) -> tuple[Column, Value]:
+    return (
+        Column(f"{name} params", f"{name}_params", "scaled"),
+        lambda model, metrics: metrics.components[name].params,
+    )
+
+
+def _searched(name: str) -> tuple[Column, Value]:
+    return (
+        Column(f"searched {name}", f"searched_{name}"),
+        lambda model, metrics: "x" if model in (f"searched_{name}", "hit_detector") else "",
+    )
+
+
+def _total(title: str, key: str, of: Callable[[Metrics], int]) -> tuple[Column, Value]:
+    return Column(title, key, "scaled"), lambda model, metrics: of(metrics)
+
+
+_MODEL = (Column("model", "model"), lambda model, metrics: model)
+_PARAMS = _total("params", "params", lambda metrics: metrics.params)
+_FLOPS = _total(
+    "FLOPs (paper)",
+    "paper_flops",
+    lambda metrics: sum(part.paper_flops for part in metrics.components.values()),
+)
+_MACS = _total("MACs", "macs", lambda metrics: metrics.macs)
+_SIZE = (
+    Column("input size", "input_size"),
+    lambda model, metrics: f"{metrics.input_size[0]}x{metrics.input_size[1]}",
+)
+
+
+@dataclass(frozen=True)
+class DetectorTable:
+    """One of the paper's tables: what it says, and its columns with where each comes from."""
+
+    title: str
+    columns: Sequence[tuple[Column, Value]]
+
+
+DETECTOR_TABLES = {
+    "hit_table1": DetectorTable(
+        "Parameters of each component, and AP",
+        (_MODEL, *map(_component, COMPONENTS), _accuracy("AP")),
+    ),
+    "hit_table2": DetectorTable(
+        "Baselines against the searched detector",
+        (
+            _MODEL,
+            _PARAMS,
+            _FLOPS,
+            _MACS,
+            *map(_accuracy, ("AP", "AP50", "AP75", "APS", "APM", "APL")),
+        ),
+    ),
+    "hit_table3": DetectorTable(
+        "Single-model results on the split that detectors are evaluated on",
+        (_MODEL, _SIZE, _accuracy("AP")),
+    ),
+    "hit_table4": DetectorTable(
+        "One common sub search space against one for each component",
+        (_MODEL, *map(_accuracy, ("AP", "AP50", "AP75")), _PARAMS, _MACS),
+    ),
+    "hit_table5": DetectorTable(
+        "Each searched part alone in the baseline, and all three",
+        (_MODEL, *map(_searched, COMPONENTS), _accuracy("AP"), _accuracy("AP50"), _PARAMS, _MACS),
+    ),
+    "hit_table6": DetectorTable(
+        "One-stage detectors", (_MODEL, _PARAMS, *map(_accuracy, ("AP", "AP50", "AP75")))
+    ),
+}
+
+
+def detector_table(name: str, detectors: Mapping[str, Metrics]) -> tuple[Table, Figure]:
+    """A table of evaluated detectors, in their order, and its AP column as bars."""
+    described = DETECTOR_TABLES[name]
+    rows = [
+        [value(model, metrics) for _, value in described.columns]
+        for model, metrics in detectors.items()
+    ]
+    table = Table(name, [column for column, _ in described.columns], rows, described.title)
+    scores = {model: 100 * (metrics.AP or 0.0) for model, metrics in detectors.items()}
+    return table, _bars(name, f"{described.title}: AP in percent", scores)
+
+
+def _bars(name: str, title: str, values: Mapping[str, float]) -> Figure:
+    def paint(canvas: Canvas) -> None:
+        axes = canvas.add_subplot()
+        axes.grid(visible=False, axis="y")
+        for row, (label, value) in enumerate(values.items()):
+            searched = label == "hit_detector"
+            axes.barh(row, value, 0.66, color=SERIES[0] if searched else MUTED)
+            axes.annotate(
+                f"{value:.1f}", (value, row), (3, 0), textcoords="offset points", va="center"
+            )
+        axes.set_yticks(range(len(values)), list(values))
+        axes.set_ylim(len(values) - 0.4, -0.6)
+        axes.set_xlim(0, 1.18 * max(*values.values(), 1e-9))
+        axes.set_xlabel("AP, %")
+        axes.tick_params(length=0)
+
+    return chart(name, title, paint, (5.0, 0.8 + 0.28 * len(values)))
+
+
+@dataclass(frozen=True)
+class Replacement:
+    """A trained detector with one operation replaced (Figure 3)."""
+
+    component: str
+    layer: str
+    operation: str
+    AP: float | None
+
+
+def replacement_study(
+    replacements: Sequence[Replacement], operations: Sequence[str], base: str
+) -> tuple[Table, Figure]:
+    """Figure 3: the AP of every replacement, an operation a row, a component a panel.
+
+    Args:
+        replacements: what was trained.
+        operations: in the order of the rows.
+        base: the operation of all other layers.
+    """
+    keys: list[tuple[str, Kind]] = [
+        ("component", "text"),
+        ("operation", "text"),
+        ("layer", "text"),
+        ("AP", "percent"),
+    ]
+    rows = [[each.component, each.operation, each.layer, each.AP] for each in replacements]
+    table = Table("hit_figure3", [Column(key, key, kind) for key, kind in keys], rows)
+
+    def paint(canvas: Canvas) -> None:
+        panels = canvas.subplots(1, len(COMPONENTS), sharex=True, sharey=True)
+        for axes, component in zip(panels, COMPONENTS, strict=True):
+            for row, operation in enumerate(operations):
+                scores = [
+                    100 * each.AP
+                    for each in replacements
+                    if (each.component, each.operation) == (component, operation)
+                    and each.AP is not None
+                ]
+                if scores:
+                    colour = COMPONENT_COLOURS[component]
+                    axes.plot(scores, [row] * len(scores), "o", color=colour, alpha=0.5, ms=5)
+                    mean = sum(scores) / len(scores)
+                    axes.plot([mean], [row], "|", color=colour, ms=14, mew=2)
+            axes.set_title(component)
+            axes.set_xlabel("AP, %")
+        panels[0].set_yticks(range(len(operations)), list(operations))
+        panels[0].set_ylim(len(operations) - 0.5, -0.5)
+
+    title = (
+        f"AP with one layer of {base} replaced by another operation; a dot a layer, a line the mean"
+    )
+    return table, chart("hit_figure3", title, paint, (8.0, 1.0 + 0.3 * len(operations)))
+
+
+@dataclass(frozen=True)
+class Screened:
+    """A screening under one regulariser (Figure 4)."""
+
+    regularizer: str
+    mu: float
+    space: SubSearchSpace
+    history: History
+
+
+def sparsity_study(component: str, screened: Sequence[Screened]) -> tuple[Table, Figure]:
+    """Figure 4: how the candidates' probabilities part under each μ and regulariser.
+
+    The curves are the scores after each epoch of the four candidates that lead, trail and stand at
+    the thirds of the ranking; the table has them all, and the spread, their standard deviation at
+    the end of the epoch over those alive.
+    """
+    prefix = f"probability/{component}/"
+    rows: list[list[Cell]] = []
+    for each in screened:
+        for record in each.history.records:
+            scores = {
+                key.removeprefix(prefix): value
+                for key, value in record.items()
+                if key.startswith(prefix)
+            }
+            rows += [
+                [each.regularizer, each.mu, int(record["epoch"]), name, score, spread(scores)]
+                for name, score in scores.items()
+            ]
+    names = ("regularizer", "mu", "epoch", "operation", "score", "spread")
+    table = Table("hit_figure4", [Column(name, name) for name in names], rows)
+
+    def paint(canvas: Canvas) -> None:
+        panels = canvas.subplots(1, len(screened), sharey=True, squeeze=False)[0]
+        shown = _telling(screened[-1].space)
+        for axes, each in zip(panels, screened, strict=True):
+            for colour, name in zip(SERIES, shown, strict=False):
+                epochs, scores = each.history.series(prefix + name, by="epoch")
+                percents = [100 * score for score in scores]
+                curve(axes, (epochs, percents), name if axes is panels[0] else None, colour)
+            axes.set_title(f"{each.regularizer}, μ = {each.mu:g}" if each.mu else "μ = 0")
+            axes.set_xlabel("epoch")
+        panels[0].set_ylabel("probability, %")
+        legend(canvas, panels[0], columns=4)
+
+    title = f"Screening the {component}: probabilities of four candidates under the regulariser"
+    return table, chart("hit_figure4", title, paint, (0.6 + 1.9 * len(screened), 2.9))
+
+
+def spread(scores: Mapping[str, float]) -> float:
+    """The standard deviation of the candidates' scores."""
+    mean = sum(scores.values()) / len(scores)
+    return (sum((score - mean) ** 2 for score in scores.values()) / len(scores)) ** 0.5
+
+
+def _telling(space: SubSearchSpace) -> list[str]:
+    """The first, the last, and those at the thirds of a screening's ranking."""
+    ranked = [*space.kept, *(gone.operation for gone in reversed(space.removed))]
+    last = len(ranked) - 1
+    return [ranked[round(last * third / 3)] for third in range(4)]

@@ -1,0 +1,165 @@
+"""What the rules of networks.smk and ablations.smk compute: which networks a target compares, and their settings."""
+
+from pipeline.zoo.architectures import zoo_architecture
+
+NETWORK = RUN / "{place}"
+ABLATIONS = RUN / "ablations"
+COMMON = ABLATIONS / "one_space"
+
+# Blocks of each component at the search depth: Figure 3 draws its layers among them.
+LAYERS = {
+    "backbone": sum(CONFIG.supernet.depth),
+    "neck": 8,
+    "head": CONFIG.supernet.head_blocks,
+}
+
+
+def backbone_pretraining(wildcards) -> list[str]:
+    """The manifest of the pretrained backbone that a network starts from; none for some."""
+    kind, _, name = wildcards.place.partition("/")
+    if kind == "ablations" and name.startswith("replacement/"):
+        return []
+    if name == "searched_backbone":
+        return pretrained("backbone")
+    if CONFIG.data.classification.source in ("none", "checkpoint"):
+        # given weights are those of the searched backbone, and fit no other
+        return []
+    if name in ("searched_neck", "searched_head"):
+        return [
+            f"{RUN}/baselines/{CONFIG.ablations.baseline}/pretraining/manifest.json"
+        ]
+    return [f"{RUN}/{wildcards.place}/pretraining/manifest.json"]
+
+
+def backbone_argument(wildcards) -> str:
+    """The command-line argument that names it."""
+    return " ".join(f"--backbone {path}" for path in backbone_pretraining(wildcards))
+
+
+def network_training(wildcards) -> str:
+    """The settings of a network's training: those of the searched detector, shorter in Figure 3."""
+    values = {}
+    if wildcards.place.startswith("ablations/replacement/"):
+        values["training.epochs"] = CONFIG.ablations.replacement.epochs
+    return changed_settings(values, "normalization", "detector", "testing", "training")
+
+
+def baseline_settings(wildcards) -> str:
+    """A baseline, and what of the run's outer shape it takes."""
+    return settings(
+        baseline=f"baselines.{wildcards.baseline}",
+        input_size="supernet.input_size",
+        anchor_scale="supernet.anchor_scale",
+    )
+
+
+def pretrained_common() -> list[str]:
+    """The manifest of the weights that the search in the common space starts from."""
+    if CONFIG.data.classification.source in ("none", "checkpoint"):
+        return pretrained("search_supernet")
+    return [f"{COMMON}/supernet/manifest.json"]
+
+
+def evaluations(names: list[str]) -> dict[str, str]:
+    """The manifests of networks' evaluations, by the name a table gives them."""
+    return {Path(name).name: f"{RUN}/{name}/evaluation/manifest.json" for name in names}
+
+
+def kind_of_baselines(one_stage: bool) -> list[str]:
+    """The configured baselines of one kind."""
+    return [
+        f"baselines/{name}"
+        for name, baseline in CONFIG.named_baselines.items()
+        if (zoo_architecture(baseline.zoo).rpn is None) == one_stage
+    ]
+
+
+def detectors_of(table: str) -> dict[str, str]:
+    """The evaluations that a table compares."""
+    baseline = f"baselines/{CONFIG.ablations.baseline}"
+    match table:
+        case "hit_table4":
+            return evaluations(["ablations/one_space", "hit_detector"])
+        case "hit_table5":
+            parts = [f"ablations/searched_{component}" for component in COMPONENTS]
+            return evaluations([baseline, *parts, "hit_detector"])
+        case "hit_table6":
+            one_stage = kind_of_baselines(one_stage=True)
+            if not one_stage:
+                raise WorkflowError(
+                    "hit_table6 compares one-stage detectors: add one to `baselines`, such as"
+                    " retinanet_r50"
+                )
+            return evaluations(one_stage)
+        case _:
+            return evaluations([*kind_of_baselines(one_stage=False), "hit_detector"])
+
+
+def compared(wildcards) -> list[str]:
+    """The manifests that a table reads."""
+    return [*detectors_of(wildcards.table).values()]
+
+
+def compared_arguments(wildcards) -> str:
+    """The same as the values of an argument."""
+    named = detectors_of(wildcards.table)
+    return " ".join(f"{name}={path}" for name, path in named.items())
+
+
+def replacements() -> dict[str, Path]:
+    """The networks of Figure 3, by name: component, operation, and the number of the random layer."""
+    study = CONFIG.ablations.replacement
+    return {
+        f"{component}.{operation}.{draw}": ABLATIONS
+        / f"replacement/{component}/{operation}/{draw}"
+        for component in COMPONENTS
+        for operation in study.operations
+        for draw in range(min(study.layers, LAYERS[component]))
+    }
+
+
+def replacement_arguments(inside: str) -> str:
+    """The values of an argument that names a manifest of each."""
+    return " ".join(
+        f"{name}={folder}/{inside}manifest.json"
+        for name, folder in replacements().items()
+    )
+
+
+def replacement_settings(wildcards) -> str:
+    """What the stage that replaces an operation uses."""
+    return settings(
+        "supernet",
+        replacement="ablations.replacement",
+        constants={"operation": wildcards.operation, "draw": int(wildcards.draw)},
+    )
+
+
+def screenings() -> dict[str, str]:
+    """The screenings of Figure 4, by name. Without weight (μ = 0) the regulariser does not matter."""
+    study, named = CONFIG.ablations.sparsity, {}
+    for regularizer in study.regularizers:
+        for mu in study.mu:
+            same = (
+                mu == CONFIG.screening.mu
+                and regularizer == CONFIG.screening.regularizer
+            )
+            name = f"{regularizer}.{mu:g}" if mu else "none"
+            folder = (
+                f"{HIT}/screening/{study.component}"
+                if same
+                else f"{ABLATIONS}/sparsity/{study.component}/{name}"
+            )
+            named.setdefault(name, f"{folder}/manifest.json")
+    return named
+
+
+def sparsity_settings(wildcards) -> str:
+    """The settings of a screening with another regulariser or μ."""
+    regularizer, _, mu = wildcards.sparsity.partition(".")
+    values = {"screening.mu": float(mu or 0)}
+    if mu:
+        values["screening.regularizer"] = regularizer
+    return changed_settings(
+        values, "supernet", "normalization", "detector", "screening"
+    )

@@ -1,0 +1,48 @@
+"""The tables and figures of the paper as targets: what they share, and what they leave."""
+
+import csv
+
+import pytest
+from workflow_project import Project
+
+pytestmark = [pytest.mark.slow, pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
+
+
+def test_targets_share_what_they_train(finished: Project):
+    """Table 5 needs a baseline and three mixtures, Table 2 the same baseline, Table 4 one more search."""
+    assert finished.stale("hit_table2") == {
+        "choose_network": 1,
+        "pretrain_network": 1,
+        "train_network": 1,
+        "evaluate_network": 1,
+        "compare_detectors": 1,
+    }
+    together = finished.stale("hit_table2", "hit_table4", "hit_table5")
+    assert together["train_network"] == 1 + 1 + 3
+    assert together["pretrain_network"] == 1 + 1
+    assert together["search_common"] == 1
+    assert not {"search", "screen", "train_detector"} & set(together)
+
+
+def test_figure_4_screens_once_for_each_regulariser_that_is_not_there(finished: Project):
+    """μ of 0 and 0.1, two regularisers: the run itself has min_column with 0.1."""
+    assert finished.stale("hit_figure4") == {"screen_with_sparsity": 2, "compare_screenings": 1}
+
+
+def test_tables_and_figures_are_drawn_from_what_was_trained(finished: Project):
+    result = finished.snakemake("hit_table5", "hit_figure4")
+    assert result.returncode == 0, result.stdout[-6000:]
+    folder = finished.results / "tables/hit_table5"
+    rows = list(csv.DictReader((folder / "hit_table5.csv").open()))
+    assert [row["model"] for row in rows] == [
+        "r18",
+        "searched_backbone",
+        "searched_neck",
+        "searched_head",
+        "hit_detector",
+    ]
+    params = {row["model"]: int(row["params"]) for row in rows}
+    assert len(set(params.values())) == 5, "five different networks"
+    assert "<svg" in (folder / "hit_table5.svg").read_text()
+    curves = (finished.results / "figures/hit_figure4/hit_figure4.csv").read_text().splitlines()
+    assert len({tuple(line.split(",")[:2]) for line in curves[1:]}) == 3

@@ -1,0 +1,154 @@
+"""A user's own data by a config of a few lines: which stages there are then, and what they make."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from workflow_project import ROOT, Project, copy_project
+
+from pipeline.artifacts.manifest import Manifest
+from pipeline.config.data import EmbeddedDetection
+from pipeline.data.embedded import write_detection
+
+pytestmark = [pytest.mark.slow, pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
+
+PRETRAINING = {
+    "prepare_classification_data": 1,
+    "pretrain_screening_supernet": 1,
+    "pretrain_search_supernet": 1,
+    "pretrain_backbone": 1,
+}
+REST = {
+    "prepare_detection_data": 1,
+    "screen": 3,
+    "search": 1,
+    "derive": 1,
+    "train_detector": 1,
+    "evaluate_hit_detector": 1,
+    "draw_report": 1,
+}
+
+
+def own_data(folder: Path) -> dict[str, Any]:
+    """The `data` section of somebody whose dataset has three splits."""
+    few = EmbeddedDetection(train_images=12, val_images=6, image_size=64, object_size=(16, 40))
+    folder.mkdir()
+    write_detection(few, folder)
+    splits = {}
+    for split, like in (("train", "train"), ("val", "val"), ("test", "val")):
+        file = folder / "annotations" / f"{like}.json"
+        content = json.loads(file.read_text())
+        # ids with gaps, in an order that is not sorted, as in many datasets
+        for category in content["categories"]:
+            category["id"] = 40 - 3 * category["id"]
+        for annotation in content["annotations"]:
+            annotation["category_id"] = 40 - 3 * annotation["category_id"]
+        if split == "test":
+            content["images"] = content["images"][:4]
+            kept = {image["id"] for image in content["images"]}
+            content["annotations"] = [a for a in content["annotations"] if a["image_id"] in kept]
+        own = folder / f"{split}.json"
+        own.write_text(json.dumps(content))
+        splits[split] = {"annotations": str(own), "images": str(folder / "images" / like)}
+    return {"detection": {"source": "coco", "coco": splits}}
+
+
+def with_config(project: Project, content: dict[str, Any]) -> tuple[str, ...]:
+    """Arguments that lay a config on top of the smallest run's."""
+    path = project.folder / "own.yaml"
+    path.write_text(yaml.safe_dump(content))
+    return ("--configfile", "config/test.yaml", str(path))
+
+
+def test_ten_lines_name_the_data_and_a_changed_annotation_file_is_seen(tmp_path: Path) -> None:
+    project = copy_project(tmp_path)
+    data = own_data(tmp_path / "mine")
+    data["classification"] = {"source": "crops", "crops": {"image_size": 32}}
+    config = with_config(project, {"data": data})
+    assert project.stale(*config) == {**PRETRAINING, **REST}
+
+    target = "results/test/data/classification/dataset.json"
+    result = project.snakemake(target, *config)
+    assert result.returncode == 0, result.stdout[-4000:]
+    prepared = json.loads((project.results / "data/detection/dataset.json").read_text())
+    assert prepared["classes"] == list("0123456789")
+    assert {name: counts["images"] for name, counts in prepared["statistics"].items()} == {
+        "train": 12,
+        "val": 6,
+        "test": 4,
+    }
+    crops = json.loads((project.results / target.removeprefix("results/test/")).read_text())
+    assert crops["source"] == "crops" and len(crops["classes"]) >= 2
+    assert crops["statistics"]["train"]["images"] > 12
+
+    file = tmp_path / "mine" / "test.json"
+    content = json.loads(file.read_text())
+    content["annotations"].pop()
+    file.write_text(json.dumps(content))
+    assert project.stale(*config)["prepare_detection_data"] == 1
+
+
+def test_without_pretraining_its_stages_are_not_there(tmp_path: Path) -> None:
+    project = copy_project(tmp_path)
+    config = with_config(project, {"data": {"classification": {"source": "none"}}})
+    assert project.stale(*config) == REST
+
+
+def test_given_weights_of_the_same_networks_give_the_same_detector(finished: Project) -> None:
+    """The finished run's own weights, imported: all that follows must have the same bits."""
+    files = {"backbone": "pretraining", "screening_supernet": "screening/supernet"}
+    files["search_supernet"] = "supernet"
+    given = {
+        network: f"results/test/hit_detector/{folder}/weights.safetensors"
+        for network, folder in files.items()
+    }
+    content = {
+        "run": {"name": "again"},
+        "data": {"classification": {"source": "checkpoint", "checkpoint": given}},
+    }
+    config = with_config(finished, content)
+    jobs = finished.stale(*config)
+    assert jobs == {"import_weights": 3, **REST}
+    result = finished.snakemake(*config)
+    assert result.returncode == 0, result.stdout[-6000:]
+    again = finished.folder / "results" / "again"
+    for name in ("search", ".", "detector", "evaluation"):
+        ours, theirs = (
+            Manifest.load(run / "hit_detector" / name / "manifest.json").files
+            for run in (again, finished.results)
+        )
+        assert {**ours, "speed.json": ""} == {**theirs, "speed.json": ""}, name
+    page = (again / "report.html").read_text()
+    assert f"weights came from {given['screening_supernet']}" in page
+
+
+BLOOD_CELLS = Path(os.environ.get("DETSEARCH_BCCD", ROOT / "../shared/data/bccd"))
+
+
+@pytest.mark.skipif(
+    not (BLOOD_CELLS / "instances_train.json").exists(),
+    reason=f"the blood cells (BCCD) are not in {BLOOD_CELLS}; DETSEARCH_BCCD may name their folder",
+)
+def test_the_blood_cells_are_prepared_as_the_example_says(tmp_path: Path) -> None:
+    (tmp_path / "project").mkdir()
+    project = copy_project(tmp_path / "project")
+    (tmp_path / "shared" / "data").mkdir(parents=True)
+    (tmp_path / "shared" / "data" / "bccd").symlink_to(BLOOD_CELLS.absolute())
+    config = ("--configfile", "config/examples/bccd.yaml")
+    assert project.stale(*config) == {**PRETRAINING, **REST}
+    folder = project.folder / "results/bccd/data"
+    result = project.snakemake("results/bccd/data/classification/dataset.json", *config)
+    assert result.returncode == 0, result.stdout[-4000:]
+    index = json.loads((folder / "detection/dataset.json").read_text())
+    assert index["classes"] == ["RBC", "WBC", "Platelets"]
+    assert {split: counts["images"] for split, counts in index["statistics"].items()} == {
+        "train": 205,
+        "val": 87,
+        "test": 72,
+    }
+    crops = json.loads((folder / "classification/dataset.json").read_text())
+    assert crops["classes"] == ["Platelets", "RBC", "WBC"]
+    assert crops["statistics"] == {"train": {"images": 663}, "val": {"images": 180}}
