@@ -1,0 +1,105 @@
+"""What a search writes down: proposals, evaluations, and the list after a generation. Imports no mmdet."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, PositiveInt, model_validator
+
+from pipeline.morphism.actions import Action
+from pipeline.search_space.architecture import Architecture
+from pipeline.search_space.block import Part
+from pipeline.teacher_pool.space import Resolution, Subnet
+
+
+class Name(Part):
+    """Which candidate: both numbers count from 0."""
+
+    generation: int = Field(ge=0)
+    candidate: int = Field(ge=0)
+
+    @property
+    def folder(self) -> str:
+        """Where it lies in the folder of the search."""
+        return f"generation_{self.generation}/candidate_{self.candidate}"
+
+
+class Proposal(Part):
+    """A student–teacher pair before its evaluation.
+
+    Attributes:
+        name: of the candidate.
+        parent: from which the student inherits its weights; `None` is the base detector.
+        evolves: which of the pair differs from the parent's.
+        action: what changes the student; `None` where the teacher is mutated.
+        teacher: subnet of the pool.
+    """
+
+    name: Name
+    parent: Name | None
+    evolves: Literal["student", "teacher"]
+    action: Action | None
+    teacher: Subnet
+
+    @model_validator(mode="after")
+    def _one_of_the_pair_changes(self) -> Proposal:
+        if (self.evolves == "student") != (self.action is not None):
+            raise ValueError("a proposal has an action where the student evolves, and only there")
+        if self.parent and self.parent.generation >= self.name.generation:
+            raise ValueError(f"{self.name.folder} cannot descend from {self.parent.folder}")
+        return self
+
+
+class Base(Part):
+    """What H measures a student against.
+
+    Attributes:
+        macs: of the base detector, at the input size of its architecture.
+        resolution: longest and shortest side at which the base is used, pixels.
+    """
+
+    macs: PositiveInt
+    resolution: Resolution
+
+
+class Score(Part):
+    """H of a student at one resolution, and what it is made of; `ap` is COCO's AP, in [0, 1]."""
+
+    resolution: Resolution
+    ap: float = Field(ge=0, le=1)
+    score: float
+
+
+class Evaluation(Part):
+    """A student–teacher pair after its training.
+
+    Attributes:
+        proposal: how it came about.
+        architecture: of the student.
+        macs: of the student, at the input size of its architecture, which is the base's.
+        scores: at every resolution.
+    """
+
+    proposal: Proposal
+    architecture: Architecture
+    macs: PositiveInt
+    scores: tuple[Score, ...] = Field(min_length=1)
+
+    @property
+    def best(self) -> Score:
+        """The highest score over the resolutions; among equals the first."""
+        return max(self.scores, key=lambda score: score.score)
+
+
+class Ranking(Part):
+    """The search after some generations.
+
+    Attributes:
+        top: the top-k list, the best first.
+        history: the best score up to each generation that was evaluated.
+        converged: whether further generations propose nothing.
+    """
+
+    top: tuple[Evaluation, ...] = ()
+    history: tuple[float, ...] = ()
+    converged: bool = False

@@ -1,0 +1,138 @@
+"""A candidate from its proposal to its evaluation: a real student, teacher and training, all tiny."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from pipeline.config.data import EmbeddedDetection
+from pipeline.config.detector import DetectorConfig, TestingConfig
+from pipeline.config.hill_climb import HillClimbConfig
+from pipeline.config.teacher_pool import PoolSpace
+from pipeline.data.embedded import write_detection
+from pipeline.data.index import SplitPaths
+from pipeline.data.sources import CLASSES
+from pipeline.detection.builder import Surroundings, build_detector
+from pipeline.detection.complexity import detector_complexity
+from pipeline.detection.resolutions import datasets_at
+from pipeline.distillation.training import StudentTraining
+from pipeline.hill_climb.candidate import evaluation, inherit
+from pipeline.hill_climb.proposals import candidate_seed, propose
+from pipeline.hill_climb.records import Base, Evaluation, Ranking
+from pipeline.search_space.architecture import Architecture, ConvFcHead, FpnNeck, Rpn
+from pipeline.search_space.standard import resnet_backbone
+from pipeline.teacher_pool.space import SubnetSpace
+
+AROUND = Surroundings(
+    detector=DetectorConfig(rpn_samples=16, proposals=20, roi_samples=8, image_scale=(64, 64)),
+    testing=TestingConfig(proposals=20, score_threshold=0.0, detections=20),
+)
+BASE = Architecture(
+    family="faster_rcnn",
+    classes=len(CLASSES),
+    input_size=(64, 64),
+    backbone=resnet_backbone(18, base_channels=8),
+    neck=FpnNeck(channels=8),
+    rpn=Rpn(channels=8, anchor_scale=4),
+    head=ConvFcHead(roi_size=3, fcs=(16, 16)),
+)
+SPACE = SubnetSpace.whole(
+    PoolSpace(
+        block="basic",
+        base_channels=4,
+        neck_channels=8,
+        rpn_channels=8,
+        anchor_scale=4,
+        roi_size=3,
+        head_fc_channels=16,
+        least_depths=(1, 1, 1, 1),
+        greatest_depths=(2, 2, 2, 2),
+        widths=(1.0, 1.5),
+        resolutions=((64, 64),),
+    ),
+    len(CLASSES),
+)
+SETTINGS = HillClimbConfig.model_validate(
+    {
+        "candidates": 2,
+        "pruning_generations": 1,
+        "alpha": 0.5,
+        "training": {"epochs": 1, "batch_size": 4, "resolutions": [[64, 64], [96, 96]]},
+    }
+)
+
+
+def _model(architecture: Architecture) -> Any:
+    torch.manual_seed(0)
+    return build_detector(architecture, AROUND)
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("images")
+    write_detection(
+        EmbeddedDetection(image_size=64, train_images=10, val_images=10, object_size=(12, 40)),
+        folder,
+    )
+    return folder
+
+
+def _trained(folder: Path) -> tuple[list[Evaluation], dict[str, torch.Tensor]]:
+    """The first candidate of generation 0, and the student's weights."""
+    (proposal, _) = propose(0, Ranking(), BASE, SPACE, SETTINGS, seed=3)
+    architecture, weights = inherit(proposal, BASE, _model(BASE).state_dict())
+    student = _model(architecture)
+    student.load_state_dict(weights, strict=True)
+    splits = {
+        name: SplitPaths(folder / f"annotations/{name}.json", folder / f"images/{name}")
+        for name in ("train", "val")
+    }
+    train, val = (
+        datasets_at(
+            SETTINGS.training.resolutions,
+            split,
+            list(CLASSES),
+            AROUND.detector,
+            train=name == "train",
+        )
+        for name, split in splits.items()
+    )
+    task = StudentTraining(
+        student,
+        _model(SPACE.architecture(proposal.teacher)).eval(),
+        SETTINGS.training,
+        train,
+        (val, splits["val"].annotations),
+        candidate_seed(3, proposal.name),
+    )
+    torch.manual_seed(0)
+    task.start(0)
+    for iteration in range(task.iterations):
+        task.step(iteration, task.fetch(iteration))
+    task.end_epoch(1)
+    base = Base(macs=detector_complexity(BASE, 20).total.macs, resolution=(64, 64))
+    return [evaluation(proposal, architecture, task.metrics, base, SETTINGS, 20)], dict(
+        student.state_dict()
+    )
+
+
+def test_a_pruned_candidate_is_trained_scored_and_the_same_again(images: Path) -> None:
+    (result,), weights = _trained(images)
+    assert result.macs == detector_complexity(result.architecture, 20).total.macs
+    assert result.macs < detector_complexity(BASE, 20).total.macs
+    assert [score.resolution for score in result.scores] == [(64, 64), (96, 96)]
+    assert Evaluation.model_validate_json(result.model_dump_json()) == result
+    (again,), same = _trained(images)
+    assert again == result and all(torch.equal(weights[name], same[name]) for name in weights)
+
+
+def test_a_candidate_whose_teacher_changes_inherits_all_and_shares_no_memory() -> None:
+    settings = SETTINGS.model_copy(update={"pruning_generations": 0, "evolve_student": 0.0})
+    (proposal, _) = propose(0, Ranking(), BASE, SPACE, settings, seed=0)
+    given = _model(BASE).state_dict()
+    architecture, weights = inherit(proposal, BASE, given)
+    assert architecture == BASE and proposal.teacher != SPACE.largest
+    assert weights.keys() == given.keys()
+    for name, value in weights.items():
+        assert torch.equal(value, given[name]) and value.data_ptr() != given[name].data_ptr()
