@@ -16,6 +16,7 @@ include: "rules/evaluation.smk"
 include: "rules/comparisons.smk"
 include: "rules/networks.smk"
 include: "rules/ablations.smk"
+include: "rules/teacher_pool.smk"
 include: "rules/report.smk"
 include: "rules/zoo.smk"
 

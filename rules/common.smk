@@ -164,3 +164,42 @@ def jobs_of_run() -> list[Job]:
         for level in workflow.dag.toposorted()
     ]
     return [job for level in levels for job in sorted(level)]
+
+
+POOL = RUN / "joint_detnas/teacher_pool"
+
+
+def former_phases(wildcards) -> dict[str, str]:
+    """The phase before, and phase 0, whose largest net teaches; none for phase 0 itself."""
+    phase = int(wildcards.phase)
+    if phase == 0:
+        return {}
+    return {
+        "former": f"{POOL}/phase_{phase - 1}/manifest.json",
+        "largest": f"{POOL}/phase_0/manifest.json",
+    }
+
+
+def former_phase_arguments(wildcards) -> str:
+    """The command-line arguments that name those phases."""
+    return " ".join(
+        f"--{name} {path}" for name, path in former_phases(wildcards).items()
+    )
+
+
+def phase_settings(wildcards) -> str:
+    """The settings of a phase. Later phases are no part of it: a change there leaves it as it is."""
+    phases, number = CONFIG.teacher_pool.phases, int(wildcards.phase)
+    phase = phases[number]
+    return settings(
+        "normalization",
+        "detector",
+        "testing",
+        space="teacher_pool.space",
+        distillation="teacher_pool.distillation",
+        recalibration="teacher_pool.recalibration",
+        constants={
+            "phase": phase.model_dump(mode="json"),
+            "widens": number > 0 and phase.widths != phases[number - 1].widths,
+        },
+    )

@@ -20,6 +20,7 @@ from pipeline.config.optimization import Classification
 from pipeline.config.problems import describe
 from pipeline.config.run import RunConfig
 from pipeline.config.supernet import SupernetConfig
+from pipeline.config.teacher_pool import TeacherPoolConfig
 from pipeline.errors import DetSearchError
 
 
@@ -52,6 +53,7 @@ class Config(Section):
     evaluation: EvaluationConfig = EvaluationConfig()
     baselines: Baselines = Field(default={})
     ablations: AblationsConfig = AblationsConfig()
+    teacher_pool: TeacherPoolConfig = TeacherPoolConfig()
     report: ReportConfig = ReportConfig()
 
     @model_validator(mode="after")

@@ -7,11 +7,9 @@ from typing import Literal
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from pipeline.config.base import Section
+from pipeline.config.distillation import DistillationConfig, Resolution
 from pipeline.config.optimization import Optimizer, Training
 from pipeline.config.supernet import Depths
-
-Resolution = tuple[PositiveInt, PositiveInt]
-"""Longest and shortest side that an image is resized to, pixels: mmdet's `scale`."""
 
 # The paper gives their number (with DESIGN 6) and names 800×600, 1080×720 and 1333×800; the others are ours.
 RESOLUTIONS: tuple[Resolution, ...] = (
@@ -114,14 +112,6 @@ class ShrinkingPhase(Training):
         return self
 
 
-class DistillationWeights(Section):
-    """Weights of the distillation losses beside the detection loss (Joint-DetNAS, section 3.2)."""
-
-    features: float = Field(default=1.0, ge=0, description="of L_feat, on RoI features")
-    classes: float = Field(default=1.0, ge=0, description="of L_cls, soft cross entropy")
-    boxes: float = Field(default=1.0, ge=0, description="of L_reg, class-aware box regression")
-
-
 class Recalibration(Section):
     """Batch statistics of a subnet are measured anew before it is evaluated or teaches (section 4)."""
 
@@ -156,7 +146,7 @@ class TeacherPoolConfig(Section):
         min_length=1,
         description="integrated progressive shrinking, from the largest net to the whole space",
     )
-    distillation: DistillationWeights = DistillationWeights()
+    distillation: DistillationConfig = DistillationConfig()
     recalibration: Recalibration = Recalibration()
 
     @model_validator(mode="after")

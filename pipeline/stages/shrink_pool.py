@@ -1,0 +1,97 @@
+"""Train one phase of the elastic teacher pool (Joint-DetNAS, section 3.1.3).
+
+Phase 0 trains the largest net; later ones open depths and widths together, taught by a fixed copy of
+phase 0's result. The largest and the smallest net are evaluated at the largest resolution, with
+recalibrated batch statistics.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pipeline.artifacts.files import json_bytes
+from pipeline.artifacts.publish import Content
+from pipeline.config.base import Section
+from pipeline.config.detector import DetectorConfig, Normalization, TestingConfig
+from pipeline.config.distillation import DistillationConfig
+from pipeline.config.teacher_pool import PoolSpace, Recalibration, ShrinkingPhase
+from pipeline.data.index import FILE_NAME, DatasetIndex
+from pipeline.detection.builder import Surroundings
+from pipeline.detection.evaluation import coco_metrics, detect
+from pipeline.detection.resolutions import datasets_at
+from pipeline.stages.base import Stage, history_bytes, stage_main
+from pipeline.teacher_pool.detector import ElasticDetector, subnet_complexity
+from pipeline.teacher_pool.pool import extract_teacher, load_pool, pool_files
+from pipeline.teacher_pool.shrinking import Shrinking
+from pipeline.teacher_pool.space import SubnetSpace
+
+
+class Settings(Section):
+    """What the stage uses of the config; `widens`: whether it draws widths that no phase drew before."""
+
+    normalization: Normalization
+    detector: DetectorConfig
+    testing: TestingConfig
+    space: PoolSpace
+    distillation: DistillationConfig
+    recalibration: Recalibration
+    phase: ShrinkingPhase
+    widens: bool
+
+
+def run(stage: Stage[Settings]) -> Mapping[str, Content]:
+    """Train the phase, evaluate both ends of the pool, publish it."""
+    settings, phase = stage.settings, stage.settings.phase
+    around = Surroundings(settings.detector, settings.testing, settings.normalization)
+    index = DatasetIndex.load(stage.inputs["data"] / FILE_NAME)
+    classes = list(index.classes)
+    if "former" in stage.inputs:
+        teacher = load_pool(stage.inputs["largest"], around, stage.device).model.eval()
+        elastic = load_pool(stage.inputs["former"], around, stage.device)
+        if settings.widens:
+            elastic.sort_channels()
+    else:
+        teacher = None
+        elastic = ElasticDetector(SubnetSpace.whole(settings.space, len(classes)), around)
+        elastic.model.to(stage.device)
+    space = SubnetSpace.of_phase(settings.space, len(classes), phase)
+    resolutions = space.choices["resolution"]
+    train = index.split("train")
+    task = Shrinking(
+        elastic,
+        teacher,
+        space,
+        phase,
+        settings.distillation,
+        datasets_at(resolutions, train, classes, settings.detector, train=True),
+        stage.seed,
+    )
+    history = stage.train(task, "shrinking", phase.log_interval)
+
+    largest = [resolutions[-1]]
+    (measured,) = datasets_at(largest, train, classes, settings.detector, train=False)
+    validation = index.split("val")
+    (judged,) = datasets_at(largest, validation, classes, settings.detector, train=False)
+    metrics: dict[str, Any] = {"format": 1}
+    smallest = elastic.space.smallest.model_copy(update={"resolution": resolutions[-1]})
+    for name, subnet in (("largest", elastic.space.largest), ("smallest", smallest)):
+        model, _ = extract_teacher(
+            elastic, subnet, around, measured, settings.recalibration, stage.device
+        )
+        cost = subnet_complexity(elastic.space, subnet, settings.testing.proposals).total
+        metrics[name] = {
+            **coco_metrics(validation.annotations, detect(model, judged, phase.batch_size)),
+            "params": cost.params,
+            "macs": cost.macs,
+        }
+    elastic.set_max_net()
+    return {
+        **pool_files(elastic),
+        "metrics.json": json_bytes(metrics),
+        "history.json": history_bytes(history),
+    }
+
+
+if __name__ == "__main__":
+    stage_main(run, Settings, inputs=("data",), optional_inputs=("former", "largest"))
