@@ -81,6 +81,11 @@ def detectors_of(table: str) -> dict[str, str]:
         case "hit_table4":
             return evaluations(["ablations/one_space", "hit_detector"])
         case "hit_table5":
+            if CONFIG.ablations.baseline not in CONFIG.named_baselines:
+                raise WorkflowError(
+                    f"hit_table5 needs ablations.baseline, {CONFIG.ablations.baseline!r}, among"
+                    f" `baselines`: there are {', '.join(CONFIG.named_baselines) or 'none'}"
+                )
             parts = [f"ablations/searched_{component}" for component in COMPONENTS]
             return evaluations([baseline, *parts, "hit_detector"])
         case "hit_table6":

@@ -22,6 +22,7 @@ from pipeline.config.run import RunConfig
 from pipeline.config.supernet import SupernetConfig
 from pipeline.config.teacher_pool import TeacherPoolConfig
 from pipeline.errors import DetSearchError
+from pipeline.search_space.architecture import COMPONENTS
 
 
 class ConfigError(DetSearchError):
@@ -67,6 +68,14 @@ class Config(Section):
             paths = getattr(self, name).paths
             if paths is not None and paths > available:
                 raise ValueError(f"{name}.paths is {paths}, but a layer has {available} candidates")
+        return self
+
+    @model_validator(mode="after")
+    def _rows_differ(self) -> Config:
+        # names of the tables' other rows
+        taken = {"hit_detector", "one_space", *(f"searched_{part}" for part in COMPONENTS)}
+        for name in sorted(taken & set(self.baselines)):
+            raise ValueError(f"baselines.{name}: the tables use this name; choose another")
         return self
 
     @property

@@ -193,32 +193,26 @@ def sparsity_study(component: str, screened: Sequence[Screened]) -> tuple[Table,
     """Figure 4: how the candidates' probabilities part under each μ and regulariser.
 
     The curves are the scores after each epoch of the four candidates that lead, trail and stand at
-    the thirds of the ranking; the table has them all, and the spread, their standard deviation at
-    the end of the epoch over those alive.
+    the thirds of the ranking; one that is removed ends with its score at that moment. The table has
+    them all, and the spread, the standard deviation of an epoch's scores.
     """
-    prefix = f"probability/{component}/"
-    rows: list[list[Cell]] = []
-    for each in screened:
-        for record in each.history.records:
-            scores = {
-                key.removeprefix(prefix): value
-                for key, value in record.items()
-                if key.startswith(prefix)
-            }
-            rows += [
-                [each.regularizer, each.mu, int(record["epoch"]), name, score, spread(scores)]
-                for name, score in scores.items()
-            ]
+    courses = [_course(component, each) for each in screened]
+    rows: list[list[Cell]] = [
+        [each.regularizer, each.mu, epoch, name, score, spread(scores)]
+        for each, course in zip(screened, courses, strict=True)
+        for epoch, scores in course.items()
+        for name, score in scores.items()
+    ]
     names = ("regularizer", "mu", "epoch", "operation", "score", "spread")
     table = Table("hit_figure4", [Column(name, name) for name in names], rows)
 
     def paint(canvas: Canvas) -> None:
         panels = canvas.subplots(1, len(screened), sharey=True, squeeze=False)[0]
         shown = _telling(screened[-1].space)
-        for axes, each in zip(panels, screened, strict=True):
+        for axes, each, course in zip(panels, screened, courses, strict=True):
             for colour, name in zip(SERIES, shown, strict=False):
-                epochs, scores = each.history.series(prefix + name, by="epoch")
-                percents = [100 * score for score in scores]
+                epochs = [float(epoch) for epoch, scores in course.items() if name in scores]
+                percents = [100 * scores[name] for scores in course.values() if name in scores]
                 curve(axes, (epochs, percents), name if axes is panels[0] else None, colour)
             axes.set_title(f"{each.regularizer}, μ = {each.mu:g}" if each.mu else "μ = 0")
             axes.set_xlabel("epoch")
@@ -227,6 +221,23 @@ def sparsity_study(component: str, screened: Sequence[Screened]) -> tuple[Table,
 
     title = f"Screening the {component}: probabilities of four candidates under the regulariser"
     return table, chart("hit_figure4", title, paint, (0.6 + 1.9 * len(screened), 2.9))
+
+
+def _course(component: str, screened: Screened) -> dict[int, dict[str, float]]:
+    """By epoch, the scores of the candidates: at its end, or when they were removed in it."""
+    prefix = f"probability/{component}/"
+    course = {
+        int(record["epoch"]): {
+            key.removeprefix(prefix): value
+            for key, value in record.items()
+            if key.startswith(prefix)
+        }
+        for record in screened.history.records
+        if any(key.startswith(prefix) for key in record)
+    }
+    for gone in screened.space.removed:
+        course.setdefault(gone.epoch, {}).setdefault(gone.operation, gone.score)
+    return dict(sorted(course.items()))
 
 
 def spread(scores: Mapping[str, float]) -> float:

@@ -94,6 +94,7 @@ def test_the_folder_holds_what_the_format_says(folder: Path) -> None:
         "classes.json",
         "metrics.json",
         "manifest.json",
+        "history.jsonl",
     }
     assert json.loads((folder / "classes.json").read_text()) == CLASSES
     assert json.loads((folder / "metrics.json").read_text()) == {"AP": 0.5}

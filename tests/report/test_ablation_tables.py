@@ -15,7 +15,7 @@ from pipeline.report.ablations import (
     sparsity_study,
     spread,
 )
-from pipeline.report.inputs import History, Metrics, SubSearchSpace
+from pipeline.report.inputs import History, Metrics, Removal, SubSearchSpace
 
 
 def metrics(ap: float) -> Metrics:
@@ -83,12 +83,12 @@ def test_figure_3_has_a_row_a_training_and_a_panel_a_component() -> None:
         assert text in drawn
 
 
-def screened(mu: float, scores: list[dict[str, float]]) -> Screened:
+def screened(mu: float, scores: list[dict[str, float]], *removed: Removal) -> Screened:
     records = [
         {"epoch": epoch} | {f"probability/neck/{name}": value for name, value in found.items()}
         for epoch, found in enumerate(scores, 1)
     ]
-    space = {"kept": ["a", "b"], "scores": scores[-1], "removed": []}
+    space = {"kept": ["a", "b"], "scores": scores[-1], "removed": removed}
     return Screened(
         "min_column",
         mu,
@@ -109,3 +109,15 @@ def test_figure_4_holds_every_score_and_its_spread() -> None:
     assert [float(row["spread"]) for row in last] == pytest.approx([0, 0.3])
     assert "μ = 0" in figure.file().decode()
     assert spread(apart) == pytest.approx(0.3)
+
+
+def test_a_removed_candidate_ends_with_its_score_at_that_moment() -> None:
+    """Short schedules remove a candidate before any epoch ends: it is in the table all the same."""
+    removed = Removal.model_construct(epoch=1, iteration=3, operation="c", score=0.2)
+    lost = screened(0.1, [{"a": 0.6, "b": 0.4}], removed)
+    table, _ = sparsity_study("neck", [lost])
+    assert {row["operation"]: row["score"] for row in rows(table.csv())} == {
+        "a": "0.6",
+        "b": "0.4",
+        "c": "0.2",
+    }
