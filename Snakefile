@@ -28,6 +28,7 @@ localrules:
     all,
     hit_detector,
     report,
+    teacher_pool,
 
 
 rule all:

@@ -188,18 +188,15 @@ def former_phase_arguments(wildcards) -> str:
 
 
 def phase_settings(wildcards) -> str:
-    """The settings of a phase. Later phases are no part of it: a change there leaves it as it is."""
-    phases, number = CONFIG.teacher_pool.phases, int(wildcards.phase)
-    phase = phases[number]
+    """The settings of a phase. Other phases are no part of it: a change there leaves it as it is."""
+    number = int(wildcards.phase)
+    phase = CONFIG.teacher_pool.phases[number].model_dump(mode="json")
+    distillation = CONFIG.teacher_pool.distillation.model_dump(mode="json")
     return settings(
         "normalization",
         "detector",
         "testing",
         space="teacher_pool.space",
-        distillation="teacher_pool.distillation",
         recalibration="teacher_pool.recalibration",
-        constants={
-            "phase": phase.model_dump(mode="json"),
-            "widens": number > 0 and phase.widths != phases[number - 1].widths,
-        },
+        constants={"phase": phase, "distillation": distillation if number else None},
     )

@@ -28,16 +28,15 @@ from pipeline.teacher_pool.space import SubnetSpace
 
 
 class Settings(Section):
-    """What the stage uses of the config; `widens`: whether it draws widths that no phase drew before."""
+    """What the stage uses of the config; phase 0 distils nothing."""
 
     normalization: Normalization
     detector: DetectorConfig
     testing: TestingConfig
     space: PoolSpace
-    distillation: DistillationConfig
+    distillation: DistillationConfig | None
     recalibration: Recalibration
     phase: ShrinkingPhase
-    widens: bool
 
 
 def run(stage: Stage[Settings]) -> Mapping[str, Content]:
@@ -49,8 +48,6 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
     if "former" in stage.inputs:
         teacher = load_pool(stage.inputs["largest"], around, stage.device).model.eval()
         elastic = load_pool(stage.inputs["former"], around, stage.device)
-        if settings.widens:
-            elastic.sort_channels()
     else:
         teacher = None
         elastic = ElasticDetector(SubnetSpace.whole(settings.space, len(classes)), around)
@@ -63,11 +60,16 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
         teacher,
         space,
         phase,
-        settings.distillation,
+        settings.distillation or DistillationConfig(),
         datasets_at(resolutions, train, classes, settings.detector, train=True),
         stage.seed,
     )
     history = stage.train(task, "shrinking", phase.log_interval)
+    if teacher is None:
+        # Once, before any width shrinks: the largest net stays the same function, subnets cut from it
+        # keep the channels that matter, and channels of later phases stay those of their teacher.
+        elastic.set_max_net()
+        elastic.sort_channels()
 
     largest = [resolutions[-1]]
     (measured,) = datasets_at(largest, train, classes, settings.detector, train=False)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from torch import Tensor, nn
+from torch import nn
 
 from pipeline.config.distillation import DistillationConfig
 from pipeline.config.teacher_pool import ShrinkingPhase
@@ -18,14 +18,14 @@ from pipeline.teacher_pool.detector import ElasticDetector
 from pipeline.teacher_pool.space import Subnet, SubnetSpace
 from pipeline.training.distributed import share_statistics
 from pipeline.training.loop import Record
-from pipeline.training.optimization import build_optimizer, learning_rate, step_optimizer
+from pipeline.training.optimization import apply_gradients, build_optimizer, learning_rate
 from pipeline.training.seeding import derive_seed
 
 
 class Shrinking:
     """One phase: each step trains a few subnets of the phase's space on one batch, at one resolution.
 
-    The gradients of a step's subnets are summed before the update. The largest net of phase 0 is
+    The gradients of a step's subnets are averaged before the update. The largest net of phase 0 is
     their teacher: L = L_det + L_feat + L_cls + L_reg (section 3.2); its pyramid is computed once a
     batch. Phase 0 has no teacher and no choice: its only subnet is the largest net.
 
@@ -102,22 +102,21 @@ class Shrinking:
         batch = model.data_preprocessor(data, True)
         images, samples = batch["inputs"], batch["data_samples"]
         view = observe(self.teacher, images) if self.teacher is not None else None
-        subnets = self.subnets(iteration)
-        total: Tensor | None = None
+        subnets, distiller = self.subnets(iteration), self.distiller
         record: Record = {}
+        self.optimizer.zero_grad(set_to_none=True)
         for subnet in subnets:
             self.elastic.set_active_subnet(subnet)
-            if self.distiller is None:
+            if distiller is None:
                 losses = model.loss(images, samples)
             else:
-                losses = self.distiller(model, images, samples, view)
+                losses = distiller(model, images, samples, view)
             loss, parts = model.parse_losses(losses)
-            share = loss / len(subnets)
-            total = share if total is None else total + share
+            # one backward pass each: the activations of one subnet at a time are kept
+            (loss / len(subnets)).backward()
             for name, value in parts.items():
                 record[name] = record.get(name, 0.0) + float(value.detach()) / len(subnets)
-        assert total is not None
-        step_optimizer(self.optimizer, total, self.settings.optimizer, rate)
+        apply_gradients(self.optimizer, self.settings.optimizer, rate)
         return {**record, "lr": rate}
 
     def end_epoch(self, epoch: int) -> Record:

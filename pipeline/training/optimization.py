@@ -54,11 +54,16 @@ def step_optimizer(
     settings: Optimizer,
     rate: float,
 ) -> None:
-    """One update: set the rate, backward, average over the processes, clip, step."""
-    for group in optimizer.param_groups:
-        group["lr"] = rate
+    """One update: backward, then `apply_gradients`."""
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
+    apply_gradients(optimizer, settings, rate)
+
+
+def apply_gradients(optimizer: torch.optim.Optimizer, settings: Optimizer, rate: float) -> None:
+    """Set the rate, average the gradients over the processes, clip, step."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
     average_gradients(parameters)
     if settings.clip_norm is not None:

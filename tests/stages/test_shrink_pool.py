@@ -1,0 +1,129 @@
+"""The phases of the pool as stages: what phase 0 publishes is sorted, and the next begins as its teacher."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from pipeline.artifacts.manifest import verify
+from pipeline.config.root import load_config
+from pipeline.config.sections import sections
+from pipeline.detection.builder import Surroundings
+from pipeline.stages import prepare_detection_data, shrink_pool
+from pipeline.stages.base import stage_main
+from pipeline.teacher_pool.pool import load_pool
+
+pytestmark = pytest.mark.slow
+
+VALUES = {
+    "data": {
+        "detection": {
+            "source": "embedded",
+            "embedded": {
+                "image_size": 64,
+                "train_images": 12,
+                "val_images": 2,
+                "object_size": [12, 40],
+            },
+        }
+    },
+    "detector": {
+        "image_scale": [64, 64],
+        "flip": 0.0,
+        "rpn_samples": 16,
+        "proposals": 20,
+        "roi_samples": 8,
+    },
+    "testing": {"proposals": 20},
+    "teacher_pool": {
+        "space": {
+            "block": "basic",
+            "base_channels": 4,
+            "neck_channels": 8,
+            "rpn_channels": 8,
+            "anchor_scale": 4,
+            "roi_size": 3,
+            "head_fc_channels": 16,
+            "least_depths": [1, 1, 1, 1],
+            "greatest_depths": [2, 2, 2, 2],
+            "resolutions": [[64, 64]],
+        },
+        "phases": [
+            {"epochs": 1, "batch_size": 4, "least_depths": [2, 2, 2, 2], "widths": [1.5]},
+            {
+                "epochs": 1,
+                "batch_size": 4,
+                "least_depths": [1, 1, 1, 1],
+                "widths": [1.0, 1.25, 1.5],
+            },
+        ],
+        "recalibration": {"images": 8, "batch_size": 4},
+    },
+}
+CONFIG = load_config(VALUES)
+
+
+def _phase(run: Path, number: int) -> Path:
+    pool = CONFIG.teacher_pool
+    chosen = sections(
+        CONFIG,
+        "normalization",
+        "detector",
+        "testing",
+        space="teacher_pool.space",
+        recalibration="teacher_pool.recalibration",
+        constants={
+            "phase": pool.phases[number].model_dump(mode="json"),
+            "distillation": pool.distillation.model_dump(mode="json") if number else None,
+        },
+    )
+    out = run / f"phase_{number}"
+    argv = ["--settings", chosen, "--data", str(run / "data/manifest.json")]
+    if number:
+        argv += ["--former", str(run / f"phase_{number - 1}/manifest.json")]
+        argv += ["--largest", str(run / "phase_0/manifest.json")]
+    argv += ["--manifest", str(out / "manifest.json"), "--run-folder", str(run), "--threads", "1"]
+    stage_main(
+        shrink_pool.run,
+        shrink_pool.Settings,
+        inputs=("data",),
+        optional_inputs=("former", "largest"),
+        argv=argv,
+    )
+    return out
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run with its data and phase 0."""
+    folder = tmp_path_factory.mktemp("run")
+    stage_main(
+        prepare_detection_data.run,
+        prepare_detection_data.Settings,
+        argv=[
+            *("--settings", sections(CONFIG, constants=None, dataset="data.detection")),
+            *("--manifest", str(folder / "data/manifest.json"), "--run-folder", str(folder)),
+        ],
+    )
+    _phase(folder, 0)
+    return folder
+
+
+def test_what_phase_0_publishes_is_sorted(run: Path) -> None:
+    elastic = load_pool(run / "phase_0", Surroundings(CONFIG.detector))
+    before = {name: value.clone() for name, value in elastic.model.state_dict().items()}
+    elastic.sort_channels()
+    for name, value in elastic.model.state_dict().items():
+        assert torch.equal(value, before[name]), name
+
+
+def test_a_later_phase_is_published_with_both_ends_of_the_pool(run: Path) -> None:
+    out = _phase(run, 1)
+    assert verify(out) == []
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert metrics["largest"]["params"] > metrics["smallest"]["params"] > 0
+    history = json.loads((out / "history.json").read_text())["records"]
+    assert any("loss_kd_features" in record for record in history)
+    elastic = load_pool(out, Surroundings(CONFIG.detector))
+    assert elastic.space.size() == 2**4 * 3**5
