@@ -11,6 +11,13 @@ configfile: "config/config.yaml"
 include: "rules/common.smk"
 include: "rules/data.smk"
 include: "rules/hit_detector.smk"
+
+
+if CONFIG.screening.joint:
+
+    include: "rules/joint_screening.smk"
+
+
 include: "rules/base_detector.smk"
 include: "rules/evaluation.smk"
 include: "rules/comparisons.smk"

@@ -46,7 +46,7 @@ class Kept(Section):
 
 
 class Defaults(Section):
-    """The operation that a component holds while others are screened before it."""
+    """The operation that a component holds while others are screened before it; none where joint."""
 
     neck: OperationName = "conv_k3_d1"
     head: OperationName = "conv_k3_d1"
@@ -60,10 +60,14 @@ class ScreeningConfig(Alternation):
         min_length=2,
         description="the whole search space; the paper's 32 by default",
     )
+    joint: bool = Field(
+        default=False,
+        description="screen backbone, neck and head at once, not one after the other",
+    )
     held_paths: PositiveInt | None = Field(
         default=None,
         description="candidates a step runs in each layer of a component screened before; null "
-        "runs all",
+        "runs all; of no effect where joint",
     )
     keep: Kept = Kept()
     defaults: Defaults = Defaults()

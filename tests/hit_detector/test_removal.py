@@ -69,7 +69,7 @@ def test_the_schedule_falls_from_all_to_keep(
     task = _screening(candidates, keep, epochs, begin, images)
     start = (begin - 1) * images // 2
     assert task.architecture_start == start
-    living = [task.living_after(done) for done in range(task.iterations + 1)]
+    living = [task.removal.living_after(done) for done in range(task.iterations + 1)]
     assert living[: start + 1] == [candidates] * (start + 1)
     assert living[-1] == keep
     assert living == sorted(living, reverse=True)
@@ -82,26 +82,26 @@ def test_the_schedule_falls_from_all_to_keep(
 
 
 def _set(task: Screening, *rows: list[float]) -> None:
-    for layer, row in zip(task.layers, rows, strict=True):
+    for layer, row in zip(task.removal.layers, rows, strict=True):
         layer.alpha.data = torch.tensor(row)
 
 
 def test_the_lowest_score_goes_and_of_equal_ones_the_later() -> None:
     task = _screening(5, 1, 1, 1, images=8)
-    names = task.layers[0].names
-    assert [task.living_after(done) for done in range(5)] == [5, 4, 3, 2, 1]
+    names = task.removal.layers[0].names
+    assert [task.removal.living_after(done) for done in range(5)] == [5, 4, 3, 2, 1]
     # the mean over layers counts: candidate 0 is lowest in one layer only
     _set(task, [-1.0, 0, 0.5, 0.5, 0.5], [3.0, 0, 0, 0, 0])
     task.after_architecture_step(1)
-    assert [entry["operation"] for entry in task.removed] == [names[1]]
+    assert [entry["operation"] for entry in task.removal.removed] == [names[1]]
     _set(task, [1.0, 9, 0, 0, 0], [1.0, 9, 0, 0, 0])
     task.after_architecture_step(2)
-    assert task.removed[-1]["operation"] == names[4]
+    assert task.removal.removed[-1]["operation"] == names[4]
     # scores are over those who were alive: 1/(e + 3)
-    assert task.removed[-1]["score"] == pytest.approx(1 / (2.718281828 + 3))
+    assert task.removal.removed[-1]["score"] == pytest.approx(1 / (2.718281828 + 3))
     # a schedule that is two behind removes two at once
     task.after_architecture_step(4)
-    assert [entry["operation"] for entry in task.removed[2:]] == [names[3], names[2]]
+    assert [entry["operation"] for entry in task.removal.removed[2:]] == [names[3], names[2]]
     result = task.result()
     assert result["kept"] == [names[0]]
     assert list(result["scores"]) == list(names)
@@ -115,7 +115,7 @@ def test_kept_operations_are_ordered_by_falling_score() -> None:
     task = _screening(4, 4, 1, 1)
     _set(task, [0.0, 3, 1, 2], [0.0, 3, 1, 2])
     task.after_architecture_step(4)
-    names = task.layers[0].names
+    names = task.removal.layers[0].names
     result = task.result()
     assert result["kept"] == [names[1], names[3], names[2], names[0]]
     assert result["removed"] == []
@@ -133,7 +133,7 @@ def test_a_whole_screening_ends_with_exactly_keep(tmp_path: Path) -> None:
     result = task.result()
     assert len(result["kept"]) == 3 and len(result["removed"]) == 4
     assert [record["candidates"] for record in history if "candidates" in record] == [
-        task.living_after(done) for done in range(1, 17)
+        task.removal.living_after(done) for done in range(1, 17)
     ]
     # epochs of four iterations, α from the second on
     for entry in result["removed"]:

@@ -23,6 +23,7 @@ AFTER_SEARCH = {
 AFTER_TRAINING = {"evaluate_hit_detector": 1, "draw_report": 1}
 SEARCH = {"search": 1, **AFTER_SEARCH}
 SCREENING = {"screen": 3, "pretrain_search_supernet": 1, **SEARCH}
+JOINT = {"screen_jointly": 1, "take_screened": 3, "pretrain_search_supernet": 1, **SEARCH}
 AFTER_DETECTION_DATA = {"prepare_detection_data": 1, **SCREENING}
 EVERYTHING = {
     "prepare_classification_data": 1,
@@ -81,6 +82,13 @@ ROWS = (
         AFTER_DETECTION_DATA,
     ),
     Row("`screening`", CONFIG, "\nscreening:\n", "\nscreening:\n  mu: 0.2\n", SCREENING),
+    Row(
+        "`screening.joint`",
+        CONFIG,
+        "\nscreening:\n",
+        "\nscreening:\n  joint: true\n",
+        JOINT,
+    ),
     Row("`search`", CONFIG, "\nsearch:\n", "\nsearch:\n  cost_weight: 0.5\n", SEARCH),
     Row(
         "`training`",

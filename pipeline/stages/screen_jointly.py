@@ -1,0 +1,53 @@
+"""Screen the sub search spaces of backbone, neck and head at once (Hit-Detector, section 3.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pipeline.artifacts.files import json_bytes
+from pipeline.artifacts.publish import Content
+from pipeline.config.base import Section
+from pipeline.config.detector import DetectorConfig, Normalization
+from pipeline.config.hit_detector import ScreeningConfig
+from pipeline.config.supernet import SupernetConfig
+from pipeline.detection.builder import Surroundings
+from pipeline.hit_detector.detection import SupernetData, detection_supernet
+from pipeline.hit_detector.joint_screening import JointScreening
+from pipeline.search_space.architecture import COMPONENTS
+from pipeline.stages.base import Stage, history_bytes, stage_main
+
+
+class Settings(Section):
+    """What the stage uses of the config."""
+
+    supernet: SupernetConfig
+    normalization: Normalization
+    detector: DetectorConfig
+    screening: ScreeningConfig
+
+
+def run(stage: Stage[Settings]) -> Mapping[str, Content]:
+    """Learn α of a supernet that holds all candidates everywhere, and remove some of each component."""
+    settings = stage.settings
+    around = Surroundings(detector=settings.detector, normalization=settings.normalization)
+    data = SupernetData.load(stage.inputs["data"], around, settings.screening, stage.seed)
+    supernet = detection_supernet(
+        settings.supernet,
+        settings.supernet.screening_depth,
+        dict.fromkeys(COMPONENTS, settings.screening.candidates),
+        around,
+        classes=len(data.classes),
+        backbone=stage.inputs.get("supernet"),
+        paths=dict.fromkeys(COMPONENTS, settings.screening.paths),
+        device=stage.device,
+    )
+    task = JointScreening(
+        supernet.model, settings.screening, supernet.choices, data.loss, data.streams
+    )
+    history = stage.train(task, "joint screening", settings.screening.log_interval)
+    spaces = {f"{name}.json": json_bytes(space) for name, space in task.results().items()}
+    return {**spaces, "history.json": history_bytes(history)}
+
+
+if __name__ == "__main__":
+    stage_main(run, Settings, inputs=("data",), optional_inputs=("supernet",))
