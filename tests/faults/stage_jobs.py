@@ -22,7 +22,9 @@ from pathlib import Path
 
 from pipeline.artifacts.manifest import MANIFEST, Manifest
 
-COMMAND = re.compile(r"python -m (pipeline\.stages\.\w+) (.*?) 2>&1 \| tee")
+COMMAND = re.compile(
+    r"python -m (?:pipeline\.launch \S+ \S+ \S+ )?(pipeline\.stages\.\w+) (.*?) 2>&1 \| tee"
+)
 MEASURED = {"speed.json"}
 """Published files that hold times, which no second run repeats."""
 
