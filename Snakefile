@@ -24,6 +24,7 @@ include: "rules/comparisons.smk"
 include: "rules/networks.smk"
 include: "rules/ablations.smk"
 include: "rules/teacher_pool.smk"
+include: "rules/students.smk"
 include: "rules/report.smk"
 include: "rules/zoo.smk"
 

@@ -1,11 +1,11 @@
-"""The tables and figures of Hit-Detector as targets: `snakemake hit_table4`, and so on.
+"""The tables and figures of the papers as targets: `snakemake hit_table4`, and so on.
 
 Each trains only what is not there yet; docs/ablations.md says what that is.
 """
 
 
 wildcard_constraints:
-    table="hit_table[1-6]",
+    table="hit_table[1-6]|joint_table[13]",
     draw="[0-9]+",
     operation="[a-z0-9_]+",
     sparsity="[a-z_]+(\\.[0-9.e-]+)?",
@@ -303,6 +303,7 @@ rule draw_searched:
 
 
 TARGETS = {
+    **{f"joint_table{n}": RUN / f"tables/joint_table{n}/manifest.json" for n in (1, 3)},
     **{
         f"hit_table{n}": RUN / f"tables/hit_table{n}/manifest.json" for n in range(1, 7)
     },
@@ -315,7 +316,7 @@ TARGETS = {
 for target, manifest in TARGETS.items():
 
     rule:
-        """A table or figure of Hit-Detector."""
+        """A table or figure of a paper."""
         name:
             target
         input:

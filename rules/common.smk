@@ -200,3 +200,47 @@ def phase_settings(wildcards) -> str:
         recalibration="teacher_pool.recalibration",
         constants={"phase": phase, "distillation": distillation if number else None},
     )
+
+
+LAST_PHASE = POOL / f"phase_{len(CONFIG.teacher_pool.phases) - 1}/manifest.json"
+
+
+def student_inputs(wildcards) -> dict[str, str]:
+    """The network that is trained, and the pool that its teacher comes from, if it has one."""
+    kind, _, number = wildcards.trained.partition("/")
+    if kind == "alone":
+        sampled = f"{RUN}/joint_detnas/sampled/{number}/detector/manifest.json"
+        return {"architecture": sampled}
+    baseline = f"{RUN}/baselines/{CONFIG.joint_tables.student}/manifest.json"
+    pool = {"pool": str(LAST_PHASE)} if kind == "with_teacher" else {}
+    return {"architecture": baseline, **pool}
+
+
+def student_arguments(wildcards) -> str:
+    """The command-line arguments that name them."""
+    named = student_inputs(wildcards)
+    return " ".join(f"--{name} {path}" for name, path in named.items())
+
+
+def student_settings(wildcards) -> str:
+    """The settings of a student's training; only a teacher is recalibrated."""
+    recalibration = CONFIG.teacher_pool.recalibration.model_dump(mode="json")
+    taught = wildcards.trained == "with_teacher"
+    return settings(
+        "normalization",
+        "detector",
+        "testing",
+        training="joint_tables.training",
+        constants={"recalibration": recalibration if taught else None},
+    )
+
+
+def sampling_settings(wildcards) -> str:
+    """The settings of a draw from the pool."""
+    return settings(
+        "normalization",
+        "detector",
+        "testing",
+        recalibration="teacher_pool.recalibration",
+        constants={"number": int(wildcards.number)},
+    )

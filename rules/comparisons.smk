@@ -78,6 +78,17 @@ def detectors_of(table: str) -> dict[str, str]:
     """The evaluations that a table compares."""
     baseline = f"baselines/{CONFIG.ablations.baseline}"
     match table:
+        case "joint_table1":
+            return {
+                f"{kind}_{number}": f"{RUN}/joint_detnas/{kind}/{number}/evaluation/manifest.json"
+                for number in range(CONFIG.joint_tables.subnets)
+                for kind in ("sampled", "alone")
+            }
+        case "joint_table3":
+            return {
+                name: f"{RUN}/joint_detnas/{name}/evaluation/manifest.json"
+                for name in ("without_teacher", "with_teacher")
+            }
         case "hit_table4":
             return evaluations(["ablations/one_space", "hit_detector"])
         case "hit_table5":

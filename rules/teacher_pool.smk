@@ -38,4 +38,4 @@ rule shrink_pool:
 rule teacher_pool:
     """The trained pool: its last phase."""
     input:
-        POOL / f"phase_{len(CONFIG.teacher_pool.phases) - 1}/manifest.json",
+        LAST_PHASE,

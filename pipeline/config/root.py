@@ -16,6 +16,7 @@ from pipeline.config.data import DataConfig
 from pipeline.config.detector import DetectorConfig, Normalization, TestingConfig
 from pipeline.config.evaluation import EvaluationConfig, ReportConfig, TrainingConfig
 from pipeline.config.hit_detector import ScreeningConfig, SearchConfig
+from pipeline.config.joint_tables import JointTablesConfig
 from pipeline.config.optimization import Classification
 from pipeline.config.problems import describe
 from pipeline.config.run import RunConfig
@@ -55,6 +56,7 @@ class Config(Section):
     baselines: Baselines = Field(default={})
     ablations: AblationsConfig = AblationsConfig()
     teacher_pool: TeacherPoolConfig = TeacherPoolConfig()
+    joint_tables: JointTablesConfig = JointTablesConfig()
     report: ReportConfig = ReportConfig()
 
     @model_validator(mode="after")

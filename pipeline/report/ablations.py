@@ -1,4 +1,4 @@
-"""Tables 1 to 6 and Figures 3 and 4 of Hit-Detector, on whatever a run trained."""
+"""Tables of detectors of both papers, and Figures 3 and 4 of Hit-Detector, on whatever a run trained."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ _SIZE = (
 
 @dataclass(frozen=True)
 class DetectorTable:
-    """One of the paper's tables: what it says, and its columns with where each comes from."""
+    """One of the papers' tables: what it says, and its columns with where each comes from."""
 
     title: str
     columns: Sequence[tuple[Column, Value]]
@@ -89,6 +89,14 @@ DETECTOR_TABLES = {
     ),
     "hit_table6": DetectorTable(
         "One-stage detectors", (_MODEL, _PARAMS, *map(_accuracy, ("AP", "AP50", "AP75")))
+    ),
+    "joint_table1": DetectorTable(
+        "Subnets sampled from the teacher pool against the same networks trained alone",
+        (_MODEL, _PARAMS, _MACS, *map(_accuracy, ("AP", "AP50", "AP75"))),
+    ),
+    "joint_table3": DetectorTable(
+        "A student with and without its teacher",
+        (_MODEL, _PARAMS, _MACS, *map(_accuracy, ("AP", "AP50", "AP75"))),
     ),
 }
 

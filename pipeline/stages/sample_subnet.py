@@ -1,0 +1,53 @@
+"""Take a subnet from the trained pool without training it (Joint-DetNAS, Table 1).
+
+The result is a detector folder like any other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from pydantic import NonNegativeInt
+
+from pipeline.artifacts.publish import Content
+from pipeline.config.base import Section
+from pipeline.config.detector import DetectorConfig, Normalization, TestingConfig
+from pipeline.config.teacher_pool import Recalibration
+from pipeline.data.index import FILE_NAME, DatasetIndex
+from pipeline.detection.builder import Surroundings
+from pipeline.detection.detector_folder import detector_files
+from pipeline.detection.resolutions import datasets_at
+from pipeline.stages.base import Stage, stage_main
+from pipeline.teacher_pool.pool import extract_teacher, load_pool
+from pipeline.training.seeding import derive_seed
+
+
+class Settings(Section):
+    """What the stage uses of the config, and the number of the draw."""
+
+    normalization: Normalization
+    detector: DetectorConfig
+    testing: TestingConfig
+    recalibration: Recalibration
+    number: NonNegativeInt
+
+
+def run(stage: Stage[Settings]) -> Mapping[str, Content]:
+    """Draw a subnet by seed and number, recalibrate it at `detector.image_scale`, publish it."""
+    settings = stage.settings
+    around = Surroundings(settings.detector, settings.testing, settings.normalization)
+    index = DatasetIndex.load(stage.inputs["data"] / FILE_NAME)
+    classes = list(index.classes)
+    pool = load_pool(stage.inputs["pool"], around, stage.device)
+    rng = np.random.default_rng(derive_seed(stage.seed, "sampled subnet", settings.number))
+    subnet = pool.space.sample(rng).model_copy(update={"resolution": pool.space.largest.resolution})
+    (images,) = datasets_at(
+        [subnet.resolution], index.split("train"), classes, settings.detector, train=False
+    )
+    _, alone = extract_teacher(pool, subnet, around, images, settings.recalibration, stage.device)
+    return detector_files(alone.architecture, alone.weights, around, classes, {})
+
+
+if __name__ == "__main__":
+    stage_main(run, Settings, inputs=("data", "pool"))

@@ -1,0 +1,75 @@
+"""Train a detector at several resolutions, with a teacher of the pool or alone (Joint-DetNAS, section 3.3).
+
+The teacher, where `--pool` is given, is the pool's largest net with recalibrated batch statistics.
+Without it this is the standard training that the paper's baselines have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pipeline.artifacts.publish import Content
+from pipeline.config.base import Section
+from pipeline.config.detector import DetectorConfig, Normalization, TestingConfig
+from pipeline.config.distillation import StudentTrainingConfig
+from pipeline.config.teacher_pool import Recalibration
+from pipeline.data.index import FILE_NAME, DatasetIndex
+from pipeline.detection.builder import Surroundings, build_detector
+from pipeline.detection.detector_folder import detector_files
+from pipeline.detection.resolutions import datasets_at
+from pipeline.distillation.training import StudentTraining
+from pipeline.search_space.architecture import Architecture
+from pipeline.stages.base import Stage, history_bytes, stage_main
+from pipeline.teacher_pool.pool import extract_teacher, load_pool
+
+
+class Settings(Section):
+    """What the stage uses of the config; without a teacher there is nothing to recalibrate."""
+
+    normalization: Normalization
+    detector: DetectorConfig
+    testing: TestingConfig
+    training: StudentTrainingConfig
+    recalibration: Recalibration | None
+
+
+def run(stage: Stage[Settings]) -> Mapping[str, Content]:
+    """Train from scratch, validate at every resolution, publish the detector folder."""
+    settings, training = stage.settings, stage.settings.training
+    around = Surroundings(settings.detector, settings.testing, settings.normalization)
+    index = DatasetIndex.load(stage.inputs["data"] / FILE_NAME)
+    classes = list(index.classes)
+    architecture = Architecture.load(stage.inputs["architecture"] / "architecture.json")
+    teacher: Any = None
+    if "pool" in stage.inputs:
+        assert settings.recalibration is not None
+        pool = load_pool(stage.inputs["pool"], around, stage.device)
+        largest = pool.space.largest
+        (images,) = datasets_at(
+            [largest.resolution], index.split("train"), classes, settings.detector, train=False
+        )
+        teacher, _ = extract_teacher(
+            pool, largest, around, images, settings.recalibration, stage.device
+        )
+    student = build_detector(architecture, around).to(stage.device)
+    train, val = index.split("train"), index.split("val")
+    task = StudentTraining(
+        student,
+        teacher,
+        training,
+        datasets_at(training.resolutions, train, classes, settings.detector, train=True),
+        (
+            datasets_at(training.resolutions, val, classes, settings.detector, train=False),
+            val.annotations,
+        ),
+        stage.seed,
+    )
+    history = stage.train(task, "student", training.log_interval)
+    metrics = {"format": 1, "resolutions": task.metrics}
+    files = detector_files(architecture, student.state_dict(), around, classes, metrics)
+    return {**files, "history.json": history_bytes(history)}
+
+
+if __name__ == "__main__":
+    stage_main(run, Settings, inputs=("data", "architecture"), optional_inputs=("pool",))
