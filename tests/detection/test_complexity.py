@@ -89,13 +89,18 @@ OPERATIONS = {
 }
 
 
-def _network() -> Architecture:
+ONE_STAGE = SHAPE.model_copy(update={"family": "retinanet"})
+SHAPES = pytest.mark.parametrize("shape", [SHAPE, ONE_STAGE], ids=lambda shape: shape.family)
+
+
+def _network(shape: SupernetConfig = SHAPE) -> Architecture:
     first = {component: names[0] for component, names in OPERATIONS.items()}
-    return supernet_architecture(SHAPE, 3, (2, 1, 2, 1), first)
+    return supernet_architecture(shape, 3, (2, 1, 2, 1), first)
 
 
-def test_components_agree_with_pytorch_s_counter() -> None:
-    network = _network()
+@SHAPES
+def test_components_agree_with_pytorch_s_counter(shape: SupernetConfig) -> None:
+    network = _network(shape)
     complexity = detector_complexity(network, proposals=20).components
     # on the meta device every convolution is one; the CPU computes some in another way
     model: Any = build_detector(network, Surroundings()).eval().to("meta")
@@ -104,12 +109,13 @@ def test_components_agree_with_pytorch_s_counter() -> None:
     with torch.no_grad():
         maps = model.backbone(images)
         levels = model.neck(maps)
-        for name, module, input in (
-            ("backbone", model.backbone, images),
-            ("neck", model.neck, maps),
-            ("rpn", model.rpn_head, levels),
-            ("head", model.roi_head.bbox_head, rois),
-        ):
+        parts = [("backbone", model.backbone, images), ("neck", model.neck, maps)]
+        if shape.one_stage:
+            parts.append(("head", model.bbox_head, levels))
+        else:
+            parts += [("rpn", model.rpn_head, levels), ("head", model.roi_head.bbox_head, rois)]
+        assert list(complexity) == [name for name, _, _ in parts]
+        for name, module, input in parts:
             with FlopCounterMode(display=False) as counter:
                 module(input)
             assert complexity[name].macs == counter.get_total_flops() // 2, name
@@ -153,9 +159,10 @@ def test_each_candidate_s_macs_are_those_of_its_place() -> None:
                 assert macs == counter.get_total_flops() // 2 > 0, (name, operation)
 
 
-def test_a_derived_network_costs_what_its_path_costs() -> None:
-    """Eq. 7 at a one-hot α is the cost of the searched layers."""
-    supernet = supernet_architecture(SHAPE, 3, (2, 1, 2, 1), OPERATIONS)
+@SHAPES
+def test_a_derived_network_costs_what_its_path_costs(shape: SupernetConfig) -> None:
+    """Eq. 7 at a one-hot α is the cost of the searched layers, on all levels of a one-stage detector."""
+    supernet = supernet_architecture(shape, 3, (2, 1, 2, 1), OPERATIONS)
     model = build_detector(supernet, Surroundings())
     fill_candidate_macs(model, supernet, proposals=20)
     costs = []
