@@ -38,7 +38,7 @@ test-fast: $(READY)
 	OMP_WAIT_POLICY=PASSIVE OMP_NUM_THREADS=1 $(BIN)/pytest -n $(CORES) --dist loadgroup -m "not slow"
 
 test-slow: $(READY)
-	OMP_WAIT_POLICY=PASSIVE OMP_NUM_THREADS=1 $(BIN)/pytest -n $(CORES) --dist loadgroup -m slow
+	OMP_WAIT_POLICY=PASSIVE OMP_NUM_THREADS=1 $(BIN)/pytest -n $(CORES) --dist loadgroup --durations 20 -m slow
 
 kill-test: $(READY)
 	OMP_WAIT_POLICY=PASSIVE OMP_NUM_THREADS=1 PYTHONPATH=.:tests/workflow $(BIN)/python tests/faults/kill_stages.py

@@ -3,6 +3,7 @@
 And a finished run of the whole workflow, shared by the tests that need one.
 """
 
+import fcntl
 import shutil
 from collections.abc import Iterator
 
@@ -18,12 +19,25 @@ settings.load_profile("repeatable")
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A finished run; tests that edit files take `project` instead."""
-    project = copy_project(tmp_path_factory.mktemp("project"))
-    result = project.snakemake()
-    assert result.returncode == 0, result.stdout[-6000:]
-    return project
+def finished(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Project:
+    """A finished run; tests that edit files take `project` instead.
+
+    The first process of pytest that needs one makes it, the others copy it.
+    """
+    base = tmp_path_factory.getbasetemp()
+    shared = base if worker_id == "master" else base.parent
+    made = shared / "finished"
+    with (shared / "finished.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (made / "ended").exists():
+            shutil.rmtree(made, ignore_errors=True)
+            made.mkdir()
+            result = copy_project(made).snakemake()
+            assert result.returncode == 0, result.stdout[-6000:]
+            (made / "ended").touch()
+    folder = base / "project"
+    shutil.copytree(made, folder, symlinks=True)
+    return Project(folder)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from workflow_project import ROOT, Project
 
-pytestmark = [pytest.mark.slow, pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
+pytestmark = [pytest.mark.slow, pytest.mark.workflow, pytest.mark.xdist_group("copies")]
 
 STAGES = ("screen", "search", "train_detector")
 SCRIPT = Path(__file__).with_name("kill_stages.py")

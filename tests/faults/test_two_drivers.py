@@ -10,7 +10,7 @@ from workflow_project import copy_project
 
 from pipeline.artifacts.lineage import check_run
 
-pytestmark = [pytest.mark.slow, pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
+pytestmark = [pytest.mark.slow, pytest.mark.workflow, pytest.mark.xdist_group("copies")]
 
 TARGET = "results/test/hit_detector/screening/supernet/manifest.json"
 

@@ -7,7 +7,7 @@ from workflow_project import copy_project
 
 from pipeline.artifacts.manifest import Manifest, verify
 
-pytestmark = [pytest.mark.slow, pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
+pytestmark = [pytest.mark.slow, pytest.mark.workflow, pytest.mark.xdist_group("copies")]
 
 KEEP = {"backbone": 3, "neck": 2, "head": 2}
 

@@ -1,4 +1,4 @@
-"""One run of the whole workflow: what it leaves, and that a second one leaves the same."""
+"""One run of the whole workflow: what it leaves."""
 
 import json
 import subprocess
@@ -7,7 +7,7 @@ import sys
 import pytest
 from workflow_project import Project, copy_project
 
-from pipeline.artifacts.manifest import Manifest, verify
+from pipeline.artifacts.manifest import verify
 
 pytestmark = [pytest.mark.slow, pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
 
@@ -26,15 +26,15 @@ ARTIFACTS = (
     "hit_detector/evaluation",
     ".",
 )
-MEASURED = {"speed.json"}
 
 
 def test_every_artifact_is_published_whole_and_nothing_private_stays(finished: Project):
-    for name in ARTIFACTS:
-        assert verify(finished.results / name) == [], name
-        assert not (finished.results / name / "work").exists(), name
+    """More than these may be there: other tests make tables and figures of the same run."""
     found = {path.parent for path in finished.results.rglob("manifest.json")}
-    assert found == {finished.results / name for name in ARTIFACTS}
+    assert found >= {finished.results / name for name in ARTIFACTS}
+    for folder in found:
+        assert verify(folder) == [], folder
+        assert not (folder / "work").exists(), folder
 
 
 def test_the_searched_architecture_is_drawn_from_the_screened_spaces(finished: Project):
@@ -119,22 +119,6 @@ def test_predict_prints_and_draws_what_the_run_detected(finished: Project, tmp_p
     )
     assert absent.returncode == 1
     assert "predict: no such image: nowhere.png" in absent.stderr
-
-
-def test_a_second_run_gives_the_same_bits(finished: Project, tmp_path):
-    other = copy_project(tmp_path)
-    result = other.snakemake("hit_detector")
-    assert result.returncode == 0, result.stdout[-6000:]
-    compared = 0
-    for name in ARTIFACTS[:-1]:
-        files, again = (
-            Manifest.load(run.results / name / "manifest.json").files for run in (finished, other)
-        )
-        assert files.keys() == again.keys()
-        for file in files.keys() - MEASURED:
-            assert files[file] == again[file], f"{name}/{file}"
-            compared += 1
-    assert compared > 70
 
 
 def test_a_wrong_config_is_refused_before_any_job_with_all_mistakes(tmp_path):
