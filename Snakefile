@@ -27,6 +27,7 @@ include: "rules/teacher_pool.smk"
 include: "rules/students.smk"
 include: "rules/report.smk"
 include: "rules/zoo.smk"
+include: "rules/standard.smk"
 
 
 localrules:
@@ -37,6 +38,7 @@ localrules:
     hit_detector,
     report,
     teacher_pool,
+    standard_baselines,
 
 
 rule all:

@@ -93,9 +93,13 @@ def detectors_of(table: str) -> dict[str, str]:
                 for kind in ("sampled", "alone")
             }
         case "joint_table3":
+            places = {
+                "without_teacher": f"standard/{CONFIG.joint_tables.student}",
+                "with_teacher": "with_teacher",
+            }
             return {
-                name: f"{RUN}/joint_detnas/{name}/evaluation/manifest.json"
-                for name in ("without_teacher", "with_teacher")
+                name: f"{RUN}/joint_detnas/{place}/evaluation/manifest.json"
+                for name, place in places.items()
             }
         case "hit_table4":
             return evaluations(["ablations/one_space", "hit_detector"])
