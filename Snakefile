@@ -27,6 +27,8 @@ include: "rules/base_detector.smk"
 include: "rules/teacher_pool.smk"
 include: "rules/students.smk"
 include: "rules/hill_climb.smk"
+include: "rules/joint_analyses_inputs.smk"
+include: "rules/joint_analyses.smk"
 include: "rules/report.smk"
 include: "rules/zoo.smk"
 
