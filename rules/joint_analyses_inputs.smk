@@ -124,6 +124,8 @@ def pool_search_settings() -> str:
 
 def joint_report() -> dict[str, str]:
     """What the report shows of Joint-DetNAS, by the names of its arguments."""
+    if not CONFIG.report.joint_detnas:
+        return {}
     evaluations = {
         name.replace("_", "-"): path for name, path in upgraded_detectors().items()
     }
