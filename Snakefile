@@ -18,13 +18,17 @@ if CONFIG.screening.joint:
     include: "rules/joint_screening.smk"
 
 
-include: "rules/base_detector.smk"
 include: "rules/evaluation.smk"
 include: "rules/comparisons.smk"
 include: "rules/networks.smk"
 include: "rules/ablations.smk"
+include: "rules/hill_climb_inputs.smk"
+include: "rules/base_detector.smk"
 include: "rules/teacher_pool.smk"
 include: "rules/students.smk"
+include: "rules/hill_climb.smk"
+include: "rules/joint_analyses_inputs.smk"
+include: "rules/joint_analyses.smk"
 include: "rules/report.smk"
 include: "rules/zoo.smk"
 include: "rules/standard.smk"
@@ -35,17 +39,23 @@ localrules:
     draw_report,
     published_numbers,
     all,
+    choose_base,
+    propose,
+    remove_weights,
+    take_student,
     hit_detector,
+    joint_detnas,
     report,
     teacher_pool,
     standard_baselines,
 
 
 rule all:
-    """Everything: the searched detector and the report."""
+    """Everything: the detectors of both methods, and the report."""
     default_target: True
     input:
         rules.draw_report.output.page,
+        rules.joint_detnas.input,
 
 
 rule hit_detector:
@@ -68,7 +78,8 @@ onstart:
 onsuccess:
     for name, path in (
         ("report", RUN / "report.html"),
-        ("detector", RUN / "hit_detector/detector/config.py"),
+        ("searched detector", RUN / "hit_detector/detector/config.py"),
+        ("student", JOINT / "student/detector/config.py"),
     ):
         if path.exists():
             print(f"The {name}: {path}")

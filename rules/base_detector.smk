@@ -1,6 +1,20 @@
-"""Joint-DetNAS's base detector, where it is the user's own."""
+"""Joint-DetNAS's base detector: the user's own, or one of the zoo, which students.smk trains and evaluates."""
 
-BASE = RUN / "joint_detnas/base/detector"
+if CONFIG.base_detector.source == "zoo":
+
+    use rule choose_network as choose_base with:
+        output:
+            architecture=JOINT / "base/architecture.json",
+            manifest=JOINT / "base/manifest.json",
+        log:
+            LOGS / "joint_detnas/base/choose_network.log",
+        benchmark:
+            BENCHMARKS / "joint_detnas/base/choose_network.tsv"
+        params:
+            **tracked("choose_network", JOINT / "base"),
+            settings=base_settings(),
+        message:
+            "Taking the base detector from the zoo"
 
 
 if CONFIG.base_detector.source == "mmdet":

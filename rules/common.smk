@@ -208,6 +208,8 @@ LAST_PHASE = POOL / f"phase_{len(CONFIG.teacher_pool.phases) - 1}/manifest.json"
 def student_inputs(wildcards) -> dict[str, str]:
     """The network that is trained, and the pool that its teacher comes from, if it has one."""
     kind, _, number = wildcards.trained.partition("/")
+    if kind == "base":
+        return {"architecture": f"{RUN}/joint_detnas/base/manifest.json"}
     if kind == "alone":
         sampled = f"{RUN}/joint_detnas/sampled/{number}/detector/manifest.json"
         return {"architecture": sampled}
@@ -230,7 +232,11 @@ def student_settings(wildcards) -> str:
         "normalization",
         "detector",
         "testing",
-        training="joint_tables.training",
+        training=(
+            "base_detector.training"
+            if wildcards.trained == "base"
+            else "joint_tables.training"
+        ),
         constants={"recalibration": recalibration if taught else None},
     )
 

@@ -92,6 +92,8 @@ def detectors_of(table: str) -> dict[str, str]:
                 for number in range(CONFIG.joint_tables.subnets)
                 for kind in ("sampled", "alone")
             }
+        case "joint_table2":
+            return pruned_detectors()
         case "joint_table3":
             places = {
                 "without_teacher": f"standard/{CONFIG.joint_tables.student}",

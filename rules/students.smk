@@ -1,11 +1,11 @@
-"""Joint-DetNAS: subnets of the pool, and students trained with its teacher or alone (Tables 1 and 3)."""
+"""Joint-DetNAS: subnets of the pool, students trained with its teacher or alone (Tables 1 and 3), the base."""
 
 STUDENT = RUN / "joint_detnas/{student}"
 
 
 wildcard_constraints:
-    student="sampled/[0-9]+|alone/[0-9]+|with_teacher|without_teacher",
-    trained="alone/[0-9]+|with_teacher|without_teacher",
+    student="base|sampled/[0-9]+|alone/[0-9]+|with_teacher|without_teacher",
+    trained=f"{TRAINED_BASE}alone/[0-9]+|with_teacher|without_teacher",
     number="[0-9]+",
 
 

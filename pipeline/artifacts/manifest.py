@@ -26,6 +26,8 @@ STAGING = ".publishing"
 # Snakemake deletes a job's declared outputs, the manifest among them, before the job starts; this
 # list stays, and tells which files of the former run are stale.
 INVENTORY = ".published.json"
+REMOVED = ".removed.json"
+"""The files of the artifact that were removed on purpose (`removal.py`), with their digests."""
 PROJECT_FILE = Path(__file__).parents[2] / "pyproject.toml"
 DISTRIBUTIONS = {
     "torch": ("torch",),
@@ -211,8 +213,24 @@ def input_record(path: Path, run: Path) -> Input:
     return Input(path=shown.as_posix(), version=input_version(path))
 
 
+def removed_files(folder: Path) -> dict[str, str]:
+    """Digests of the files of an artifact that were removed on purpose, by name.
+
+    Raises:
+        ArtifactError: the note of them cannot be read.
+    """
+    path = folder / REMOVED
+    if not path.exists():
+        return {}
+    content = parse_json(read_text(path), path)
+    files = content.get("files") if isinstance(content, dict) else None
+    if not isinstance(files, dict):
+        raise ArtifactError(f"{path} is no list of removed files")
+    return files
+
+
 def verify(folder: Path) -> list[str]:
-    """Compare a published folder with its manifest.
+    """Compare a published folder with its manifest. Files that were removed on purpose may be missing.
 
     Returns:
         One sentence per missing, unreadable or altered file (with expected and found digest); the
@@ -238,10 +256,16 @@ def open_artifact(path: Path) -> Manifest:
 
 
 def _problems(folder: Path, manifest: Manifest) -> list[str]:
-    paths = [folder / name for name in manifest.files]
+    removed = removed_files(folder)
+    expected_files = {
+        folder / name: digest
+        for name, digest in manifest.files.items()
+        if removed.get(name) != digest or (folder / name).exists()
+    }
+    paths = list(expected_files)
     problems = []
     for path, expected, found in zip(
-        paths, manifest.files.values(), file_digests(paths), strict=True
+        paths, expected_files.values(), file_digests(paths), strict=True
     ):
         if isinstance(found, ArtifactError):
             problems.append(f"{found} (expected {expected}, from {folder / MANIFEST})")

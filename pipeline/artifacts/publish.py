@@ -20,6 +20,7 @@ from pipeline.artifacts.manifest import (
     HISTORY,
     INVENTORY,
     MANIFEST,
+    REMOVED,
     STAGING,
     WORK,
     Manifest,
@@ -182,6 +183,7 @@ def _replace(folder: Path, sources: Mapping[str, Path], former: set[str]) -> Non
     write_json(folder / INVENTORY, {"files": sorted(former | sources.keys())})
     with explained(folder / MANIFEST):
         (folder / MANIFEST).unlink(missing_ok=True)
+        (folder / REMOVED).unlink(missing_ok=True)
         sync(folder)
     for name in sorted(former - sources.keys()):
         with explained(folder / name):

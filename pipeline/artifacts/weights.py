@@ -10,6 +10,7 @@ from safetensors import SafetensorError, safe_open
 
 from pipeline.artifacts.errors import ArtifactError
 from pipeline.artifacts.files import unreadable, write_bytes
+from pipeline.artifacts.manifest import removed_files
 
 
 def save_weights(
@@ -58,17 +59,30 @@ def pretrained_weights(folder: Path) -> tuple[dict[str, torch.Tensor], Path]:
     return tensors, Path(metadata.get("file", path))
 
 
-def load_weights(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+def load_weights(path: Path, prefix: str = "") -> tuple[dict[str, torch.Tensor], dict[str, str]]:
     """Read (tensors by name, on the CPU, in memory of their own; metadata).
+
+    Args:
+        path: a safetensors file.
+        prefix: only tensors whose names begin so are read; it is cut off.
 
     Raises:
         ArtifactError: the file is missing, unreadable, cut off or not safetensors.
     """
     try:
         with safe_open(path, framework="pt") as file:
-            tensors = {name: file.get_tensor(name).clone() for name in sorted(file.keys())}
+            tensors = {
+                name.removeprefix(prefix): file.get_tensor(name).clone()
+                for name in sorted(file.keys())
+                if name.startswith(prefix)
+            }
             return tensors, dict(file.metadata() or {})
     except SafetensorError as error:
         raise ArtifactError(f"{path} is cut off or not a safetensors file ({error})") from error
     except OSError as error:
+        if path.name in removed_files(path.parent):
+            raise ArtifactError(
+                f"{path} was removed, since nothing in the run needs it any more; Snakemake makes it "
+                "again when it is asked for"
+            ) from error
         raise ArtifactError(unreadable(path, error)) from error

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field, PositiveInt, model_validator
 
 from pipeline.config.base import Section
+from pipeline.config.distillation import StudentTrainingConfig
 
 BaseNetwork = Literal[
     "fpn_mobilenetv2",
@@ -52,6 +53,16 @@ class BaseDetectorConfig(Section):
         description="`zoo`: `network`, trained on the detection data; `mmdet`: your own detector",
     )
     network: BaseNetwork = Field(default="fpn_r50_2fc", description="used with `source: zoo`")
+    width: float = Field(
+        default=1.0, gt=0, description="used with `source: zoo`, as those of `baselines`"
+    )
+    head_width: float = Field(
+        default=1.0, gt=0, description="factor of all channels of neck, RPN and head"
+    )
+    # the baselines' "2x+ms": 24 epochs, several scales
+    training: StudentTrainingConfig = Field(
+        default=StudentTrainingConfig(epochs=24), description="used with `source: zoo`"
+    )
     mmdet: MmdetDetector | None = Field(default=None, description="used with `source: mmdet`")
 
     @model_validator(mode="after")

@@ -12,24 +12,12 @@ Percentage = PositiveFloat
 """Percent of the backbone's channels that one pruning removes, at most 50."""
 
 
-class HillClimbConfig(Section):
-    """The search's budget, its score H, how candidates are proposed, and how they are trained.
+class Proposing(Section):
+    """How a generation's candidates are proposed."""
 
-    The paper states none of the numbers here but the three epochs of a candidate: the defaults are ours.
-    """
-
-    generations: PositiveInt = Field(
-        default=20, description="budget: waves of candidates; converged ones cost nothing"
-    )
     candidates: PositiveInt = Field(
         default=8, description="K: candidates a generation, trained independently"
     )
-    top_k: PositiveInt = Field(default=5, description="length of the list that parents come from")
-    patience: PositiveInt = Field(
-        default=5, description="generations without a better score after which the search ends"
-    )
-    alpha: float = Field(default=0.1, ge=0, description="α of H: accuracy against computation")
-    beta: float = Field(default=1.0, ge=0, description="β of H: resolution against architecture")
     evolve_student: float = Field(
         default=0.5, ge=0, le=1, description="probability that the student evolves, not the teacher"
     )
@@ -39,14 +27,52 @@ class HillClimbConfig(Section):
     percentages: tuple[Percentage, ...] = Field(
         default=(10.0,), min_length=1, description="percent of channels that a pruning removes"
     )
+
+    @model_validator(mode="after")
+    def _percentages_leave_enough(self) -> Proposing:
+        if max(self.percentages) > 50:
+            raise ValueError(f"percentages must be at most 50, not {max(self.percentages):g}")
+        return self
+
+
+class Scoring(Section):
+    """What the score H weighs."""
+
+    alpha: float = Field(default=0.1, ge=0, description="α of H: accuracy against computation")
+    beta: float = Field(default=1.0, ge=0, description="β of H: resolution against architecture")
+
+
+class Listing(Section):
+    """The list that parents come from, and when the search ends."""
+
+    top_k: PositiveInt = Field(default=5, description="length of the list that parents come from")
+    patience: PositiveInt = Field(
+        default=5, description="generations without a better score after which the search ends"
+    )
+
+
+class HillClimbConfig(Proposing, Scoring, Listing):
+    """The search's budget, its score H, how candidates are proposed, and how they are trained.
+
+    The paper states none of the numbers here but the three epochs of a candidate: the defaults are ours.
+    Its parts are models of their own, since each stage depends on its part only.
+    """
+
+    generations: PositiveInt = Field(
+        default=20, description="budget: waves of candidates; converged ones cost nothing"
+    )
     training: StudentTrainingConfig = StudentTrainingConfig(
         batch_size=16, optimizer=Optimizer(lr=0.02)
+    )
+    cpus: PositiveInt | None = Field(
+        default=None, description="cores of a candidate's job; null: run.cpus"
+    )
+    keep_weights: bool = Field(
+        default=False, description="also of candidates from which no later one can descend"
     )
 
     @model_validator(mode="after")
     def _choices_make_sense(self) -> HillClimbConfig:
-        if max(self.percentages) > 50:
-            raise ValueError(f"percentages must be at most 50, not {max(self.percentages):g}")
         if self.pruning_generations > self.generations:
             raise ValueError(
                 f"pruning_generations is {self.pruning_generations}, but there are only "

@@ -15,6 +15,7 @@ from pipeline.config.base_detector import BaseDetectorConfig
 from pipeline.config.data import DataConfig
 from pipeline.config.detector import DetectorConfig, Normalization, TestingConfig
 from pipeline.config.evaluation import EvaluationConfig, ReportConfig, TrainingConfig
+from pipeline.config.hill_climb import HillClimbConfig
 from pipeline.config.hit_detector import ScreeningConfig, SearchConfig
 from pipeline.config.joint_tables import JointTablesConfig
 from pipeline.config.optimization import Classification
@@ -59,6 +60,7 @@ class Config(Section):
     baselines: Baselines = Field(default={})
     ablations: AblationsConfig = AblationsConfig()
     teacher_pool: TeacherPoolConfig = TeacherPoolConfig()
+    hill_climb: HillClimbConfig = HillClimbConfig()
     joint_tables: JointTablesConfig = JointTablesConfig()
     report: ReportConfig = ReportConfig()
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
 
-from pipeline.detection.builder import Surroundings, build_detector
-from pipeline.search_space.architecture import Architecture
-from pipeline.search_space.cost import Cost, measure, operation_cost
+from pipeline.detection.builder import Surroundings, build_backbone, build_detector
+from pipeline.search_space.architecture import Architecture, MobileNetV2Backbone, ResNetBackbone
+from pipeline.search_space.cost import Cost, CostCounter, measure, operation_cost, parameters
 from pipeline.search_space.heads import OneStageHead
 from pipeline.supernet.choice import ChoiceLayer, choice_layers
 
@@ -67,6 +68,50 @@ def _run_components(
     bbox_head = model.roi_head.bbox_head
     head, _ = measure(lambda: bbox_head(rois), bbox_head)
     return Complexity({"backbone": backbone, "neck": neck, "rpn": rpn, "head": head})
+
+
+def stage_costs(
+    architecture: Architecture, input_size: tuple[int, int] | None = None
+) -> dict[str, Cost]:
+    """Cost of each stage of a ResNet's or MobileNetV2's backbone, counted on meta tensors for one image.
+
+    Args:
+        architecture: of the detector.
+        input_size: (height, width) in pixels; the architecture's own by default.
+
+    Returns:
+        By name: `stem`, `stage1` and so on, and `last` for what comes behind the stages. Their sum is
+        the backbone's cost.
+
+    Raises:
+        ValueError: the backbone is made of something else.
+    """
+    if not isinstance(architecture.backbone, ResNetBackbone | MobileNetV2Backbone):
+        raise ValueError(
+            "stages are counted of a resnet or mobilenetv2 backbone, not of "
+            f"{architecture.backbone.type}"
+        )
+    with torch.device("meta"):
+        backbone = build_backbone(architecture)
+    # mmdet's own return nothing here
+    backbone.eval()
+    parts: dict[str, list[nn.Module]] = {"stem": []}
+    for name, module in backbone.named_children():
+        if name.startswith("layer"):
+            parts[f"stage{name.removeprefix('layer')}"] = [module]
+        else:
+            # a MobileNetV2's second convolution
+            parts.setdefault("last" if name == "conv2" else "stem", []).append(module)
+    with ExitStack() as stack, torch.no_grad():
+        counters = {
+            name: stack.enter_context(CostCounter().watch(*modules))
+            for name, modules in parts.items()
+        }
+        backbone(torch.empty(1, 3, *(input_size or architecture.input_size), device="meta"))
+    return {
+        name: Cost(parameters(*parts[name]), counter.macs, counter.paper_flops)
+        for name, counter in counters.items()
+    }
 
 
 def fill_candidate_macs(model: nn.Module, architecture: Architecture, proposals: int) -> None:

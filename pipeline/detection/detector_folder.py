@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from pipeline.search_space.architecture import Architecture
 from pipeline.supernet.weights import load_strictly
 
 ARCHITECTURE, WEIGHTS, CONFIG = "architecture.json", "weights.safetensors", "config.py"
-CLASSES, METRICS = "classes.json", "metrics.json"
+CLASSES, METRICS, RESOLUTION = "classes.json", "metrics.json", "resolution.json"
 
 
 def detector_files(
@@ -28,8 +29,23 @@ def detector_files(
     around: Surroundings,
     classes: Sequence[str],
     metrics: Mapping[str, Any],
+    resolution: tuple[int, int] | None = None,
 ) -> dict[str, Content]:
-    """The files of a detector folder, ready to publish."""
+    """The files of a detector folder, ready to publish.
+
+    Args:
+        architecture: of the detector.
+        weights: its state dict.
+        around: what completes the architecture.
+        classes: class names, in the order of labels.
+        metrics: content of `metrics.json`.
+        resolution: longest and shortest side, pixels, at which this detector is to be used; by default
+            it is `detector.image_scale` of whoever uses it.
+    """
+    if resolution is not None:
+        detector = around.detector.model_copy(update={"image_scale": resolution})
+        around = replace(around, detector=detector)
+    own = {RESOLUTION: json_bytes({"format": 1, "resolution": resolution})} if resolution else {}
     metadata = {"classes": json.dumps(list(classes)), "family": architecture.family}
     return {
         ARCHITECTURE: json_bytes(architecture.model_dump(mode="json")),
@@ -37,7 +53,21 @@ def detector_files(
         CONFIG: mmdet_config(architecture, around, classes).encode(),
         CLASSES: json_bytes(list(classes)),
         METRICS: json_bytes(dict(metrics)),
+        **own,
     }
+
+
+def detector_resolution(folder: Path) -> tuple[int, int] | None:
+    """The resolution at which the detector in a folder is to be used, if it has one of its own.
+
+    Raises:
+        ArtifactError: the file is no JSON.
+    """
+    path = folder / RESOLUTION
+    if not path.exists():
+        return None
+    longest, shortest = read_json(path)["resolution"]
+    return longest, shortest
 
 
 def mmdet_config(architecture: Architecture, around: Surroundings, classes: Sequence[str]) -> str:

@@ -8,9 +8,11 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from pipeline.config.detector import DetectorConfig
 from pipeline.config.distillation import Resolution, StudentTrainingConfig
+from pipeline.data.index import DatasetIndex
 from pipeline.detection.evaluation import coco_metrics, detect
-from pipeline.detection.resolutions import MultiResolutionStream
+from pipeline.detection.resolutions import MultiResolutionStream, datasets_at
 from pipeline.detection.sampling import sample_by_image
 from pipeline.distillation.detectors import observe
 from pipeline.distillation.distiller import Distiller
@@ -135,6 +137,36 @@ class StudentTraining:
         if self.distiller:
             self.distiller.load_state_dict(state["distiller"])
         self.optimizer.load_state_dict(state["optimizer"])
+
+
+def student_training(
+    student: Any,
+    teacher: Any | None,
+    settings: StudentTrainingConfig,
+    index: DatasetIndex,
+    images: DetectorConfig,
+    seed: int,
+) -> StudentTraining:
+    """The training of a student on a dataset's training split, validated on its val split.
+
+    Args:
+        student: see `StudentTraining`.
+        teacher: the same.
+        settings: the same.
+        index: of the dataset.
+        images: how they enter, at `settings.resolutions` instead of `image_scale`.
+        seed: of the data stream and the resolutions.
+    """
+    train, val = index.split("train"), index.split("val")
+    at, classes = settings.resolutions, list(index.classes)
+    return StudentTraining(
+        student,
+        teacher,
+        settings,
+        datasets_at(at, train, classes, images, train=True),
+        (datasets_at(at, val, classes, images, train=False), val.annotations),
+        seed,
+    )
 
 
 def resolution_name(resolution: Resolution) -> str:

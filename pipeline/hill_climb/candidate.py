@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
-from pipeline.config.hill_climb import HillClimbConfig
+from pipeline.artifacts.weights import load_weights
+from pipeline.config.distillation import StudentTrainingConfig
+from pipeline.config.hill_climb import Scoring
+from pipeline.config.teacher_pool import Recalibration
+from pipeline.data.index import DatasetIndex
+from pipeline.detection.builder import Surroundings, build_detector
 from pipeline.detection.complexity import detector_complexity
-from pipeline.hill_climb.records import Base, Evaluation, Proposal
+from pipeline.detection.detector_folder import ARCHITECTURE, WEIGHTS
+from pipeline.distillation.training import StudentTraining, student_training
+from pipeline.errors import DetSearchError
+from pipeline.hill_climb.parents import load_parent
+from pipeline.hill_climb.records import Base, Evaluation, Proposal, load_ranking
 from pipeline.hill_climb.scoring import scores_of
 from pipeline.morphism.actions import apply_action
 from pipeline.search_space.architecture import Architecture
 from pipeline.search_space.slicing import Weights
+from pipeline.teacher_pool.pool import load_pool, teacher_of
+from pipeline.training.seeding import seed_everything
 
 
 def inherit(
@@ -34,13 +48,92 @@ def inherit(
     return apply_action(proposal.action, architecture, weights)
 
 
+@dataclass(frozen=True)
+class Start:
+    """What a candidate's training begins with.
+
+    Attributes:
+        base: architecture of the base detector.
+        architecture: of the candidate's student.
+        weights: that it inherits.
+        epochs: that its ancestors were trained in the search.
+    """
+
+    base: Architecture
+    architecture: Architecture
+    weights: Weights
+    epochs: int
+
+
+def load_start(proposal: Proposal, base: Path, ranking: Path | None) -> Start:
+    """The student of a proposal as it inherits.
+
+    Args:
+        proposal: of the candidate.
+        base: the base's detector folder.
+        ranking: the folder of the ranking before; not needed where the parent is the base.
+
+    Raises:
+        ArtifactError: a file is missing, or not what it should be.
+        DetSearchError: the parent is not in the list of the ranking.
+        ActionError: as `inherit`.
+    """
+    first = Architecture.load(base / ARCHITECTURE)
+    if proposal.parent is None:
+        epochs = 0
+        architecture, weights = inherit(proposal, first, load_weights(base / WEIGHTS)[0])
+    else:
+        if ranking is None:
+            raise DetSearchError(
+                f"{proposal.name.folder} descends from {proposal.parent.folder}, but there is no "
+                "ranking to inherit from"
+            )
+        parent = load_ranking(ranking).find(proposal.parent)
+        epochs = parent.epochs
+        architecture, weights = inherit(
+            proposal, parent.architecture, load_parent(ranking, proposal.parent)
+        )
+    return Start(first, architecture, weights, epochs)
+
+
+def teacher_from(
+    pool: Path,
+    proposal: Proposal,
+    around: Surroundings,
+    index: DatasetIndex,
+    settings: Recalibration,
+    device: torch.device,
+) -> Any:
+    """The teacher of a proposal: a subnet of the pool in `pool`, its batch statistics measured anew."""
+    elastic = load_pool(pool, around, device)
+    teacher, _ = teacher_of(elastic, proposal.teacher, around, index, settings, device)
+    return teacher
+
+
+def candidate_training(
+    start: Start,
+    teacher: Any,
+    settings: StudentTrainingConfig,
+    around: Surroundings,
+    index: DatasetIndex,
+    seed: int,
+    device: torch.device,
+) -> StudentTraining:
+    """The training of a candidate; all that it draws follows from `seed`, of the candidate's own."""
+    seed_everything(seed)
+    student: Any = build_detector(start.architecture, around)
+    student.load_state_dict(dict(start.weights))
+    return student_training(student.to(device), teacher, settings, index, around.detector, seed)
+
+
 def evaluation(
     proposal: Proposal,
     architecture: Architecture,
     metrics: Sequence[Mapping[str, Any]],
     base: Base,
-    settings: HillClimbConfig,
+    settings: Scoring,
     proposals: int,
+    epochs: int,
 ) -> Evaluation:
     """What the search keeps of a trained candidate.
 
@@ -51,6 +144,7 @@ def evaluation(
         base: what H measures it against.
         settings: α and β.
         proposals: RoIs that its head processes, as counted for the base.
+        epochs: that it was trained in the search, in the candidates it descends from included.
 
     Raises:
         DetSearchError: a validation has no AP.
@@ -61,4 +155,5 @@ def evaluation(
         architecture=architecture,
         macs=macs,
         scores=scores_of(metrics, macs, base, settings),
+        epochs=epochs,
     )

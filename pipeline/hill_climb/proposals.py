@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.config.hill_climb import HillClimbConfig
+from pipeline.config.hill_climb import Proposing
 from pipeline.hill_climb.records import Name, Proposal, Ranking
 from pipeline.morphism.actions import KINDS, Kind, draw_action
 from pipeline.morphism.errors import ActionError
@@ -28,7 +28,7 @@ def propose(
     ranking: Ranking,
     base: Architecture,
     space: SubnetSpace,
-    settings: HillClimbConfig,
+    settings: Proposing,
     seed: int,
 ) -> tuple[Proposal, ...]:
     """The candidates of a generation; none once the search has converged.
@@ -63,7 +63,7 @@ def _proposal(
     ranking: Ranking,
     base: Architecture,
     space: SubnetSpace,
-    settings: HillClimbConfig,
+    settings: Proposing,
     seed: int,
 ) -> Proposal:
     generator = np.random.default_rng(candidate_seed(seed, name))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pipeline.config.hill_climb import HillClimbConfig
+from pipeline.config.hill_climb import Listing
 from pipeline.hill_climb.records import Evaluation, Name, Ranking
 
 
-def rank(ranking: Ranking, evaluated: Iterable[Evaluation], settings: HillClimbConfig) -> Ranking:
+def rank(ranking: Ranking, evaluated: Iterable[Evaluation], settings: Listing) -> Ranking:
     """The search after one more generation.
 
     Does not depend on the order in which candidates are given: equal scores are ordered by their names,

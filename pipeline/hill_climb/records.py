@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, PositiveInt, TypeAdapter, model_validator
 
+from pipeline.artifacts.files import json_bytes, read_json
+from pipeline.errors import DetSearchError
 from pipeline.morphism.actions import Action
 from pipeline.search_space.architecture import Architecture
 from pipeline.search_space.block import Part
@@ -78,12 +81,14 @@ class Evaluation(Part):
         architecture: of the student.
         macs: of the student, at the input size of its architecture, which is the base's.
         scores: at every resolution.
+        epochs: that it was trained in the search, in the candidates it descends from included.
     """
 
     proposal: Proposal
     architecture: Architecture
     macs: PositiveInt
     scores: tuple[Score, ...] = Field(min_length=1)
+    epochs: PositiveInt
 
     @property
     def best(self) -> Score:
@@ -103,3 +108,57 @@ class Ranking(Part):
     top: tuple[Evaluation, ...] = ()
     history: tuple[float, ...] = ()
     converged: bool = False
+
+    def find(self, name: Name) -> Evaluation:
+        """The member of the list of that name.
+
+        Raises:
+            DetSearchError: it is no member.
+        """
+        for evaluation in self.top:
+            if evaluation.proposal.name == name:
+                return evaluation
+        raise DetSearchError(f"{name.folder} is not in the list of the {len(self.top)} best")
+
+
+PROPOSALS, EVALUATION, RANKING = "proposals.json", "evaluation.json", "ranking.json"
+
+_Wave = TypeAdapter(tuple[Proposal, ...])
+
+
+def record_bytes(record: Part) -> bytes:
+    """The content of a record's file."""
+    return json_bytes(record.model_dump(mode="json"))
+
+
+def proposals_bytes(proposals: tuple[Proposal, ...]) -> bytes:
+    """The content of `proposals.json`: a list, empty once the search has converged."""
+    return json_bytes(_Wave.dump_python(proposals, mode="json"))
+
+
+def load_proposals(folder: Path) -> tuple[Proposal, ...]:
+    """What a generation proposes.
+
+    Raises:
+        ArtifactError: the file is missing or no JSON.
+    """
+    return _Wave.validate_python(read_json(folder / PROPOSALS))
+
+
+def load_evaluation(folder: Path) -> Evaluation | None:
+    """A candidate's evaluation; `None` where there was nothing to do, the search having converged.
+
+    Raises:
+        ArtifactError: the file is no JSON.
+    """
+    path = folder / EVALUATION
+    return Evaluation.model_validate(read_json(path)) if path.exists() else None
+
+
+def load_ranking(folder: Path) -> Ranking:
+    """The search after a generation.
+
+    Raises:
+        ArtifactError: the file is missing or no JSON.
+    """
+    return Ranking.model_validate(read_json(folder / RANKING))

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipeline.config.hill_climb import HillClimbConfig
+from pipeline.config.hill_climb import Scoring
 from pipeline.errors import DetSearchError
 from pipeline.hill_climb.records import Base, Score
 
@@ -38,7 +38,7 @@ def hill_score(
 
 
 def scores_of(
-    metrics: Sequence[Mapping[str, Any]], macs: int, base: Base, settings: HillClimbConfig
+    metrics: Sequence[Mapping[str, Any]], macs: int, base: Base, settings: Scoring
 ) -> tuple[Score, ...]:
     """The scores of a student from its validations, as `StudentTraining.metrics` holds them.
 

@@ -15,7 +15,7 @@ from pipeline.data.index import FILE_NAME, DatasetIndex
 from pipeline.detection.builder import Surroundings
 from pipeline.detection.complexity import detector_complexity
 from pipeline.detection.dataset import build_dataset
-from pipeline.detection.detector_folder import load_detector
+from pipeline.detection.detector_folder import detector_resolution, load_detector
 from pipeline.detection.evaluation import coco_metrics, detect, seconds_per_image
 from pipeline.stages.base import Stage, stage_main
 
@@ -31,13 +31,19 @@ class Settings(Section):
 
 
 def run(stage: Stage[Settings]) -> Mapping[str, Content]:
-    """Detect on the test split, or else on val; count the cost at the architecture's input size."""
+    """Detect on the test split, or else on val; count the cost at the architecture's input size.
+
+    A detector that has a resolution of its own is used at that.
+    """
     settings = stage.settings
+    images = settings.detector
+    if resolution := detector_resolution(stage.inputs["detector"]):
+        images = images.model_copy(update={"image_scale": resolution})
     around = Surroundings(settings.detector, settings.testing, settings.normalization)
     model, architecture, classes = load_detector(stage.inputs["detector"], around, stage.device)
     index = DatasetIndex.load(stage.inputs["data"] / FILE_NAME)
     split = index.split(index.evaluation_split)
-    dataset = build_dataset(split, classes, settings.detector, train=False)
+    dataset = build_dataset(split, classes, images, train=False)
     detections = detect(model, dataset, settings.evaluation.batch_size)
     complexity = detector_complexity(architecture, settings.proposals)
     metrics = {
@@ -47,6 +53,7 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
         "macs": complexity.total.macs,
         "components": {name: asdict(cost) for name, cost in complexity.components.items()},
         "input_size": list(architecture.input_size),
+        "resolution": list(images.image_scale),
         "proposals": None if architecture.rpn is None else settings.proposals,
         "split": index.evaluation_split,
         "images": len(dataset),

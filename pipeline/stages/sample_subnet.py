@@ -17,9 +17,8 @@ from pipeline.config.teacher_pool import Recalibration
 from pipeline.data.index import FILE_NAME, DatasetIndex
 from pipeline.detection.builder import Surroundings
 from pipeline.detection.detector_folder import detector_files
-from pipeline.detection.resolutions import datasets_at
 from pipeline.stages.base import Stage, stage_main
-from pipeline.teacher_pool.pool import extract_teacher, load_pool
+from pipeline.teacher_pool.pool import load_pool, teacher_of
 from pipeline.training.seeding import derive_seed
 
 
@@ -42,10 +41,7 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
     pool = load_pool(stage.inputs["pool"], around, stage.device)
     rng = np.random.default_rng(derive_seed(stage.seed, "sampled subnet", settings.number))
     subnet = pool.space.sample(rng).model_copy(update={"resolution": pool.space.largest.resolution})
-    (images,) = datasets_at(
-        [subnet.resolution], index.split("train"), classes, settings.detector, train=False
-    )
-    _, alone = extract_teacher(pool, subnet, around, images, settings.recalibration, stage.device)
+    _, alone = teacher_of(pool, subnet, around, index, settings.recalibration, stage.device)
     return detector_files(alone.architecture, alone.weights, around, classes, {})
 
 

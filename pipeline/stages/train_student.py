@@ -17,11 +17,10 @@ from pipeline.config.teacher_pool import Recalibration
 from pipeline.data.index import FILE_NAME, DatasetIndex
 from pipeline.detection.builder import Surroundings, build_detector
 from pipeline.detection.detector_folder import detector_files
-from pipeline.detection.resolutions import datasets_at
-from pipeline.distillation.training import StudentTraining
+from pipeline.distillation.training import student_training
 from pipeline.search_space.architecture import Architecture
 from pipeline.stages.base import Stage, history_bytes, stage_main
-from pipeline.teacher_pool.pool import extract_teacher, load_pool
+from pipeline.teacher_pool.pool import load_pool, teacher_of
 
 
 class Settings(Section):
@@ -45,26 +44,11 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
     if "pool" in stage.inputs:
         assert settings.recalibration is not None
         pool = load_pool(stage.inputs["pool"], around, stage.device)
-        largest = pool.space.largest
-        (images,) = datasets_at(
-            [largest.resolution], index.split("train"), classes, settings.detector, train=False
-        )
-        teacher, _ = extract_teacher(
-            pool, largest, around, images, settings.recalibration, stage.device
+        teacher, _ = teacher_of(
+            pool, pool.space.largest, around, index, settings.recalibration, stage.device
         )
     student = build_detector(architecture, around).to(stage.device)
-    train, val = index.split("train"), index.split("val")
-    task = StudentTraining(
-        student,
-        teacher,
-        training,
-        datasets_at(training.resolutions, train, classes, settings.detector, train=True),
-        (
-            datasets_at(training.resolutions, val, classes, settings.detector, train=False),
-            val.annotations,
-        ),
-        stage.seed,
-    )
+    task = student_training(student, teacher, training, index, settings.detector, stage.seed)
     history = stage.train(task, "student", training.log_interval)
     metrics = {"format": 1, "resolutions": task.metrics}
     files = detector_files(architecture, student.state_dict(), around, classes, metrics)

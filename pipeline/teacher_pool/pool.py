@@ -9,17 +9,19 @@ from typing import Any
 import torch
 from mmengine.dataset import pseudo_collate
 
-from pipeline.artifacts.files import json_bytes, read_json
+from pipeline.artifacts.files import json_bytes
 from pipeline.artifacts.publish import Content
 from pipeline.artifacts.weights import load_weights, save_weights
-from pipeline.config.teacher_pool import PoolSpace, Recalibration
+from pipeline.config.teacher_pool import Recalibration
+from pipeline.data.index import DatasetIndex
 from pipeline.detection.builder import Surroundings, build_detector
 from pipeline.detection.recalibration import recalibrate
+from pipeline.detection.resolutions import datasets_at
 from pipeline.supernet.weights import load_strictly
 from pipeline.teacher_pool.detector import ElasticDetector, StandaloneDetector
-from pipeline.teacher_pool.space import Subnet, SubnetSpace
+from pipeline.teacher_pool.space import POOL, Subnet, load_space
 
-POOL, WEIGHTS, ARCHITECTURE = "pool.json", "weights.safetensors", "architecture.json"
+WEIGHTS, ARCHITECTURE = "weights.safetensors", "architecture.json"
 
 
 def pool_files(elastic: ElasticDetector) -> dict[str, Content]:
@@ -48,9 +50,7 @@ def load_pool(
         ArtifactError: a file is missing or not what it should be.
         WeightsMismatchError: the weights are not of this pool.
     """
-    described = read_json(folder / POOL)
-    shape = PoolSpace.model_validate(described["space"])
-    elastic = ElasticDetector(SubnetSpace.whole(shape, described["classes"]), around)
+    elastic = ElasticDetector(load_space(folder), around)
     load_strictly(elastic.model, load_weights(folder / WEIGHTS)[0], folder / WEIGHTS)
     elastic.model.to(device)
     return elastic
@@ -85,6 +85,21 @@ def extract_teacher(
     recalibrate(model, _batches(dataset, settings.batch_size), settings.images)
     weights: Mapping[str, torch.Tensor] = model.state_dict()
     return model, StandaloneDetector(alone.architecture, dict(weights))
+
+
+def teacher_of(
+    elastic: ElasticDetector,
+    subnet: Subnet,
+    around: Surroundings,
+    index: DatasetIndex,
+    settings: Recalibration,
+    device: torch.device | str = "cpu",
+) -> tuple[Any, StandaloneDetector]:
+    """`extract_teacher`, its statistics measured on the dataset's training images at its resolution."""
+    (images,) = datasets_at(
+        [subnet.resolution], index.split("train"), list(index.classes), around.detector, train=False
+    )
+    return extract_teacher(elastic, subnet, around, images, settings, device)
 
 
 def _batches(dataset: Any, size: int) -> Any:

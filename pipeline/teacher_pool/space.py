@@ -11,11 +11,13 @@ import itertools
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from pydantic import PositiveFloat
 
+from pipeline.artifacts.files import read_json
 from pipeline.config.supernet import Depths
 from pipeline.config.teacher_pool import PoolSpace, Resolution, ShrinkingPhase
 from pipeline.search_space.architecture import (
@@ -29,6 +31,9 @@ from pipeline.search_space.architecture import (
 )
 from pipeline.search_space.block import Part
 from pipeline.search_space.standard import EXPANSION
+
+POOL = "pool.json"
+"""The file of a published pool that describes its space."""
 
 DEPTHS = tuple(f"depth{stage}" for stage in range(1, STAGES + 1))
 WIDTHS = tuple(f"width{stage}" for stage in range(1, STAGES + 1))
@@ -225,6 +230,16 @@ class SubnetSpace:
             stride=2 if stage else 1,
         )
         return (first, *(first.model_copy(update={"stride": 1}) for _ in range(blocks - 1)))
+
+
+def load_space(folder: Path) -> SubnetSpace:
+    """The space of a published pool.
+
+    Raises:
+        ArtifactError: its description is missing, or no JSON.
+    """
+    described = read_json(folder / POOL)
+    return SubnetSpace.whole(PoolSpace.model_validate(described["space"]), described["classes"])
 
 
 def _draw(rng: np.random.Generator, values: Sequence[Any]) -> Any:

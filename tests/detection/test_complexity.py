@@ -8,7 +8,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from pipeline.config.supernet import SupernetConfig
 from pipeline.detection.builder import Surroundings, build_detector
-from pipeline.detection.complexity import detector_complexity, fill_candidate_macs
+from pipeline.detection.complexity import detector_complexity, fill_candidate_macs, stage_costs
 from pipeline.hit_detector.spaces import supernet_architecture
 from pipeline.search_space.architecture import (
     Architecture,
@@ -21,6 +21,7 @@ from pipeline.search_space.architecture import (
 )
 from pipeline.search_space.cost import Cost
 from pipeline.supernet.choice import choice_layers
+from pipeline.zoo.architectures import zoo_architecture
 
 # a fact taken from the authors' public configuration; channels and operations of each stage
 RELEASED = (
@@ -172,3 +173,19 @@ def test_a_derived_network_costs_what_its_path_costs(shape: SupernetConfig) -> N
         costs.append(detector_complexity(network, proposals=20).total.macs - searched)
     # stem, merges, RPN and the head's linear layers are the same in both
     assert costs[0] == costs[1] > 0
+
+
+@pytest.mark.parametrize("name", ["fpn_r18", "fpn_r50_2fc", "fpn_x101_32x4d", "fpn_mobilenetv2"])
+def test_the_stages_add_up_to_the_backbone(name: str) -> None:
+    architecture = zoo_architecture(name)
+    stages = stage_costs(architecture, (64, 96))
+    whole = detector_complexity(architecture, 10, (64, 96)).components["backbone"]
+    assert sum(stages.values(), Cost()) == whole
+    assert next(iter(stages)) == "stem" and all(cost.macs > 0 for cost in stages.values())
+
+
+def test_a_stage_of_a_resnet_by_hand() -> None:
+    """Stage 1 of ResNet-18 at 64 × 96: four 3×3 convolutions of 64 channels on 16 × 24 places."""
+    cost = stage_costs(zoo_architecture("fpn_r18"), (64, 96))["stage1"]
+    assert cost.macs == 4 * 9 * 64 * 64 * 16 * 24
+    assert cost.params == 4 * (9 * 64 * 64 + 2 * 64)

@@ -112,7 +112,7 @@ def _trained(folder: Path) -> tuple[list[Evaluation], dict[str, torch.Tensor]]:
         task.step(iteration, task.fetch(iteration))
     task.end_epoch(1)
     base = Base(macs=detector_complexity(BASE, 20).total.macs, resolution=(64, 64))
-    return [evaluation(proposal, architecture, task.metrics, base, SETTINGS, 20)], dict(
+    return [evaluation(proposal, architecture, task.metrics, base, SETTINGS, 20, epochs=1)], dict(
         student.state_dict()
     )
 

@@ -36,7 +36,7 @@ def _settings(**changed: object) -> HillClimbConfig:
 
 def _evaluation(proposal: Proposal, network: Architecture, score: float) -> Evaluation:
     result = Score(resolution=(100, 60), ap=0.5, score=score)
-    return Evaluation(proposal=proposal, architecture=network, macs=900, scores=(result,))
+    return Evaluation(proposal=proposal, architecture=network, macs=900, scores=(result,), epochs=3)
 
 
 Order = Callable[[list[Proposal]], list[Proposal]]
@@ -71,7 +71,9 @@ def test_scores_at_every_resolution_and_the_best_of_them(network: Architecture) 
     scores = scores_of(metrics, 1000, BASE, _settings(alpha=0.5, beta=1.0))
     assert [score.score for score in scores] == pytest.approx([0.30, 0.5])
     (proposal, *_) = propose(0, Ranking(), network, SPACE, _settings(), 0)
-    best = Evaluation(proposal=proposal, architecture=network, macs=1000, scores=scores).best
+    best = Evaluation(
+        proposal=proposal, architecture=network, macs=1000, scores=scores, epochs=3
+    ).best
     assert best.resolution == (50, 30)
     with pytest.raises(DetSearchError, match="no AP at 50x30"):
         scores_of([{"resolution": [50, 30], "AP": None}], 1000, BASE, _settings())

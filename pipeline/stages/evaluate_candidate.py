@@ -1,0 +1,104 @@
+"""Evaluate one candidate of the hill climbing (Joint-DetNAS, Algorithm 1, sections 3.1.4 and 3.3).
+
+It inherits its parent's weights, is trained a few epochs with its teacher out of the pool, and is validated
+at every resolution. Once the search has converged there is nothing to do.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+
+from pydantic import NonNegativeInt
+
+from pipeline.artifacts.publish import Content
+from pipeline.config.base import Section
+from pipeline.config.detector import DetectorConfig, Normalization, TestingConfig
+from pipeline.config.distillation import StudentTrainingConfig
+from pipeline.config.hill_climb import Scoring
+from pipeline.config.supernet import CostSetting
+from pipeline.config.teacher_pool import Recalibration
+from pipeline.data.index import FILE_NAME, DatasetIndex
+from pipeline.hill_climb.parents import WEIGHTS, parents_content
+from pipeline.hill_climb.proposals import candidate_seed
+from pipeline.hill_climb.records import EVALUATION, Base, Name, load_proposals, record_bytes
+from pipeline.stages.base import Stage, history_bytes, stage_main
+
+log = logging.getLogger("detsearch")
+
+
+class Settings(Section):
+    """What the stage uses of the config, and which candidate it is."""
+
+    normalization: Normalization
+    detector: DetectorConfig
+    testing: TestingConfig
+    training: StudentTrainingConfig
+    scoring: Scoring
+    recalibration: Recalibration
+    proposals: CostSetting
+    generation: NonNegativeInt
+    candidate: NonNegativeInt
+
+
+def run(stage: Stage[Settings]) -> Mapping[str, Content]:
+    """Inherit, train, validate, score; publish a detector folder with the evaluation."""
+    settings, inputs = stage.settings, stage.inputs
+    name = Name(generation=settings.generation, candidate=settings.candidate)
+    wave = {one.name: one for one in load_proposals(inputs["proposed"])}
+    if not wave:
+        log.info("%s: the search has converged, there is nothing to do", name.folder)
+        return {WEIGHTS: parents_content({})}
+
+    # mmdet takes seconds to import, which a generation after the last one need not spend
+    from pipeline.detection.builder import Surroundings
+    from pipeline.detection.complexity import detector_complexity
+    from pipeline.detection.detector_folder import detector_files
+    from pipeline.hill_climb.candidate import (
+        candidate_training,
+        evaluation,
+        load_start,
+        teacher_from,
+    )
+
+    around = Surroundings(settings.detector, settings.testing, settings.normalization)
+    index = DatasetIndex.load(inputs["data"] / FILE_NAME)
+    proposal, seed = wave[name], candidate_seed(stage.seed, name)
+    start = load_start(proposal, inputs["base"], inputs.get("ranking"))
+    teacher = teacher_from(
+        inputs["pool"], proposal, around, index, settings.recalibration, stage.device
+    )
+    task = candidate_training(start, teacher, settings.training, around, index, seed, stage.device)
+    own = replace(stage, seed=seed, events=stage.events.with_name("hill_climb") / name.folder)
+    history = own.train(task, name.folder, settings.training.log_interval)
+
+    macs = detector_complexity(start.base, settings.proposals).total.macs
+    base = Base(macs=macs, resolution=settings.detector.image_scale)
+    result = evaluation(
+        proposal,
+        start.architecture,
+        task.metrics,
+        base,
+        settings.scoring,
+        settings.proposals,
+        start.epochs + settings.training.epochs,
+    )
+    files = detector_files(
+        start.architecture,
+        task.student.state_dict(),
+        around,
+        index.classes,
+        {"format": 1, "resolutions": task.metrics},
+        result.best.resolution,
+    )
+    return {**files, EVALUATION: record_bytes(result), "history.json": history_bytes(history)}
+
+
+if __name__ == "__main__":
+    stage_main(
+        run,
+        Settings,
+        inputs=("data", "base", "pool", "proposed"),
+        optional_inputs=("ranking",),
+    )

@@ -1,0 +1,41 @@
+"""Propose the candidates of a generation from the list of the one before (Joint-DetNAS, Algorithm 1)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pydantic import NonNegativeInt
+
+from pipeline.artifacts.publish import Content
+from pipeline.config.base import Section
+from pipeline.config.hill_climb import Proposing
+from pipeline.hill_climb.proposals import propose
+from pipeline.hill_climb.records import PROPOSALS, Ranking, load_ranking, proposals_bytes
+from pipeline.search_space.architecture import Architecture
+from pipeline.stages.base import Stage, stage_main
+from pipeline.teacher_pool.space import load_space
+
+
+class Settings(Section):
+    """What the stage uses of the config, and which generation it is."""
+
+    proposing: Proposing
+    generation: NonNegativeInt
+
+
+def run(stage: Stage[Settings]) -> Mapping[str, Content]:
+    """Draw the candidates; none once the search has converged."""
+    settings, inputs = stage.settings, stage.inputs
+    wave = propose(
+        settings.generation,
+        load_ranking(inputs["ranking"]) if "ranking" in inputs else Ranking(),
+        Architecture.load(inputs["base"] / "architecture.json"),
+        load_space(inputs["pool"]),
+        settings.proposing,
+        stage.seed,
+    )
+    return {PROPOSALS: proposals_bytes(wave)}
+
+
+if __name__ == "__main__":
+    stage_main(run, Settings, inputs=("base", "pool"), optional_inputs=("ranking",))
