@@ -27,12 +27,14 @@ include: "rules/teacher_pool.smk"
 include: "rules/students.smk"
 include: "rules/report.smk"
 include: "rules/zoo.smk"
+include: "rules/plan.smk"
 
 
 localrules:
     derive,
     draw_report,
     published_numbers,
+    plan,
     all,
     hit_detector,
     report,
@@ -59,8 +61,9 @@ rule report:
 
 
 onstart:
-    require_datasets(CONFIG.data)
-    write_jobs(RUN, jobs_of_run())
+    if jobs_of_run():
+        require_datasets(CONFIG.data)
+        write_jobs(RUN, jobs_of_run())
 
 
 onsuccess:

@@ -18,6 +18,7 @@ from pipeline.config.evaluation import EvaluationConfig, ReportConfig, TrainingC
 from pipeline.config.hit_detector import ScreeningConfig, SearchConfig
 from pipeline.config.joint_tables import JointTablesConfig
 from pipeline.config.optimization import Classification
+from pipeline.config.plan import PlanConfig
 from pipeline.config.problems import describe
 from pipeline.config.run import RunConfig
 from pipeline.config.supernet import SupernetConfig
@@ -58,6 +59,7 @@ class Config(Section):
     teacher_pool: TeacherPoolConfig = TeacherPoolConfig()
     joint_tables: JointTablesConfig = JointTablesConfig()
     report: ReportConfig = ReportConfig()
+    plan: PlanConfig = PlanConfig()
 
     @model_validator(mode="after")
     def _paths_fit(self) -> Config:
