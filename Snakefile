@@ -32,12 +32,14 @@ include: "rules/joint_analyses.smk"
 include: "rules/report.smk"
 include: "rules/zoo.smk"
 include: "rules/standard.smk"
+include: "rules/plan.smk"
 
 
 localrules:
     derive,
     draw_report,
     published_numbers,
+    plan,
     all,
     choose_base,
     propose,
@@ -71,8 +73,9 @@ rule report:
 
 
 onstart:
-    require_datasets(CONFIG.data)
-    write_jobs(RUN, jobs_of_run())
+    if jobs_of_run():
+        require_datasets(CONFIG.data)
+        write_jobs(RUN, jobs_of_run())
 
 
 onsuccess:

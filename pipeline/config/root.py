@@ -19,6 +19,7 @@ from pipeline.config.hill_climb import HillClimbConfig
 from pipeline.config.hit_detector import ScreeningConfig, SearchConfig
 from pipeline.config.joint_tables import JointTablesConfig
 from pipeline.config.optimization import Classification
+from pipeline.config.plan import PlanConfig
 from pipeline.config.problems import describe
 from pipeline.config.run import RunConfig
 from pipeline.config.supernet import SupernetConfig
@@ -63,6 +64,7 @@ class Config(Section):
     hill_climb: HillClimbConfig = HillClimbConfig()
     joint_tables: JointTablesConfig = JointTablesConfig()
     report: ReportConfig = ReportConfig()
+    plan: PlanConfig = PlanConfig()
 
     @model_validator(mode="after")
     def _paths_fit(self) -> Config:
