@@ -22,14 +22,17 @@ from pipeline.detection.builder import Surroundings, build_backbone, build_detec
 from pipeline.hit_detector.spaces import Operations, supernet_architecture
 from pipeline.search_space.architecture import COMPONENTS, Architecture
 from pipeline.search_space.cost import CostCounter, parameters
-from pipeline.search_space.heads import RetinaHead
+from pipeline.search_space.heads import OneStageHead
 from pipeline.search_space.operations import build_operation
 from pipeline.supernet.choice import choice_layers
+from pipeline.supernet.levels import share_by_levels
 
 FLOAT = 4
 """Bytes of a number."""
 PAIR = 2
 """Images at once, as the layers are meant for."""
+Shape = tuple[int, int, int]
+"""Of a map: samples (RoIs, too), height, width."""
 SIDE = 32
 """Of the map on which candidates are measured, large against what autograd keeps for each channel."""
 
@@ -102,7 +105,7 @@ def detector_cost(
         shape: the `supernet` section.
         depth: blocks of each backbone stage.
         components: what each holds; a name where it is one fixed operation.
-        rois: that the head processes of an image.
+        rois: that the head processes of an image, in a two-stage detector.
         classes: of objects.
     """
 
@@ -159,7 +162,7 @@ def architecture_cost(architecture: Architecture, rois: int) -> TrainingCost:
 
 def _run_detector(model: Any, architecture: Architecture, size: tuple[int, int], rois: int) -> None:
     levels = model.neck(model.backbone(torch.empty(PAIR, 3, *size)))
-    if isinstance(architecture.head, RetinaHead):
+    if isinstance(architecture.head, OneStageHead):
         model.bbox_head(levels)
         return
     model.rpn_head(levels)
@@ -185,7 +188,7 @@ def _supernet_cost(
     for name, layer in choice_layers(model).items():
         part = components[_component(name)]
         assert isinstance(part, Component), f"{name} holds candidates"
-        key = (layer.in_channels, layer.out_channels, layer.stride, shapes[name])
+        key = (layer.in_channels, layer.out_channels, layer.stride, tuple(shapes[name]))
         for twin in layer.names:
             whole += _operation(twin, *key).times(-1, -1, -1)
         each = [_operation(candidate, *key) for candidate in part.candidates]
@@ -207,14 +210,14 @@ def _component(module: str) -> str:
     return "backbone"
 
 
-def _input_shapes(model: nn.Module) -> dict[str, tuple[int, int, int]]:
-    """Of each choice layer (samples, height, width), filled when the model runs."""
-    shapes: dict[str, tuple[int, int, int]] = {}
+def _input_shapes(model: nn.Module) -> dict[str, list[Shape]]:
+    """Of each choice layer (samples, height, width) of every input, filled when the model runs."""
+    shapes: dict[str, list[Shape]] = {}
 
     def remember(name: str) -> Callable[[nn.Module, Any, Any], None]:
         def hook(module: nn.Module, inputs: Any, output: Any) -> None:
             samples, _, height, width = inputs[0].shape
-            shapes[name] = (samples, height, width)
+            shapes.setdefault(name, []).append((samples, height, width))
 
         return hook
 
@@ -231,7 +234,7 @@ def _watched(model: nn.Module, run: Callable[[], Any]) -> Footprint:
 
 
 def _operation(
-    name: str, inputs: int, outputs: int, stride: int, shape: tuple[int, int, int]
+    name: str, inputs: int, outputs: int, stride: int, shapes: Sequence[Shape]
 ) -> Footprint:
     """A candidate in a choice layer, for one image of a pair.
 
@@ -240,20 +243,23 @@ def _operation(
         inputs: channels.
         outputs: channels.
         stride: where it is 2, both sides must be even.
-        shape: of the layer's input: samples (RoIs, too), height, width.
+        shapes: of the layer's inputs, one or a map of each pyramid level that shares it.
     """
-    positions = math.prod(shape) / PAIR / SIDE**2
-    return _on_small_map(name, inputs, outputs, stride).times(1, positions, positions)
+    positions = sum(map(math.prod, shapes)) / PAIR / SIDE**2
+    small = _on_small_map(name, inputs, outputs, stride, len(shapes))
+    return small.times(1, positions, positions)
 
 
 @cache
-def _on_small_map(name: str, inputs: int, outputs: int, stride: int) -> Footprint:
+def _on_small_map(name: str, inputs: int, outputs: int, stride: int, levels: int) -> Footprint:
     """The same on one small map: computation and activations grow with the map's positions.
 
     Its input, which the layer has anyway, is not counted.
     """
     with torch.device("meta"):
-        operation = build_operation(name, inputs, outputs, stride)
+        operation: nn.Module = build_operation(name, inputs, outputs, stride)
+        if levels > 1:
+            share_by_levels(operation, levels)
         _lighten(operation)
         image = torch.empty(1, inputs, SIDE, SIDE, requires_grad=True)
         weight = torch.ones((), requires_grad=True)

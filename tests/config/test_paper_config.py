@@ -43,6 +43,15 @@ def test_the_2x_schedule_and_the_names_of_2017_lie_on_top() -> None:
     assert data.tolerated_boxes > 0
 
 
+def test_table_6_lies_on_top() -> None:
+    config = load_config_files([FOLDER / name for name in ("paper.yaml", "paper_retinanet.yaml")])
+    shape = config.supernet
+    assert (shape.family, shape.anchor_scale, shape.head_blocks) == ("retinanet", 4, 4)
+    assert (shape.neck_channels, config.ablations.baseline) == (256, "retinanet_r50")
+    # 0.01 for 16 images, as Lin et al.
+    assert config.training.optimizer.lr / config.training.batch_size == 0.01 / 16
+
+
 def test_missing_datasets_are_named_together_with_the_tree(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     data = load_config_files([FOLDER / "paper.yaml"]).data

@@ -125,3 +125,12 @@ def test_a_validated_config_cannot_be_changed() -> None:
     with pytest.raises(ValueError, match="frozen"):
         config.run.seed = 3  # type: ignore[misc]
     assert Config.model_validate_json(config.model_dump_json()) == config
+
+
+def test_a_pyramid_level_of_one_pixel_needs_more_than_one_image() -> None:
+    small = {"supernet": {"family": "retinanet"}, "detector": {"image_scale": [128, 96]}}
+    (line,) = _mistakes(**small, training={"batch_size": 1})
+    assert "training.batch_size is 1" in line and "128 pixels" in line
+    load_config({"data": {}, **small, "training": {"batch_size": 2}})
+    load_config({"data": {}, "supernet": small["supernet"], "training": {"batch_size": 1}})
+    load_config({"data": {}, "detector": small["detector"], "training": {"batch_size": 1}})

@@ -29,8 +29,9 @@ SHAPE = SupernetConfig(
 )
 
 
-def uniform(operation: str = "conv_k3_d1") -> Architecture:
-    return supernet_architecture(SHAPE, 3, SHAPE.depth, dict.fromkeys(COMPONENTS, operation))
+def uniform(operation: str = "conv_k3_d1", family: str = "faster_rcnn") -> Architecture:
+    shape = SHAPE.model_copy(update={"family": family})
+    return supernet_architecture(shape, 3, SHAPE.depth, dict.fromkeys(COMPONENTS, operation))
 
 
 def baseline(zoo: str = "fpn_r18") -> Architecture:
@@ -39,11 +40,17 @@ def baseline(zoo: str = "fpn_r18") -> Architecture:
     )
 
 
+@pytest.mark.parametrize(
+    ("family", "zoo"), [("faster_rcnn", "fpn_r18"), ("retinanet", "retinanet_r50")]
+)
 @pytest.mark.parametrize("component", COMPONENTS)
-def test_one_part_is_the_searched_one_and_the_others_the_baselines(component: str) -> None:
-    mixed = with_searched(baseline(), uniform("ir_k3_d1_e3"), component)
+def test_one_part_is_the_searched_one_and_the_others_the_baselines(
+    component: str, family: str, zoo: str
+) -> None:
+    searched = uniform("ir_k3_d1_e3", family)
+    mixed = with_searched(baseline(zoo), searched, component)
     for part in (*COMPONENTS, "rpn"):
-        origin = uniform("ir_k3_d1_e3") if part == component else baseline()
+        origin = searched if part == component else baseline(zoo)
         assert getattr(mixed, part) == getattr(origin, part), part
     # and it can be built: the cost model runs the network
     assert detector_complexity(mixed, 10).total.params > 0

@@ -37,10 +37,13 @@ ROIS, CLASSES = 10, 7
 OPERATIONS = ("conv_k3_d1", "sep_k5_d1", "ir_k3_d1_e3")
 
 
-def whole(operations: Operations) -> tuple[int, int]:
+ONE_STAGE = SHAPE.model_copy(update={"family": "retinanet"})
+
+
+def whole(operations: Operations, shape: SupernetConfig = SHAPE) -> tuple[int, int]:
     """Parameters and MACs of the whole network, by the cost model."""
     architecture = supernet_architecture(
-        SHAPE, CLASSES, DEPTH, dict.fromkeys(COMPONENTS, operations)
+        shape, CLASSES, DEPTH, dict.fromkeys(COMPONENTS, operations)
     )
     total = detector_complexity(architecture, ROIS).total
     return total.params, total.macs
@@ -52,10 +55,19 @@ def reckoned(held: int, run: int, shape: SupernetConfig = SHAPE) -> tuple[Footpr
     return cost.whole, cost.step_macs
 
 
-def test_a_supernet_costs_what_the_cost_model_counts_of_it() -> None:
-    found, step = reckoned(3, 3)
-    params, macs = whole(OPERATIONS)
-    layers = sum(DEPTH) + 8 + SHAPE.head_blocks
+@pytest.mark.parametrize(
+    ("shape", "layers"),
+    [
+        (SHAPE, sum(DEPTH) + 8 + SHAPE.head_blocks),
+        (ONE_STAGE, sum(DEPTH) + 6 + 2 * SHAPE.head_blocks),
+    ],
+    ids=["two-stage", "one-stage"],
+)
+def test_a_supernet_costs_what_the_cost_model_counts_of_it(
+    shape: SupernetConfig, layers: int
+) -> None:
+    found, step = reckoned(3, 3, shape)
+    params, macs = whole(OPERATIONS, shape)
     # the three α of each layer, of which the plan sees the two of its smaller twin
     assert found.params == pytest.approx(params - layers)
     assert found.macs == pytest.approx(macs)

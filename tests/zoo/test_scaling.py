@@ -4,6 +4,7 @@ import pytest
 
 from pipeline.detection.complexity import detector_complexity
 from pipeline.errors import DetSearchError
+from pipeline.search_space.architecture import RetinaHead
 from pipeline.zoo.architectures import NAMES, zoo_architecture
 from pipeline.zoo.scaling import scaled
 
@@ -42,6 +43,22 @@ def test_classes_size_and_anchors_are_the_runs() -> None:
     assert (network.rpn.anchor_scale, network.rpn.channels) == (4, 32)
     assert network.backbone.out_channels == (16, 32, 64, 128)
     assert network.neck.channels == 32
+
+
+def test_anchors_of_a_one_stage_head_are_the_runs_where_they_are_given() -> None:
+    scales = []
+    for given in (2, None):
+        network = scaled(
+            zoo_architecture("retinanet_r50"),
+            width=0.125,
+            head_width=0.125,
+            classes=3,
+            input_size=(64, 64),
+            anchor_scale=given,
+        )
+        assert isinstance(network.head, RetinaHead)
+        scales.append(network.head.anchor_scale)
+    assert scales == [2, 4]
 
 
 @pytest.mark.parametrize(
