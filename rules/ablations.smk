@@ -5,7 +5,7 @@ Each trains only what is not there yet; docs/ablations.md says what that is.
 
 
 wildcard_constraints:
-    table="hit_table[1-6]|joint_table[13]",
+    table="hit_table[1-6]|joint_table[123]",
     draw="[0-9]+",
     operation="[a-z0-9_]+",
     sparsity="[a-z_]+(\\.[0-9.e-]+)?",
@@ -303,7 +303,14 @@ rule draw_searched:
 
 
 TARGETS = {
-    **{f"joint_table{n}": RUN / f"tables/joint_table{n}/manifest.json" for n in (1, 3)},
+    **{
+        f"joint_table{n}": RUN / f"tables/joint_table{n}/manifest.json"
+        for n in (1, 2, 3, 4, 5, 7)
+    },
+    **{
+        f"joint_figure{n}": RUN / f"figures/joint_figure{n}/manifest.json"
+        for n in (4, 5, 6, 7)
+    },
     **{
         f"hit_table{n}": RUN / f"tables/hit_table{n}/manifest.json" for n in range(1, 7)
     },

@@ -4,6 +4,7 @@
 rule draw_report:
     """Draw the HTML page, and its tables and figures as files."""
     input:
+        [*joint_report().values()],
         data=rules.prepare_detection_data.output.manifest,
         screening_supernet=pretrained("screening_supernet"),
         backbone=HIT / "screening/backbone/manifest.json",
@@ -38,6 +39,7 @@ rule draw_report:
                 ("pretraining", "backbone"),
             )
         ),
+        joint=" ".join(f"--{name} {path}" for name, path in joint_report().items()),
     message:
         "Drawing the report"
     shell:
@@ -46,6 +48,6 @@ rule draw_report:
         " --neck {input.neck} --head {input.head}"
         " --search {input.search} --architecture {input.architecture}"
         " --detector {input.detector}"
-        " --evaluation {input.evaluation}"
+        " --evaluation {input.evaluation} {params.joint}"
         " --settings {params.settings:q} --seed {params.seed} --code {params.code}"
         " --threads {threads} --manifest {output.manifest} 2>&1 | tee {log}"

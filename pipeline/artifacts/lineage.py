@@ -156,3 +156,29 @@ def _ancestors(
             )
             continue
         yield from _ancestors(depth + 1, key, path.parent, parent, seen)
+
+
+def descended_from(run: Path, *folders: str) -> dict[str, Manifest]:
+    """The manifests of artifacts and of all they were made from, by folder, each after its inputs.
+
+    Args:
+        run: the run's folder, to which the others and the manifests' inputs are relative.
+        folders: of the artifacts to begin with.
+
+    Raises:
+        ArtifactError: a manifest is missing or was altered.
+    """
+    found: dict[str, Manifest] = {}
+
+    def visit(folder: str) -> None:
+        manifest = Manifest.load(run / folder / MANIFEST)
+        for origin in manifest.inputs.values():
+            source, _, file = origin.path.rpartition("/")
+            if file == MANIFEST and source not in found:
+                visit(source)
+        found[folder] = manifest
+
+    for folder in folders:
+        if folder not in found:
+            visit(folder)
+    return found

@@ -35,3 +35,7 @@ class ReportConfig(Section):
     score_threshold: float = Field(
         default=0.3, ge=0, le=1, description="detections drawn above this"
     )
+    joint_detnas: bool = Field(
+        default=True,
+        description="whether there is a section on Joint-DetNAS, whose search the report then needs",
+    )

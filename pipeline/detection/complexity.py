@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
 
-from pipeline.detection.builder import Surroundings, build_detector
-from pipeline.search_space.architecture import Architecture
-from pipeline.search_space.cost import Cost, measure, operation_cost
-from pipeline.search_space.heads import RetinaHead
+from pipeline.detection.builder import Surroundings, build_backbone, build_detector
+from pipeline.search_space.architecture import Architecture, MobileNetV2Backbone, ResNetBackbone
+from pipeline.search_space.cost import Cost, CostCounter, measure, operation_cost, parameters
+from pipeline.search_space.heads import OneStageHead
 from pipeline.supernet.choice import ChoiceLayer, choice_layers
 
 
@@ -57,7 +59,7 @@ def _run_components(
     images = torch.empty(1, 3, *input_size, device="meta")
     backbone, maps = measure(lambda: model.backbone(images), model.backbone)
     neck, levels = measure(lambda: model.neck(maps), model.neck)
-    if isinstance(architecture.head, RetinaHead):
+    if isinstance(architecture.head, OneStageHead):
         head, _ = measure(lambda: model.bbox_head(levels), model.bbox_head)
         return Complexity({"backbone": backbone, "neck": neck, "head": head})
     rpn, _ = measure(lambda: model.rpn_head(levels), model.rpn_head)
@@ -68,22 +70,67 @@ def _run_components(
     return Complexity({"backbone": backbone, "neck": neck, "rpn": rpn, "head": head})
 
 
+def stage_costs(
+    architecture: Architecture, input_size: tuple[int, int] | None = None
+) -> dict[str, Cost]:
+    """Cost of each stage of a ResNet's or MobileNetV2's backbone, counted on meta tensors for one image.
+
+    Args:
+        architecture: of the detector.
+        input_size: (height, width) in pixels; the architecture's own by default.
+
+    Returns:
+        By name: `stem`, `stage1` and so on, and `last` for what comes behind the stages. Their sum is
+        the backbone's cost.
+
+    Raises:
+        ValueError: the backbone is made of something else.
+    """
+    if not isinstance(architecture.backbone, ResNetBackbone | MobileNetV2Backbone):
+        raise ValueError(
+            "stages are counted of a resnet or mobilenetv2 backbone, not of "
+            f"{architecture.backbone.type}"
+        )
+    with torch.device("meta"):
+        backbone = build_backbone(architecture)
+    # mmdet's own return nothing here
+    backbone.eval()
+    parts: dict[str, list[nn.Module]] = {"stem": []}
+    for name, module in backbone.named_children():
+        if name.startswith("layer"):
+            parts[f"stage{name.removeprefix('layer')}"] = [module]
+        else:
+            # a MobileNetV2's second convolution
+            parts.setdefault("last" if name == "conv2" else "stem", []).append(module)
+    with ExitStack() as stack, torch.no_grad():
+        counters = {
+            name: stack.enter_context(CostCounter().watch(*modules))
+            for name, modules in parts.items()
+        }
+        backbone(torch.empty(1, 3, *(input_size or architecture.input_size), device="meta"))
+    return {
+        name: Cost(parameters(*parts[name]), counter.macs, counter.paper_flops)
+        for name, counter in counters.items()
+    }
+
+
 def fill_candidate_macs(model: nn.Module, architecture: Architecture, proposals: int) -> None:
     """Set `macs` of every choice layer of a supernet: FLOPs(o, l) of Eq. 7, for one image.
 
     Args:
         model: the supernet that `build_detector` made of `architecture`.
         architecture: its architecture; costs hold at its input size.
-        proposals: RoIs that the head processes.
+        proposals: RoIs that the head processes, in a two-stage detector. The layers of towers count
+            what they cost on all levels.
     """
     with torch.device("meta"):
         twin = build_detector(architecture, Surroundings()).eval()
-    shapes: dict[str, tuple[int, int, int]] = {}
+    shapes: dict[str, list[tuple[int, int, int]]] = {}
 
     def remember(name: str) -> Any:
         def hook(module: nn.Module, inputs: Any, output: Any) -> None:
             samples, _, height, width = inputs[0].shape
-            shapes[name] = (samples, height, width)
+            shapes.setdefault(name, []).append((samples, height, width))
 
         return hook
 
@@ -94,8 +141,9 @@ def fill_candidate_macs(model: nn.Module, architecture: Architecture, proposals:
         layer.macs.copy_(torch.tensor(_candidate_macs(layer, shapes[name])))
 
 
-def _candidate_macs(layer: ChoiceLayer, shape: tuple[int, int, int]) -> list[float]:
+def _candidate_macs(layer: ChoiceLayer, shapes: Sequence[tuple[int, int, int]]) -> list[float]:
+    widths = (layer.in_channels, layer.out_channels, layer.stride)
     return [
-        float(operation_cost(name, layer.in_channels, layer.out_channels, layer.stride, shape).macs)
+        float(sum(operation_cost(name, *widths, shape).macs for shape in shapes))
         for name in layer.names
     ]

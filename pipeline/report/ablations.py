@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from matplotlib.figure import Figure as Canvas
 
-from pipeline.report.charts import chart, curve, legend
+from pipeline.report.charts import bars, chart, curve, legend
 from pipeline.report.inputs import History, Metrics, SubSearchSpace
-from pipeline.report.svg import COMPONENT_COLOURS, MUTED, SERIES, Figure
+from pipeline.report.svg import COMPONENT_COLOURS, SERIES, Figure
 from pipeline.report.tables import Cell, Column, Kind, Table
 from pipeline.search_space.architecture import COMPONENTS
 
@@ -46,6 +46,9 @@ _FLOPS = _total(
     lambda metrics: sum(part.paper_flops for part in metrics.components.values()),
 )
 _MACS = _total("MACs", "macs", lambda metrics: metrics.macs)
+_BACKBONE_MACS = _total(
+    "backbone MACs", "backbone_macs", lambda metrics: metrics.components["backbone"].macs
+)
 _SIZE = (
     Column("input size", "input_size"),
     lambda model, metrics: f"{metrics.input_size[0]}x{metrics.input_size[1]}",
@@ -94,6 +97,10 @@ DETECTOR_TABLES = {
         "Subnets sampled from the teacher pool against the same networks trained alone",
         (_MODEL, _PARAMS, _MACS, *map(_accuracy, ("AP", "AP50", "AP75"))),
     ),
+    "joint_table2": DetectorTable(
+        "The base detector with some percent of its backbone's channels pruned, and trained further",
+        (_MODEL, _BACKBONE_MACS, _PARAMS, _MACS, *map(_accuracy, ("AP", "AP50", "AP75"))),
+    ),
     "joint_table3": DetectorTable(
         "A student with and without its teacher",
         (_MODEL, _PARAMS, _MACS, *map(_accuracy, ("AP", "AP50", "AP75"))),
@@ -110,26 +117,8 @@ def detector_table(name: str, detectors: Mapping[str, Metrics]) -> tuple[Table, 
     ]
     table = Table(name, [column for column, _ in described.columns], rows, described.title)
     scores = {model: 100 * (metrics.AP or 0.0) for model, metrics in detectors.items()}
-    return table, _bars(name, f"{described.title}: AP in percent", scores)
-
-
-def _bars(name: str, title: str, values: Mapping[str, float]) -> Figure:
-    def paint(canvas: Canvas) -> None:
-        axes = canvas.add_subplot()
-        axes.grid(visible=False, axis="y")
-        for row, (label, value) in enumerate(values.items()):
-            searched = label == "hit_detector"
-            axes.barh(row, value, 0.66, color=SERIES[0] if searched else MUTED)
-            axes.annotate(
-                f"{value:.1f}", (value, row), (3, 0), textcoords="offset points", va="center"
-            )
-        axes.set_yticks(range(len(values)), list(values))
-        axes.set_ylim(len(values) - 0.4, -0.6)
-        axes.set_xlim(0, 1.18 * max(*values.values(), 1e-9))
-        axes.set_xlabel("AP, %")
-        axes.tick_params(length=0)
-
-    return chart(name, title, paint, (5.0, 0.8 + 0.28 * len(values)))
+    title = f"{described.title}: AP in percent"
+    return table, bars(name, title, scores, "AP, %", highlighted=("hit_detector",))
 
 
 @dataclass(frozen=True)

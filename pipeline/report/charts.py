@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import matplotlib as mpl
@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure as Canvas
 
-from pipeline.report.svg import GRID, INK, MUTED, PAPER, Figure
+from pipeline.report.svg import GRID, INK, MUTED, PAPER, SERIES, Figure
 
 STYLE: Any = {
     "svg.fonttype": "none",
@@ -107,3 +107,40 @@ def legend(canvas: Canvas, axes: Axes, columns: int = 3) -> None:
             loc="outside upper left",
             ncols=min(columns, len(labels)),
         )
+
+
+def bars(
+    name: str,
+    title: str,
+    values: Mapping[str, float],
+    label: str,
+    *,
+    highlighted: Collection[str] = (),
+    form: str = ".1f",
+) -> Figure:
+    """Horizontal bars, one below the other, each with its value.
+
+    Args:
+        name: of the file.
+        title: as in `chart`.
+        values: by the bars' names, from top to bottom.
+        label: of the axis of values.
+        highlighted: names of the bars that are not grey.
+        form: format of the values.
+    """
+
+    def paint(canvas: Canvas) -> None:
+        axes = canvas.add_subplot()
+        axes.grid(visible=False, axis="y")
+        for row, (bar, value) in enumerate(values.items()):
+            axes.barh(row, value, 0.66, color=SERIES[0] if bar in highlighted else MUTED)
+            axes.annotate(
+                format(value, form), (value, row), (3, 0), textcoords="offset points", va="center"
+            )
+        axes.set_yticks(range(len(values)), list(values))
+        axes.set_ylim(len(values) - 0.4, -0.6)
+        axes.set_xlim(0, 1.18 * max(*values.values(), 1e-9))
+        axes.set_xlabel(label)
+        axes.tick_params(length=0)
+
+    return chart(name, title, paint, (5.0, 0.8 + 0.28 * len(values)))

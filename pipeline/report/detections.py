@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from markupsafe import Markup
 from PIL import Image
 
 from pipeline.artifacts.errors import ArtifactError
@@ -37,6 +38,25 @@ def detections_section(run: Run, settings: ReportConfig) -> Section:
     Raises:
         ArtifactError: the annotations or an image cannot be read.
     """
+    figures = detection_figures(run, settings, EVALUATION, "detections")
+    intro = detections_key(run, settings, len(figures), "The")
+    return Section("detections", "Detections", (intro, Group(figures, "gallery")))
+
+
+def detection_figures(
+    run: Run, settings: ReportConfig, evaluation: str, name: str
+) -> tuple[Figure, ...]:
+    """The first evaluated images by id, with what a detector found and what is there.
+
+    Args:
+        run: the run.
+        settings: how many images, and from which score on.
+        evaluation: folder of the detector's evaluation, relative to the run's.
+        name: what the figures' names begin with.
+
+    Raises:
+        ArtifactError: the annotations or an image cannot be read.
+    """
     split = run.dataset.split(run.dataset.evaluation_split)
     truth = read_json(split.annotations)
     names = {category["id"]: str(category["name"]) for category in truth["categories"]}
@@ -46,9 +66,10 @@ def detections_section(run: Run, settings: ReportConfig) -> Section:
     for annotation in truth["annotations"]:
         if annotation["image_id"] in shown and not annotation.get("iscrowd", 0):
             boxes[annotation["image_id"]].append(tuple(annotation["bbox"]))
-    found = _found(run.path / EVALUATION / "detections.json", shown)
-    figures = tuple(
+    found = _found(run.path / evaluation / "detections.json", shown)
+    return tuple(
         _figure(
+            f"{name}_{image['id']:06d}",
             split.images / image["file_name"],
             image,
             boxes[image["id"]],
@@ -58,17 +79,21 @@ def detections_section(run: Run, settings: ReportConfig) -> Section:
         )
         for image in images
     )
-    intro = paragraph(
-        'The first {} {} images by id. <span class="key"><i style="background:{}"></i>'
+
+
+def detections_key(run: Run, settings: ReportConfig, count: int, beginning: str) -> Markup:
+    """What the drawings show; `beginning` stands before `first <count> … images`."""
+    return paragraph(
+        '{} first {} {} images by id. <span class="key"><i style="background:{}"></i>'
         'detection</span> with class and score, from {} on; <span class="key"><i style="background:{}"></i>'
         "annotated object</span>.",
-        len(figures),
+        beginning,
+        count,
         run.evaluated,
         FOUND,
         settings.score_threshold,
         TRUTH,
     )
-    return Section("detections", "Detections", (intro, Group(figures, "gallery")))
 
 
 def _found(path: Path, shown: set[int]) -> Mapping[int, list[Detection]]:
@@ -84,6 +109,7 @@ def _found(path: Path, shown: set[int]) -> Mapping[int, list[Detection]]:
 
 
 def _figure(
+    name: str,
     path: Path,
     image: Mapping[str, Any],
     truth: list[Box],
@@ -120,7 +146,7 @@ def _figure(
         count += f" (best score {found[0].score:.2f})"
     title = f"{image['file_name']}: {count}, {len(truth)} annotated"
     return Figure(
-        f"detections_{image['id']:06d}",
+        name,
         document(width, height, body + labels, title),
         title,
         width,

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, TypeAdapter, Val
 
 from pipeline.artifacts.errors import ArtifactError
 from pipeline.artifacts.files import read_json
+from pipeline.artifacts.lineage import descended_from
 from pipeline.artifacts.manifest import MANIFEST, Manifest
 from pipeline.data.index import FILE_NAME, DatasetIndex
 from pipeline.search_space.architecture import COMPONENTS, Architecture
@@ -58,7 +59,7 @@ class Metrics(_Read):
     macs: int
     components: dict[str, ComponentCost]
     input_size: tuple[PositiveInt, PositiveInt]
-    proposals: int
+    proposals: int | None
     images: int
 
 
@@ -162,9 +163,14 @@ class Run:
     """A run's folder, `results/<run>`; every property reads its file once, when it is asked for.
 
     Properties raise `ArtifactError` when a file is missing or is not in its format.
+
+    Attributes:
+        path: the folder.
+        beside: folders, relative to it, of what the page shows besides the searched detector.
     """
 
     path: Path
+    beside: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -225,19 +231,8 @@ class Run:
 
     @cached_property
     def manifests(self) -> Mapping[str, Manifest]:
-        """The evaluation's manifest and all it descends from, by folder, each after its inputs."""
-        found: dict[str, Manifest] = {}
-
-        def visit(folder: str) -> None:
-            manifest = Manifest.load(self.path / folder / MANIFEST)
-            for origin in manifest.inputs.values():
-                source, _, file = origin.path.rpartition("/")
-                if file == MANIFEST and source not in found:
-                    visit(source)
-            found[folder] = manifest
-
-        visit(EVALUATION)
-        return found
+        """The evaluations' manifests and all they descend from, by folder, each after its inputs."""
+        return descended_from(self.path, EVALUATION, *self.beside)
 
     def setting(self, folder: str, *keys: str) -> Any:
         """A value of the config that the stage in `folder` ran with, as its manifest tells.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -15,6 +15,8 @@ from pipeline.report.curves import search_section, training_section
 from pipeline.report.detections import detections_section
 from pipeline.report.heatmaps import heatmaps_section
 from pipeline.report.inputs import Run
+from pipeline.report.joint_detnas import joint_section
+from pipeline.report.joint_inputs import STUDENT
 from pipeline.report.records import data_section, reproducibility_section, time_section
 from pipeline.report.screening import screening_section
 from pipeline.report.section import Section
@@ -32,6 +34,7 @@ SECTIONS: tuple[Callable[[Run, ReportConfig], Section], ...] = (
     screening_section,
     search_section,
     training_section,
+    joint_section,
     time_section,
     data_section,
     reproducibility_section,
@@ -39,12 +42,14 @@ SECTIONS: tuple[Callable[[Run, ReportConfig], Section], ...] = (
 """The page from top to bottom."""
 
 
-def build_report(run: Path, settings: ReportConfig) -> dict[str, bytes]:
+def build_report(run: Path, settings: ReportConfig, beside: Sequence[str] = ()) -> dict[str, bytes]:
     """Draw the report of a run; the same files give the same bytes.
 
     Args:
         run: the run's folder, `results/<run>`, with everything up to the evaluation.
         settings: the `report` section.
+        beside: folders, relative to the run's, of what the page shows besides the searched detector;
+            with the student's evaluation among them it has a section on Joint-DetNAS.
 
     Returns:
         Content by path relative to the run: `report.html`, `figures/*.svg`, `tables/*.csv`.
@@ -52,8 +57,11 @@ def build_report(run: Path, settings: ReportConfig) -> dict[str, bytes]:
     Raises:
         ArtifactError: a file of the run is missing or is not in its format; the message names it.
     """
-    source = Run(run)
-    sections = [section(source, settings) for section in SECTIONS]
+    source = Run(run, tuple(beside))
+    joint = STUDENT in source.beside
+    sections = [
+        section(source, settings) for section in SECTIONS if joint or section is not joint_section
+    ]
     manifests = source.manifests.values()
     page = (
         _environment()
@@ -64,6 +72,7 @@ def build_report(run: Path, settings: ReportConfig) -> dict[str, bytes]:
             created=max(manifest.created for manifest in manifests),
             devices=sorted({manifest.device for manifest in manifests}),
             sections=sections,
+            joint=joint,
         )
     )
     files = {"report.html": page.encode()}

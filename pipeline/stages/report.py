@@ -11,6 +11,9 @@ from pipeline.report.page import build_report
 from pipeline.search_space.architecture import COMPONENTS
 from pipeline.stages.base import Stage, stage_main
 
+JOINT = ("student", "base", "base-longer", "descent", "allocation")
+"""Artifacts of Joint-DetNAS: evaluations, the tree of descent, computation by stage."""
+
 
 class Settings(Section):
     """What the stage uses of the config."""
@@ -20,7 +23,12 @@ class Settings(Section):
 
 def run(stage: Stage[Settings]) -> Mapping[str, Content]:
     """Read the whole run folder, which is also where the page is published."""
-    return build_report(stage.folder, stage.settings.report)
+    beside = [
+        stage.inputs[name].relative_to(stage.folder).as_posix()
+        for name in JOINT
+        if name in stage.inputs
+    ]
+    return build_report(stage.folder, stage.settings.report, beside)
 
 
 if __name__ == "__main__":
@@ -35,5 +43,5 @@ if __name__ == "__main__":
             "detector",
             "evaluation",
         ),
-        optional_inputs=("screening-supernet", "supernet", "pretraining"),
+        optional_inputs=("screening-supernet", "supernet", "pretraining", *JOINT),
     )

@@ -8,7 +8,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from pipeline.config.supernet import SupernetConfig
 from pipeline.detection.builder import Surroundings, build_detector
-from pipeline.detection.complexity import detector_complexity, fill_candidate_macs
+from pipeline.detection.complexity import detector_complexity, fill_candidate_macs, stage_costs
 from pipeline.hit_detector.spaces import supernet_architecture
 from pipeline.search_space.architecture import (
     Architecture,
@@ -21,6 +21,7 @@ from pipeline.search_space.architecture import (
 )
 from pipeline.search_space.cost import Cost
 from pipeline.supernet.choice import choice_layers
+from pipeline.zoo.architectures import zoo_architecture
 
 # a fact taken from the authors' public configuration; channels and operations of each stage
 RELEASED = (
@@ -89,25 +90,33 @@ OPERATIONS = {
 }
 
 
-def _network() -> Architecture:
+ONE_STAGE = SHAPE.model_copy(update={"family": "retinanet"})
+SHAPES = pytest.mark.parametrize("shape", [SHAPE, ONE_STAGE], ids=lambda shape: shape.family)
+
+
+def _network(shape: SupernetConfig = SHAPE) -> Architecture:
     first = {component: names[0] for component, names in OPERATIONS.items()}
-    return supernet_architecture(SHAPE, 3, (2, 1, 2, 1), first)
+    return supernet_architecture(shape, 3, (2, 1, 2, 1), first)
 
 
-def test_components_agree_with_pytorch_s_counter_on_real_tensors() -> None:
-    network = _network()
+@SHAPES
+def test_components_agree_with_pytorch_s_counter(shape: SupernetConfig) -> None:
+    network = _network(shape)
     complexity = detector_complexity(network, proposals=20).components
-    model: Any = build_detector(network, Surroundings()).eval()
-    images, rois = torch.randn(1, 3, 64, 96), torch.randn(20, 8, 3, 3)
+    # on the meta device every convolution is one; the CPU computes some in another way
+    model: Any = build_detector(network, Surroundings()).eval().to("meta")
+    images = torch.empty(1, 3, 64, 96, device="meta")
+    rois = torch.empty(20, 8, 3, 3, device="meta")
     with torch.no_grad():
         maps = model.backbone(images)
         levels = model.neck(maps)
-        for name, module, input in (
-            ("backbone", model.backbone, images),
-            ("neck", model.neck, maps),
-            ("rpn", model.rpn_head, levels),
-            ("head", model.roi_head.bbox_head, rois),
-        ):
+        parts = [("backbone", model.backbone, images), ("neck", model.neck, maps)]
+        if shape.one_stage:
+            parts.append(("head", model.bbox_head, levels))
+        else:
+            parts += [("rpn", model.rpn_head, levels), ("head", model.roi_head.bbox_head, rois)]
+        assert list(complexity) == [name for name, _, _ in parts]
+        for name, module, input in parts:
             with FlopCounterMode(display=False) as counter:
                 module(input)
             assert complexity[name].macs == counter.get_total_flops() // 2, name
@@ -131,7 +140,7 @@ def test_only_the_head_depends_on_proposals_and_only_the_rest_on_the_size() -> N
 
 
 def test_each_candidate_s_macs_are_those_of_its_place() -> None:
-    """Against running each candidate on what its layer gets in a real forward pass."""
+    """Against running each candidate on what its layer gets in a forward pass."""
     supernet = supernet_architecture(SHAPE, 3, (2, 1, 2, 1), OPERATIONS)
     model: Any = build_detector(supernet, Surroundings()).eval()
     fill_candidate_macs(model, supernet, proposals=20)
@@ -139,19 +148,22 @@ def test_each_candidate_s_macs_are_those_of_its_place() -> None:
     layers = choice_layers(model)
     for name, layer in layers.items():
         layer.register_forward_hook(lambda _, args, __, name=name: inputs.update({name: args[0]}))
+    macs_of = {name: layer.macs.tolist() for name, layer in layers.items()}
+    model.to("meta")
     with torch.no_grad():
-        model.extract_feat(torch.randn(1, 3, 64, 96))
-        model.roi_head.bbox_head(torch.randn(20, 8, 3, 3))
+        model.extract_feat(torch.empty(1, 3, 64, 96, device="meta"))
+        model.roi_head.bbox_head(torch.empty(20, 8, 3, 3, device="meta"))
         for name, layer in layers.items():
-            for operation, macs in zip(layer.names, layer.macs.tolist(), strict=True):
+            for operation, macs in zip(layer.names, macs_of[name], strict=True):
                 with FlopCounterMode(display=False) as counter:
                     layer.candidates[operation](inputs[name])
                 assert macs == counter.get_total_flops() // 2 > 0, (name, operation)
 
 
-def test_a_derived_network_costs_what_its_path_costs() -> None:
-    """Eq. 7 at a one-hot α is the cost of the searched layers."""
-    supernet = supernet_architecture(SHAPE, 3, (2, 1, 2, 1), OPERATIONS)
+@SHAPES
+def test_a_derived_network_costs_what_its_path_costs(shape: SupernetConfig) -> None:
+    """Eq. 7 at a one-hot α is the cost of the searched layers, on all levels of a one-stage detector."""
+    supernet = supernet_architecture(shape, 3, (2, 1, 2, 1), OPERATIONS)
     model = build_detector(supernet, Surroundings())
     fill_candidate_macs(model, supernet, proposals=20)
     costs = []
@@ -161,3 +173,19 @@ def test_a_derived_network_costs_what_its_path_costs() -> None:
         costs.append(detector_complexity(network, proposals=20).total.macs - searched)
     # stem, merges, RPN and the head's linear layers are the same in both
     assert costs[0] == costs[1] > 0
+
+
+@pytest.mark.parametrize("name", ["fpn_r18", "fpn_r50_2fc", "fpn_x101_32x4d", "fpn_mobilenetv2"])
+def test_the_stages_add_up_to_the_backbone(name: str) -> None:
+    architecture = zoo_architecture(name)
+    stages = stage_costs(architecture, (64, 96))
+    whole = detector_complexity(architecture, 10, (64, 96)).components["backbone"]
+    assert sum(stages.values(), Cost()) == whole
+    assert next(iter(stages)) == "stem" and all(cost.macs > 0 for cost in stages.values())
+
+
+def test_a_stage_of_a_resnet_by_hand() -> None:
+    """Stage 1 of ResNet-18 at 64 × 96: four 3×3 convolutions of 64 channels on 16 × 24 places."""
+    cost = stage_costs(zoo_architecture("fpn_r18"), (64, 96))["stage1"]
+    assert cost.macs == 4 * 9 * 64 * 64 * 16 * 24
+    assert cost.params == 4 * (9 * 64 * 64 + 2 * 64)

@@ -5,6 +5,7 @@ import io
 from xml.etree import ElementTree
 
 import pytest
+from made_up_metrics import metrics
 
 from pipeline.report.ablations import (
     DETECTOR_TABLES,
@@ -15,27 +16,7 @@ from pipeline.report.ablations import (
     sparsity_study,
     spread,
 )
-from pipeline.report.inputs import History, Metrics, Removal, SubSearchSpace
-
-
-def metrics(ap: float) -> Metrics:
-    part = {"params": 100, "macs": 1000, "paper_flops": 1100}
-    accuracy = dict.fromkeys(
-        ("AP50", "AP75", "APS", "APM", "APL", "AR1", "AR10", "AR100", "ARS", "ARM", "ARL"), 0.5
-    )
-    return Metrics.model_validate(
-        {
-            "AP": ap,
-            **accuracy,
-            "AP_per_class": {},
-            "params": 400,
-            "macs": 4000,
-            "components": dict.fromkeys(("backbone", "neck", "rpn", "head"), part),
-            "input_size": [64, 96],
-            "proposals": 10,
-            "images": 5,
-        }
-    )
+from pipeline.report.inputs import History, Removal, SubSearchSpace
 
 
 def rows(content: bytes) -> list[dict[str, str]]:

@@ -25,6 +25,20 @@ def test_targets_share_what_they_train(finished: Project):
     assert not {"search", "screen", "train_detector"} & set(together)
 
 
+def test_table_3_takes_its_student_from_the_standard_trainings(finished: Project):
+    """Two baselines; the student's own is one of them, and its teacher's pool has two phases."""
+    baselines = finished.stale("standard_baselines")
+    assert baselines == {
+        "choose_network": 2,
+        "train_standard": 2,
+        "evaluate_standard": 2,
+        "standard_baselines": 1,
+    }
+    together = finished.stale("standard_baselines", "joint_table3", "joint_table1")
+    assert together["train_standard"] == 2 and together["train_student"] == 1 + 1
+    assert together["shrink_pool"] == 2 and together["sample_subnet"] == 1
+
+
 def test_figure_4_screens_once_for_each_regulariser_that_is_not_there(finished: Project):
     """μ of 0 and 0.1, two regularisers: the run itself has min_column with 0.1."""
     assert finished.stale("hit_figure4") == {
@@ -51,3 +65,29 @@ def test_tables_and_figures_are_drawn_from_what_was_trained(finished: Project):
     assert "<svg" in (folder / "hit_table5.svg").read_text()
     curves = (finished.results / "figures/hit_figure4/hit_figure4.csv").read_text().splitlines()
     assert len({tuple(line.split(",")[:2]) for line in curves[1:]}) == 3
+
+
+def test_joint_targets_share_the_search_and_train_what_is_missing(finished: Project):
+    """One percentage to prune, two pipelines, and a second search of two generations of two candidates."""
+    assert finished.stale("joint_table2", "joint_table4", "joint_table5", "joint_figure4") == {
+        **dict.fromkeys(("joint_table2", "joint_table4", "joint_table5", "joint_figure4"), 1),
+        "search_pool": 1,
+        "refine_detector": 1 + 2,
+        "evaluate_refined": 1 + 3,
+        "compare_detectors": 1,
+        "compare_upgrade": 1,
+        "compare_pipelines": 1,
+        "propose_fixed": 2,
+        "evaluate_fixed": 4,
+        "rank_fixed": 2,
+        "trace_fixed": 1,
+        "compare_searches": 1,
+    }
+    result = finished.snakemake("joint_table7", "joint_figure6")
+    assert result.returncode == 0, result.stdout[-6000:]
+    assert "evaluate_candidate" not in result.stdout
+    path = finished.results / "tables/joint_table7/joint_table7.csv"
+    parts = {row["part"]: row for row in csv.DictReader(path.open())}
+    assert {"base detector", "teacher pool", "search", "student"} <= set(parts)
+    assert parts["search"]["architectures"] == "4"
+    assert parts["search"]["jobs"] == str(2 * (1 + 2 + 1))

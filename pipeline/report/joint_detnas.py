@@ -1,0 +1,69 @@
+"""Section: what Joint-DetNAS made of its base detector, and how."""
+
+from __future__ import annotations
+
+from pipeline.config.evaluation import ReportConfig
+from pipeline.report.detections import detection_figures, detections_key
+from pipeline.report.formats import DASH, percent, scaled
+from pipeline.report.inputs import Run
+from pipeline.report.joint_inputs import STUDENT, JointRun
+from pipeline.report.joint_search import candidate_table, draw_descent
+from pipeline.report.joint_tables import allocation_study, upgrade_table
+from pipeline.report.section import Group, Section, paragraph
+
+
+def joint_section(run: Run, settings: ReportConfig) -> Section:
+    """Base against student, the tree of descent, computation by stage, the student's detections."""
+    joint = JointRun(run)
+    compared, scatter = upgrade_table(joint.detectors, "joint_upgrade")
+    descent = joint.descent
+    gains = {gain.name: gain.value for gain in descent.gains(None)}
+    best = descent.best
+    line = candidate_table(
+        "joint_line", descent.line(best), gains, "The student's line, from the base's child on"
+    )
+    everyone = candidate_table("joint_candidates", [*descent.evaluations.values()], gains, "")
+    allocation, stages = allocation_study(*joint.allocation, "joint_allocation")
+    detections = detection_figures(run, settings, STUDENT, "student_detections")
+    parts = (
+        paragraph("{}", _upshot(joint)),
+        compared,
+        paragraph(
+            "{} candidates in {} generations. Each inherits its parent's weights, changed by one action or "
+            "taught by another teacher, and is trained for a few epochs; H weighs its AP on the validation "
+            "split against its computation, at the resolution where that is best. The student is the "
+            "candidate with the highest H, with no training after the search: {} epochs since the base. "
+            "Costs in these tables are counted at the input size of the base.",
+            len(descent.evaluations),
+            descent.generations,
+            best.epochs,
+        ),
+        draw_descent("joint_descent", descent),
+        line,
+        Group((everyone,), "fold", f"All {len(descent.evaluations)} candidates"),
+        Group((stages, scatter)),
+        allocation,
+        detections_key(run, settings, len(detections), "The student on the"),
+        Group(detections, "gallery"),
+    )
+    return Section(
+        "joint_detnas", "Joint-DetNAS: the base detector upgraded", parts, "Joint-DetNAS"
+    )
+
+
+def _upshot(joint: JointRun) -> str:
+    """The result in a sentence, whatever it is."""
+    base, longer, student = (
+        joint.detectors[name].metrics for name in ("base", "base_longer", "student")
+    )
+    return (
+        f"The base detector has an AP of {_ap(base.AP)} with {scaled(base.params)} parameters and "
+        f"{scaled(base.macs)} MACs; the student an AP of {_ap(student.AP)} with {scaled(student.params)} "
+        f"parameters and {scaled(student.macs)} MACs. The base trained for as many epochs as the student "
+        f"and its ancestors together has an AP of {_ap(longer.AP)}."
+    )
+
+
+def _ap(fraction: float | None) -> str:
+    shown = percent(fraction)
+    return shown if shown == DASH else f"{shown} %"

@@ -1,0 +1,286 @@
+"""Figures 4, 5 and 6 of Joint-DetNAS, and the tree of descent, from the candidates of a search."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
+from matplotlib.ticker import MaxNLocator
+
+from pipeline.hill_climb.descent import (
+    CHANGES,
+    PHASES,
+    Descent,
+    beneficial_share,
+    change_of,
+    total_gain,
+)
+from pipeline.hill_climb.records import Evaluation, Name, Proposal
+from pipeline.report.charts import CHART, chart, curve, legend
+from pipeline.report.svg import MUTED, SERIES, Figure
+from pipeline.report.tables import Cell, Column, Table
+from pipeline.teacher_pool.space import Subnet
+
+CHANGE_NAMES = {
+    "prune_channels": "prune channels",
+    "prune_layer": "prune a layer",
+    "add_layer": "add a layer",
+    "rearrange_layer": "move a layer",
+    "mutate_teacher": "mutate the teacher",
+}
+"""How the changes of candidates are called in figures and tables."""
+
+COLOURS = dict(zip(CHANGE_NAMES, SERIES, strict=False))
+
+
+def describe_change(proposal: Proposal) -> str:
+    """What a candidate changed of its parent, in words."""
+    action = proposal.action
+    if action is None:
+        return CHANGE_NAMES["mutate_teacher"]
+    match action.kind:
+        case "prune_channels":
+            return f"prune {action.percentage:g} % of the channels"
+        case "prune_layer":
+            return f"prune a layer of stage {action.stage}"
+        case "add_layer":
+            return f"add a layer to stage {action.stage}, behind block {action.position}"
+        case "rearrange_layer":
+            return f"move a layer from stage {action.stage} to stage {action.to_stage}"
+
+
+def describe_teacher(teacher: Subnet) -> str:
+    """A subnet of the pool: blocks of each stage, their widths, and the neck's."""
+    depths = "-".join(map(str, teacher.depths))
+    widths = "-".join(f"{width:g}" for width in teacher.widths)
+    return f"{depths} blocks, widths {widths}, neck {teacher.neck_width:g}"
+
+
+def candidate_table(
+    name: str, evaluations: Sequence[Evaluation], gains: Mapping[Name, float | None], caption: str
+) -> Table:
+    """Candidates with parent, change, teacher, and what came out at the resolution of the highest H.
+
+    Args:
+        name: of the file.
+        evaluations: the rows.
+        gains: by candidate, H against that of its parent.
+        caption: a sentence above the table.
+    """
+    columns = (
+        Column("candidate", "candidate"),
+        Column("parent", "parent"),
+        Column("change", "change"),
+        Column("teacher", "teacher"),
+        Column("MACs", "macs", "scaled"),
+        Column("resolution", "resolution"),
+        Column("AP, %", "AP", "percent"),
+        Column("H", "H", "decimal"),
+        Column("gain in H", "gain", "decimal"),
+    )
+    rows: list[list[Cell]] = [
+        [
+            _short(one.proposal.name),
+            _short(one.proposal.parent),
+            describe_change(one.proposal),
+            describe_teacher(one.proposal.teacher),
+            one.macs,
+            "x".join(map(str, one.best.resolution)),
+            one.best.ap,
+            one.best.score,
+            gains[one.proposal.name],
+        ]
+        for one in evaluations
+    ]
+    return Table(name, columns, rows, caption)
+
+
+def draw_descent(name: str, descent: Descent) -> Figure:
+    """Every candidate at its generation and H, joined to its parent; the student's line in colour.
+
+    Children of the base begin at the left, where no H is drawn: the base's is not comparable.
+    """
+    line = {one.proposal.name for one in descent.line(descent.best)}
+
+    def paint(canvas: Canvas) -> None:
+        axes = canvas.add_subplot()
+        for one in descent.evaluations.values():
+            _join(axes, descent, one, taken=one.proposal.name in line)
+        for change, label in CHANGE_NAMES.items():
+            points = [
+                (one.proposal.name.generation, one.best.score)
+                for one in descent.evaluations.values()
+                if change_of(one) == change
+            ]
+            if points:
+                xs, ys = zip(*points, strict=True)
+                axes.plot(xs, ys, "o", color=COLOURS[change], ms=5, label=label, zorder=3)
+        generations = list(range(descent.generations))
+        best = [descent.best_until(number).best.score for number in generations]
+        axes.step(generations, best, where="post", color=MUTED, lw=1, ls=(0, (3, 2)), label="best")
+        axes.set(xlabel="generation", ylabel="score H")
+        axes.xaxis.set_major_locator(MaxNLocator(10, integer=True))
+        axes.margins(x=0.04)
+        legend(canvas, axes, columns=3)
+
+    title = "The tree of descent: score of each candidate; bold, the line of the student"
+    return chart(name, title, paint, (7.4, 3.8), scrolls=True)
+
+
+def _join(axes: Axes, descent: Descent, one: Evaluation, *, taken: bool) -> None:
+    parent = one.proposal.parent
+    if parent is None:
+        return
+    style = {"color": SERIES[0], "lw": 2.2} if taken else {"color": MUTED, "lw": 0.7, "alpha": 0.5}
+    before = descent.evaluations[parent].best.score
+    axes.plot(
+        [parent.generation, one.proposal.name.generation],
+        [before, one.best.score],
+        **style,
+        zorder=2,
+    )
+
+
+def teacher_comparison(searches: Mapping[str, Descent]) -> tuple[Table, Figure]:
+    """Figure 4: the best pair up to each generation, in searches that differ in their teachers.
+
+    Args:
+        searches: by name, such as `dynamic` and `fixed`.
+    """
+    names = ("search", "generation", "candidate", "H", "AP", "macs", "teacher")
+    rows: list[list[Cell]] = []
+    for search, descent in searches.items():
+        for generation in range(descent.generations):
+            best = descent.best_until(generation)
+            teacher = describe_teacher(best.proposal.teacher)
+            found = _short(best.proposal.name)
+            rows.append(
+                [search, generation, found, best.best.score, best.best.ap, best.macs, teacher]
+            )
+    table = Table("joint_figure4", [Column(name, name) for name in names], rows)
+
+    def paint(canvas: Canvas) -> None:
+        left, right = canvas.subplots(1, 2)
+        for (search, descent), colour in zip(searches.items(), SERIES, strict=False):
+            best = [descent.best_until(number).best for number in range(descent.generations)]
+            generations = [float(number) for number in range(descent.generations)]
+            curve(left, (generations, [one.score for one in best]), search, colour)
+            curve(right, (generations, [100 * one.ap for one in best]), None, colour)
+        left.set_ylabel("score H of the best")
+        right.set_ylabel("AP of the best, %")
+        for axes in (left, right):
+            axes.set_xlabel("generation")
+            axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+        legend(canvas, left)
+
+    title = "The search with teachers that evolve, and with one teacher throughout"
+    return table, chart("joint_figure4", title, paint, (2 * CHART[0], CHART[1]))
+
+
+def capacity_study(
+    descent: Descent, students: Mapping[Name, int], teachers: Mapping[Name, int]
+) -> tuple[Table, Figure]:
+    """Figure 5: backbone parameters of teachers and students.
+
+    Args:
+        descent: the search.
+        students: parameters of each candidate's backbone.
+        teachers: of its teacher's.
+    """
+    names = ("generation", "candidate", "student_params", "teacher_params", "H", "best_so_far")
+    best = [descent.best_until(number).proposal.name for number in range(descent.generations)]
+    rows: list[list[Cell]] = [
+        [
+            name.generation,
+            name.candidate,
+            students[name],
+            teachers[name],
+            one.best.score,
+            "x" if best[name.generation] == name else "",
+        ]
+        for name, one in descent.evaluations.items()
+    ]
+    table = Table("joint_figure5", [Column(name, name) for name in names], rows)
+
+    def paint(canvas: Canvas) -> None:
+        left, right = canvas.subplots(1, 2)
+        generations = [float(number) for number in range(descent.generations)]
+        for label, params, colour in (
+            ("teacher", teachers, SERIES[0]),
+            ("student", students, SERIES[1]),
+        ):
+            curve(left, (generations, [params[name] / 1e6 for name in best]), label, colour)
+        left.set(xlabel="generation", ylabel="backbone parameters of the best pair, M")
+        left.set_ylim(bottom=0)
+        left.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+        points = [(students[name] / 1e6, teachers[name] / 1e6) for name in descent.evaluations]
+        xs, ys = zip(*points, strict=True)
+        right.plot(xs, ys, "o", color=MUTED, alpha=0.45, ms=5)
+        right.plot(
+            [students[best[-1]] / 1e6], [teachers[best[-1]] / 1e6], "o", color=SERIES[0], ms=7
+        )
+        right.set(xlabel="student's backbone parameters, M", ylabel="teacher's, M")
+        legend(canvas, left)
+
+    title = (
+        "Capacity of teacher and student: left the best pair so far, right every candidate "
+        "(blue: the result)"
+    )
+    return table, chart("joint_figure5", title, paint, (2 * CHART[0], CHART[1]))
+
+
+def gain_study(descent: Descent, base_score: float | None) -> tuple[Table, Figure]:
+    """Figure 6: what each kind of change brought, and its share in what helped, by phase.
+
+    Args:
+        descent: the search.
+        base_score: H of the base, from which its children's gains count; None leaves these out.
+    """
+    gains = descent.gains(base_score)
+    total, shares = total_gain(gains), beneficial_share(descent, gains)
+    rows: list[list[Cell]] = []
+    for change in CHANGES:
+        mine = [gain.value for gain in gains if gain.change == change and gain.value is not None]
+        helped = sum(value > 0 for value in mine)
+        share = [shares[phase][change] for phase in PHASES]
+        rows.append([change, len(mine), helped, total[change], *share])
+    names = ("change", "candidates", "beneficial", "gain", *(f"share_{phase}" for phase in PHASES))
+    table = Table("joint_figure6", [Column(name, name) for name in names], rows)
+
+    def paint(canvas: Canvas) -> None:
+        upper, lower = canvas.subplots(2, 1)
+        upper.grid(visible=False, axis="y")
+        lower.grid(visible=False, axis="y")
+        for row, (change, label) in enumerate(CHANGE_NAMES.items()):
+            upper.barh(row, total[change], 0.66, color=COLOURS[change])
+            upper.annotate(
+                f"{total[change]:.3g}",
+                (total[change], row),
+                (3, 0),
+                textcoords="offset points",
+                va="center",
+            )
+            lefts = [
+                sum(100 * shares[phase][other] for other in [*CHANGE_NAMES][:row])
+                for phase in PHASES
+            ]
+            widths = [100 * shares[phase][change] for phase in PHASES]
+            lower.barh(
+                range(len(PHASES)), widths, 0.66, left=lefts, color=COLOURS[change], label=label
+            )
+        upper.set_yticks(range(len(CHANGE_NAMES)), list(CHANGE_NAMES.values()))
+        upper.set_ylim(len(CHANGE_NAMES) - 0.4, -0.6)
+        upper.set_xlim(0, 1.18 * max(*total.values(), 1e-9))
+        upper.set_xlabel("sum of the gains in H")
+        lower.set_yticks(range(len(PHASES)), [f"{phase} generations" for phase in PHASES])
+        lower.set_ylim(len(PHASES) - 0.4, -0.6)
+        lower.set_xlim(0, 100)
+        lower.set_xlabel("share in the candidates that gained, %")
+
+    title = "What each change brought: gains over the parents, and what helped when"
+    return table, chart("joint_figure6", title, paint, (6.2, 4.2))
+
+
+def _short(name: Name | None) -> str:
+    return "base" if name is None else f"{name.generation}.{name.candidate}"

@@ -1,0 +1,91 @@
+"""Search the teacher pool for a detector: the NAS of a pipeline that prunes and distils afterwards.
+
+Joint-DetNAS, Table 5: subnets are drawn at random and evaluated on the validation split without any
+training, with recalibrated batch statistics; the one with the highest H is published.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from pydantic import PositiveInt
+
+from pipeline.artifacts.publish import Content
+from pipeline.config.base import Section
+from pipeline.config.detector import DetectorConfig, Normalization, TestingConfig
+from pipeline.config.hill_climb import Scoring
+from pipeline.config.supernet import CostSetting
+from pipeline.config.teacher_pool import Recalibration
+from pipeline.data.index import FILE_NAME, DatasetIndex
+from pipeline.detection.builder import Surroundings
+from pipeline.detection.complexity import detector_complexity
+from pipeline.detection.detector_folder import ARCHITECTURE, detector_files
+from pipeline.detection.evaluation import coco_metrics, detect
+from pipeline.detection.resolutions import datasets_at
+from pipeline.hill_climb.records import Base
+from pipeline.hill_climb.scoring import scores_of
+from pipeline.search_space.architecture import Architecture
+from pipeline.stages.base import Stage, stage_main
+from pipeline.teacher_pool.pool import load_pool, teacher_of
+from pipeline.training.seeding import derive_seed
+
+log = logging.getLogger("detsearch")
+
+
+class Settings(Section):
+    """What the stage uses of the config, and how many subnets it draws."""
+
+    normalization: Normalization
+    detector: DetectorConfig
+    testing: TestingConfig
+    scoring: Scoring
+    recalibration: Recalibration
+    proposals: CostSetting
+    draws: PositiveInt
+
+
+def run(stage: Stage[Settings]) -> Mapping[str, Content]:
+    """Draw by seed and number, all at `detector.image_scale`; costs are counted at the base's input size."""
+    settings = stage.settings
+    around = Surroundings(settings.detector, settings.testing, settings.normalization)
+    index = DatasetIndex.load(stage.inputs["data"] / FILE_NAME)
+    first = Architecture.load(stage.inputs["base"] / ARCHITECTURE)
+    scale = settings.detector.image_scale
+    base = Base(macs=_macs(first, settings.proposals), resolution=scale)
+    pool = load_pool(stage.inputs["pool"], around, stage.device)
+    val, classes = index.split("val"), list(index.classes)
+    (images,) = datasets_at([scale], val, classes, settings.detector, train=False)
+    drawn: list[dict[str, Any]] = []
+    best, found = -1.0, {}
+    for number in range(settings.draws):
+        rng = np.random.default_rng(derive_seed(stage.seed, "searched subnet", number))
+        subnet = pool.space.sample(rng).model_copy(
+            update={"resolution": pool.space.largest.resolution}
+        )
+        model, alone = teacher_of(pool, subnet, around, index, settings.recalibration, stage.device)
+        architecture = alone.architecture.model_copy(update={"input_size": first.input_size})
+        numbers = {
+            "resolution": list(scale),
+            **coco_metrics(
+                val.annotations, detect(model, images, settings.recalibration.batch_size)
+            ),
+        }
+        macs = _macs(architecture, settings.proposals)
+        (score,) = scores_of([numbers], macs, base, settings.scoring)
+        log.info("subnet %d of %d: H %.4f", number + 1, settings.draws, score.score)
+        drawn.append({"subnet": subnet.model_dump(mode="json"), "macs": macs, "H": score.score})
+        if score.score > best:
+            best, found = score.score, {"architecture": architecture, "weights": alone.weights}
+    metrics = {"format": 1, "drawn": drawn}
+    return detector_files(**found, around=around, classes=classes, metrics=metrics)
+
+
+def _macs(architecture: Architecture, proposals: int) -> int:
+    return detector_complexity(architecture, proposals).total.macs
+
+
+if __name__ == "__main__":
+    stage_main(run, Settings, inputs=("data", "base", "pool"))
