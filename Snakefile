@@ -1,4 +1,4 @@
-"""DetSearch: search object-detector architectures (Hit-Detector)."""
+"""DetSearch: search object-detector architectures (Hit-Detector, Joint-DetNAS)."""
 
 from snakemake.utils import min_version
 
