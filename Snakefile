@@ -31,12 +31,15 @@ include: "rules/joint_analyses_inputs.smk"
 include: "rules/joint_analyses.smk"
 include: "rules/report.smk"
 include: "rules/zoo.smk"
+include: "rules/standard.smk"
+include: "rules/plan.smk"
 
 
 localrules:
     derive,
     draw_report,
     published_numbers,
+    plan,
     all,
     choose_base,
     propose,
@@ -50,6 +53,7 @@ localrules:
     joint_detnas,
     report,
     teacher_pool,
+    standard_baselines,
 
 
 rule all:
@@ -73,8 +77,9 @@ rule report:
 
 
 onstart:
-    require_datasets(CONFIG.data)
-    write_jobs(RUN, jobs_of_run())
+    if jobs_of_run():
+        require_datasets(CONFIG.data)
+        write_jobs(RUN, jobs_of_run())
 
 
 onsuccess:

@@ -27,8 +27,11 @@ HIT = RUN / "hit_detector"
 # Threads that spin for long while they wait make a training step 20 times slower as soon as another
 # process takes one of their cores; threads that sleep at once make it 2.7 times slower on an idle
 # machine (0.54 s instead of 0.20 s). GCC's runtime, torch's on Linux, knows a middle: spin briefly.
+# A scheduler sends its signals to all processes of a job at once: shell and tee must outlive the stage,
+# which commits a checkpoint and says so in its log. The end of a shell is taken for that of the job.
 shell.prefix(
-    "set -euo pipefail;"
+    "set -euo pipefail; trap : TERM USR1;"
+    " tee() {{ trap '' TERM USR1 INT; command tee \"$@\"; }};"
     f" export PATH={Path(sys.executable).parent}:$PATH"
     f" PYTHONPATH={workflow.basedir}"
     " OMP_WAIT_POLICY=PASSIVE GOMP_SPINCOUNT=20000"
@@ -121,19 +124,32 @@ def pretrained_argument(name: str, network: str) -> str:
 def heavy(minutes: int = 720, gpus: int = CONFIG.run.gpus) -> dict[str, int]:
     """Resources of a stage that trains, for `python -m pipeline.launch`.
 
-    `gpu` is what a scheduler grants; without GPUs, `processes` share the CPU in their place.
+    `gpu` is what a scheduler grants, on one node; without GPUs, `processes` share the CPU in their
+    place. A longer training is continued by the profile's `retries`. Memory: of each process with its
+    share of the dataset's index, and of each that loads images.
     """
     return {
-        "mem_mb": 6000 * gpus,
+        "mem_mb": 3000 * gpus + 1000 * cpus_of(gpus),
         "runtime": minutes,
+        "nodes": 1,
         "gpu": 0 if CONFIG.run.device == "cpu" else gpus,
         "processes": gpus,
     }
 
 
-def light() -> dict[str, int]:
+def cpus_of(gpus: int) -> int:
+    """CPU cores of a job with some of the GPUs: its share of `run.cpus`."""
+    return max(1, CONFIG.run.cpus * gpus // CONFIG.run.gpus)
+
+
+def light(memory: int = 4000, minutes: int = 60) -> dict[str, int]:
     """Resources of a stage that does not train."""
-    return {"mem_mb": 3000, "runtime": 60}
+    return {"mem_mb": memory, "runtime": minutes}
+
+
+def checking(data) -> dict[str, int]:
+    """Resources of a stage that checks a dataset: the user's own may be as large as COCO or ImageNet."""
+    return light() if data.source == "embedded" else light(24000, 600)
 
 
 def screened_before(wildcards) -> dict[str, str]:
@@ -159,7 +175,7 @@ def jobs_of_run() -> list[Job]:
                 str(Path(job.output.manifest).relative_to(RUN)),
             )
             for job in level
-            if job.log
+            if job.output.get("manifest")
         ]
         for level in workflow.dag.toposorted()
     ]

@@ -7,10 +7,11 @@ ABLATIONS = RUN / "ablations"
 COMMON = ABLATIONS / "one_space"
 
 # Blocks of each component at the search depth: Figure 3 draws its layers among them.
+ONE_STAGE = CONFIG.supernet.one_stage
 LAYERS = {
     "backbone": sum(CONFIG.supernet.depth),
-    "neck": 8,
-    "head": CONFIG.supernet.head_blocks,
+    "neck": 6 if ONE_STAGE else 8,
+    "head": CONFIG.supernet.head_blocks * (2 if ONE_STAGE else 1),
 }
 
 
@@ -44,12 +45,19 @@ def network_training(wildcards) -> str:
     return changed_settings(values, "normalization", "detector", "testing", "training")
 
 
+def is_one_stage(baseline: str) -> bool:
+    """Whether a configured baseline is a one-stage detector."""
+    return zoo_architecture(CONFIG.named_baselines[baseline].zoo).rpn is None
+
+
 def baseline_settings(wildcards) -> str:
-    """A baseline, and what of the run's outer shape it takes."""
+    """A baseline, and what of the run's outer shape it takes: anchors, where it is of the same kind."""
+    same = is_one_stage(wildcards.baseline) == ONE_STAGE
+    scale = CONFIG.supernet.anchor_scale if same else None
     return settings(
         baseline=f"baselines.{wildcards.baseline}",
         input_size="supernet.input_size",
-        anchor_scale="supernet.anchor_scale",
+        constants={"anchor_scale": scale},
     )
 
 
@@ -69,8 +77,8 @@ def kind_of_baselines(one_stage: bool) -> list[str]:
     """The configured baselines of one kind."""
     return [
         f"baselines/{name}"
-        for name, baseline in CONFIG.named_baselines.items()
-        if (zoo_architecture(baseline.zoo).rpn is None) == one_stage
+        for name in CONFIG.named_baselines
+        if is_one_stage(name) == one_stage
     ]
 
 
@@ -87,9 +95,13 @@ def detectors_of(table: str) -> dict[str, str]:
         case "joint_table2":
             return pruned_detectors()
         case "joint_table3":
+            places = {
+                "without_teacher": f"standard/{CONFIG.joint_tables.student}",
+                "with_teacher": "with_teacher",
+            }
             return {
-                name: f"{RUN}/joint_detnas/{name}/evaluation/manifest.json"
-                for name in ("without_teacher", "with_teacher")
+                name: f"{RUN}/joint_detnas/{place}/evaluation/manifest.json"
+                for name, place in places.items()
             }
         case "hit_table4":
             return evaluations(["ablations/one_space", "hit_detector"])
@@ -98,6 +110,14 @@ def detectors_of(table: str) -> dict[str, str]:
                 raise WorkflowError(
                     f"hit_table5 needs ablations.baseline, {CONFIG.ablations.baseline!r}, among"
                     f" `baselines`: there are {', '.join(CONFIG.named_baselines) or 'none'}"
+                )
+            if is_one_stage(CONFIG.ablations.baseline) != ONE_STAGE:
+                kind = "one-stage" if ONE_STAGE else "two-stage"
+                raise WorkflowError(
+                    f"hit_table5 replaces parts of a {kind} baseline by those of the searched"
+                    f" {CONFIG.supernet.family}, but ablations.baseline is"
+                    f" {CONFIG.ablations.baseline!r}: {kind} ones among `baselines` are"
+                    f" {', '.join(Path(name).name for name in kind_of_baselines(ONE_STAGE)) or 'none'}"
                 )
             parts = [f"ablations/searched_{component}" for component in COMPONENTS]
             return evaluations([baseline, *parts, "hit_detector"])
@@ -108,9 +128,10 @@ def detectors_of(table: str) -> dict[str, str]:
                     "hit_table6 compares one-stage detectors: add one to `baselines`, such as"
                     " retinanet_r50"
                 )
-            return evaluations(one_stage)
+            return evaluations([*one_stage, *(["hit_detector"] if ONE_STAGE else [])])
         case _:
-            return evaluations([*kind_of_baselines(one_stage=False), "hit_detector"])
+            # the searched detector among those of its kind
+            return evaluations([*kind_of_baselines(ONE_STAGE), "hit_detector"])
 
 
 def compared(wildcards) -> list[str]:

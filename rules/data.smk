@@ -16,7 +16,7 @@ rule prepare_detection_data:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        **light(),
+        **checking(CONFIG.data.detection),
     params:
         **tracked("prepare_detection_data", RUN / "data/detection"),
         settings=settings(dataset="data.detection"),
@@ -47,7 +47,7 @@ rule prepare_classification_data:
         "../envs/environment.yaml"
     threads: 1
     resources:
-        **light(),
+        **checking(CONFIG.data.classification),
     params:
         **tracked("prepare_classification_data", RUN / "data/classification"),
         settings=settings(dataset="data.classification"),

@@ -23,7 +23,7 @@ rule sample_subnet:
         BENCHMARKS / "joint_detnas/sampled/{number}/sample.tsv"
     conda:
         "../envs/environment.yaml"
-    threads: CONFIG.run.cpus
+    threads: cpus_of(1)
     resources:
         **heavy(60, gpus=1),
     params:

@@ -19,12 +19,16 @@ from pipeline.config.hill_climb import HillClimbConfig
 from pipeline.config.hit_detector import ScreeningConfig, SearchConfig
 from pipeline.config.joint_tables import JointTablesConfig
 from pipeline.config.optimization import Classification
+from pipeline.config.plan import PlanConfig
 from pipeline.config.problems import describe
 from pipeline.config.run import RunConfig
 from pipeline.config.supernet import SupernetConfig
 from pipeline.config.teacher_pool import TeacherPoolConfig
 from pipeline.errors import DetSearchError
 from pipeline.search_space.architecture import COMPONENTS
+
+COARSEST_LEVEL = 128
+"""Stride of the coarsest level of a searched one-stage detector, pixels."""
 
 
 class ConfigError(DetSearchError):
@@ -60,6 +64,7 @@ class Config(Section):
     hill_climb: HillClimbConfig = HillClimbConfig()
     joint_tables: JointTablesConfig = JointTablesConfig()
     report: ReportConfig = ReportConfig()
+    plan: PlanConfig = PlanConfig()
 
     @model_validator(mode="after")
     def _paths_fit(self) -> Config:
@@ -72,6 +77,19 @@ class Config(Section):
             paths = getattr(self, name).paths
             if paths is not None and paths > available:
                 raise ValueError(f"{name}.paths is {paths}, but a layer has {available} candidates")
+        return self
+
+    @model_validator(mode="after")
+    def _levels_have_statistics(self) -> Config:
+        # a pyramid level of one pixel, of one image, has no variance
+        if self.supernet.one_stage and max(self.detector.image_scale) <= COARSEST_LEVEL:
+            for name in ("screening", "search", "training"):
+                if getattr(self, name).batch_size == 1:
+                    raise ValueError(
+                        f"{name}.batch_size is 1, but the coarsest level of a retinanet is one pixel of "
+                        f"images up to {COARSEST_LEVEL} pixels, and its batch normalisation needs two: "
+                        "take larger batches or images"
+                    )
         return self
 
     @model_validator(mode="after")

@@ -21,7 +21,7 @@ from pipeline.detection.backbones import backbone_settings
 from pipeline.detection.heads import neck_settings, one_stage_settings, two_stage_settings
 from pipeline.search_space.architecture import Architecture
 from pipeline.search_space.backbones import BlockBackbone
-from pipeline.search_space.heads import RetinaHead
+from pipeline.search_space.heads import OneStageHead
 from pipeline.supernet.backbone import BlockBackbone as SearchedBackbone
 from pipeline.supernet.choice import Execution, choice_layers
 
@@ -38,13 +38,13 @@ class Surroundings:
 def model_config(architecture: Architecture, around: Surroundings) -> dict[str, Any]:
     """The mmdet model config of an architecture (a Faster R-CNN or a RetinaNet), as plain data."""
     rpn, head = architecture.rpn, architecture.head
-    if isinstance(head, RetinaHead):
+    if isinstance(head, OneStageHead):
         heads = one_stage_settings(architecture, head, around.testing)
     else:
         assert rpn is not None, "the format asks for an rpn before a head on RoIs"
         heads = two_stage_settings(architecture, rpn, head, around.detector, around.testing)
     return {
-        "type": "RetinaNet" if isinstance(head, RetinaHead) else "FasterRCNN",
+        "type": "RetinaNet" if isinstance(head, OneStageHead) else "FasterRCNN",
         "data_preprocessor": {
             "type": "DetDataPreprocessor",
             "mean": list(around.normalization.mean),
@@ -72,7 +72,8 @@ def register_modules() -> None:
     import pipeline.detection.inverted
     import pipeline.detection.residual
     import pipeline.supernet.head
-    import pipeline.supernet.neck  # noqa: F401
+    import pipeline.supernet.neck
+    import pipeline.supernet.towers  # noqa: F401
 
     init_default_scope("mmdet")
     quiet_logger()

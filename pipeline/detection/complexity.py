@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +13,7 @@ from torch import nn
 from pipeline.detection.builder import Surroundings, build_backbone, build_detector
 from pipeline.search_space.architecture import Architecture, MobileNetV2Backbone, ResNetBackbone
 from pipeline.search_space.cost import Cost, CostCounter, measure, operation_cost, parameters
-from pipeline.search_space.heads import RetinaHead
+from pipeline.search_space.heads import OneStageHead
 from pipeline.supernet.choice import ChoiceLayer, choice_layers
 
 
@@ -58,7 +59,7 @@ def _run_components(
     images = torch.empty(1, 3, *input_size, device="meta")
     backbone, maps = measure(lambda: model.backbone(images), model.backbone)
     neck, levels = measure(lambda: model.neck(maps), model.neck)
-    if isinstance(architecture.head, RetinaHead):
+    if isinstance(architecture.head, OneStageHead):
         head, _ = measure(lambda: model.bbox_head(levels), model.bbox_head)
         return Complexity({"backbone": backbone, "neck": neck, "head": head})
     rpn, _ = measure(lambda: model.rpn_head(levels), model.rpn_head)
@@ -119,16 +120,17 @@ def fill_candidate_macs(model: nn.Module, architecture: Architecture, proposals:
     Args:
         model: the supernet that `build_detector` made of `architecture`.
         architecture: its architecture; costs hold at its input size.
-        proposals: RoIs that the head processes.
+        proposals: RoIs that the head processes, in a two-stage detector. The layers of towers count
+            what they cost on all levels.
     """
     with torch.device("meta"):
         twin = build_detector(architecture, Surroundings()).eval()
-    shapes: dict[str, tuple[int, int, int]] = {}
+    shapes: dict[str, list[tuple[int, int, int]]] = {}
 
     def remember(name: str) -> Any:
         def hook(module: nn.Module, inputs: Any, output: Any) -> None:
             samples, _, height, width = inputs[0].shape
-            shapes[name] = (samples, height, width)
+            shapes.setdefault(name, []).append((samples, height, width))
 
         return hook
 
@@ -139,8 +141,9 @@ def fill_candidate_macs(model: nn.Module, architecture: Architecture, proposals:
         layer.macs.copy_(torch.tensor(_candidate_macs(layer, shapes[name])))
 
 
-def _candidate_macs(layer: ChoiceLayer, shape: tuple[int, int, int]) -> list[float]:
+def _candidate_macs(layer: ChoiceLayer, shapes: Sequence[tuple[int, int, int]]) -> list[float]:
+    widths = (layer.in_channels, layer.out_channels, layer.stride)
     return [
-        float(operation_cost(name, layer.in_channels, layer.out_channels, layer.stride, shape).macs)
+        float(sum(operation_cost(name, *widths, shape).macs for shape in shapes))
         for name in layer.names
     ]

@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline.config.detector import DetectorConfig, TestingConfig
 from pipeline.search_space.architecture import Architecture
-from pipeline.search_space.heads import BlockHead, ConvFcHead, RetinaHead, Rpn
+from pipeline.search_space.heads import BlockHead, ConvFcHead, OneStageHead, RetinaHead, Rpn
 from pipeline.search_space.necks import Neck, PathNeck
 
 ROI_LEVELS = 4
@@ -22,6 +22,9 @@ def neck_settings(neck: Neck, in_channels: Sequence[int]) -> dict[str, Any]:
             "in_channels": list(in_channels),
             "top_down": [block.model_dump(mode="json") for block in neck.top_down],
             "bottom_up": [block.model_dump(mode="json") for block in neck.bottom_up],
+            "first_stage": neck.first_stage,
+            "levels": len(neck.strides),
+            "extra": neck.extra,
         }
     return {
         "type": "FPN",
@@ -92,16 +95,14 @@ def two_stage_settings(
 
 
 def one_stage_settings(
-    architecture: Architecture, head: RetinaHead, testing: TestingConfig
+    architecture: Architecture, head: OneStageHead, testing: TestingConfig
 ) -> dict[str, Any]:
     """RetinaNet's head, and how it is trained and tested (Lin et al. 2017)."""
     return {
         "bbox_head": {
-            "type": "RetinaHead",
+            **_towers(head),
             "num_classes": architecture.classes,
             "in_channels": architecture.neck.channels,
-            "stacked_convs": len(head.class_tower),
-            "feat_channels": head.class_tower[0],
             "anchor_generator": {
                 "type": "AnchorGenerator",
                 "octave_base_scale": head.anchor_scale,
@@ -128,6 +129,20 @@ def one_stage_settings(
             "debug": False,
         },
         "test_cfg": {"nms_pre": testing.proposals, "min_bbox_size": 0, **_selection(testing)},
+    }
+
+
+def _towers(head: OneStageHead) -> dict[str, Any]:
+    if isinstance(head, RetinaHead):
+        return {
+            "type": "RetinaHead",
+            "stacked_convs": len(head.class_tower),
+            "feat_channels": head.class_tower[0],
+        }
+    return {
+        "type": "TowerHead",
+        "class_tower": [block.model_dump(mode="json") for block in head.class_tower],
+        "box_tower": [block.model_dump(mode="json") for block in head.box_tower],
     }
 
 

@@ -18,9 +18,11 @@ from pipeline.search_space.architecture import (
     Block,
     BlockBackbone,
     BlockHead,
+    Head,
     PathNeck,
     Rpn,
     Stem,
+    TowerHead,
 )
 from pipeline.supernet.choice import ChoiceLayer, choice_layers
 
@@ -34,7 +36,7 @@ def supernet_architecture(
     operations: Mapping[str, Operations],
     provenance: dict[str, Any] | None = None,
 ) -> Architecture:
-    """An architecture whose every block holds its component's operations.
+    """An architecture of the shape's family whose every block holds its component's operations.
 
     Args:
         shape: the outer shape.
@@ -61,6 +63,17 @@ def supernet_architecture(
         )
 
     lateral = block("neck", shape.neck_channels)
+    layers = (block("head", shape.neck_channels),) * shape.head_blocks
+    head: Head
+    if shape.one_stage:
+        # RetinaNet's pyramid begins at stride 8, and ends in two convolutions of stride 2
+        neck = PathNeck(
+            first_stage=2, top_down=(lateral,) * 3, bottom_up=(lateral,) * 3, extra="convolution"
+        )
+        head = TowerHead(class_tower=layers, box_tower=layers, anchor_scale=shape.anchor_scale)
+    else:
+        neck = PathNeck(top_down=(lateral,) * 4, bottom_up=(lateral,) * 4)
+        head = BlockHead(roi_size=shape.roi_size, blocks=layers, fc_channels=shape.head_fc_channels)
     return Architecture(
         family="hit_detector",
         classes=classes,
@@ -72,13 +85,11 @@ def supernet_architecture(
                 for width, blocks in zip(shape.channels, depth, strict=True)
             ),
         ),
-        neck=PathNeck(top_down=(lateral,) * 4, bottom_up=(lateral,) * 4),
-        rpn=Rpn(channels=shape.rpn_channels, anchor_scale=shape.anchor_scale),
-        head=BlockHead(
-            roi_size=shape.roi_size,
-            blocks=(block("head", shape.neck_channels),) * shape.head_blocks,
-            fc_channels=shape.head_fc_channels,
-        ),
+        neck=neck,
+        rpn=None
+        if shape.one_stage
+        else Rpn(channels=shape.rpn_channels, anchor_scale=shape.anchor_scale),
+        head=head,
         provenance=provenance or {},
     )
 
@@ -127,15 +138,20 @@ def screening_operations(
     return operations
 
 
-MODULE_PREFIXES = {"backbone": "backbone.", "neck": "neck.", "head": "roi_head.bbox_head."}
-"""Where a component's parameters live in an mmdet two-stage detector."""
+MODULE_PREFIXES = {
+    "backbone.": "backbone",
+    "neck.": "neck",
+    "roi_head.bbox_head.": "head",
+    "bbox_head.": "head",
+}
+"""Where parameters live in an mmdet detector, two-stage or one-stage, and of which component they are."""
 
 
 def component_choices(model: nn.Module) -> dict[str, dict[str, ChoiceLayer]]:
     """Per component its choice layers, by the names that `Architecture.blocks` gives the blocks."""
     found: dict[str, dict[str, ChoiceLayer]] = {component: {} for component in COMPONENTS}
     for dotted, layer in choice_layers(model).items():
-        for component, prefix in MODULE_PREFIXES.items():
+        for prefix, component in MODULE_PREFIXES.items():
             if dotted.startswith(prefix):
                 found[component][block_name(component, dotted.removeprefix(prefix))] = layer
     return found
@@ -147,7 +163,6 @@ def block_name(component: str, dotted: str) -> str:
     if component == "backbone":
         _, stage, block = parts[:3]
         return f"stage{int(stage) + 1}.{block}"
-    if component == "neck":
-        path, level = parts[:2]
-        return f"{path}{int(level) + 1}"
-    return parts[1]
+    path, place = parts[:2]
+    # the RoI head's modules have the names of its blocks; paths and towers are lists
+    return place if path == "blocks" else f"{path}{int(place) + 1}"

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from pipeline.config.evaluation import ReportConfig
 from pipeline.report.blocks import (
-    FOOT,
     HEIGHT,
     Drawn,
     arrow,
@@ -18,28 +16,25 @@ from pipeline.report.blocks import (
     node,
     operation_box,
 )
+from pipeline.report.flows import LEFT, Flow, draw_flow
+from pipeline.report.heads import SEARCHED, draw_head
 from pipeline.report.inputs import Run
 from pipeline.report.section import Section, paragraph
-from pipeline.report.svg import GRID, MUTED, Figure, document, element, text, text_width
+from pipeline.report.svg import MUTED, Figure, document, text, text_width
 from pipeline.report.tables import Column, Table
 from pipeline.search_space.architecture import (
     COMPONENTS,
     STAGES,
     Architecture,
     BlockBackbone,
-    BlockHead,
+    Neck,
 )
 from pipeline.search_space.names import OperationSpec
 
-LEFT = 92.0
-"""Where blocks begin, pixels; the names of the rows stand before."""
-PER_LINE = 4
-"""Blocks in a line; a stage of more takes several."""
-SPACE = 16.0
-"""Between blocks, where the arrows are."""
-LINE = HEIGHT + FOOT + 14
 ROW_GAP = 22.0
 """Between rows, where the lines to the next stage run."""
+LEVEL_GAP = 36.0
+"""Between pyramid levels beyond the backbone's stages."""
 KEY = (
     (("ir_k3_d1_e1", "ir_k3_d1_e3", "ir_k3_d1_e6"), "inverted residual (e: expansion)"),
     (("sep_k3_d1",), "separable"),
@@ -77,25 +72,6 @@ def architecture_section(run: Run, settings: ReportConfig) -> Section:
     return Section("architecture", "Searched architecture", (intro, drawing, table))
 
 
-@dataclass(frozen=True)
-class Flow:
-    """Blocks drawn one after the other, in lines.
-
-    Attributes:
-        parts: the SVG elements.
-        right: right edge of the widest line.
-        exit: where the output leaves, (x, y).
-        entry: height at which the input enters.
-        bottom: lowest point.
-    """
-
-    parts: list[str]
-    right: float
-    exit: tuple[float, float]
-    entry: float
-    bottom: float
-
-
 def draw_architecture(
     architecture: Architecture, margins: Mapping[str, Mapping[str, float]]
 ) -> Figure:
@@ -106,10 +82,10 @@ def draw_architecture(
         margins: by component and block, the probability's margin over the runner-up; may be empty.
 
     Raises:
-        ValueError: a block still holds candidates, or the network is not a searched two-stage one.
+        ValueError: a block still holds candidates, or the network is not a searched one.
     """
     backbone = architecture.backbone
-    if not isinstance(backbone, BlockBackbone) or not isinstance(architecture.head, BlockHead):
+    if not isinstance(backbone, BlockBackbone) or not isinstance(architecture.head, SEARCHED):
         raise ValueError(
             "only a detector with a searched backbone and a searched head can be drawn"
         )
@@ -121,11 +97,14 @@ def draw_architecture(
         for component in COMPONENTS
     }
     stages = _stages(architecture, drawn["backbone"])
+    # one further level has room above the coarsest stage
+    further = len(architecture.neck.strides) - len(drawn["neck"]) // 2
+    top = 18.0 + LEVEL_GAP * (further - 1)
     body: list[str] = [
-        text(LEFT, 18, "backbone", 12, fill=MUTED, font_weight="bold"),
+        text(LEFT, top, "backbone", 12, fill=MUTED, font_weight="bold"),
     ]
     flows: list[Flow] = []
-    y = 34.0
+    y = top + 16
     for stage in reversed(stages):
         flow = draw_flow(stage, LEFT, y)
         flows.insert(0, flow)
@@ -148,54 +127,21 @@ def draw_architecture(
             (LEFT + 84, stem_y + HEIGHT / 2), LEFT + 98, stem_y - ROW_GAP / 2 - 3, flows[0].entry
         )
     )
-    neck, right = _neck(drawn["neck"], bus, [flow.exit for flow in flows], architecture)
+    neck, right = _neck(drawn["neck"], bus, top, [flow.exit for flow in flows], architecture.neck)
     body += neck
-    head, head_right, bottom = _head(drawn["head"], stem_y + HEIGHT + 44, architecture)
-    body += head
-    legend, legend_right = _legend(bottom + 30)
+    head = draw_head(drawn["head"], stem_y + HEIGHT + 44, architecture)
+    body += head.parts
+    legend, legend_right = _legend(head.bottom + 30)
     body += legend
-    total = max(right, head_right, legend_right) + 12
+    total = max(right, head.right, legend_right) + 12
     title = "The searched detector: backbone, neck and head, layer by layer"
-    svg = document(total, bottom + 92, body, title)
+    svg = document(total, head.bottom + 92, body, title)
     return Figure("architecture", svg, title, total, caption=False, scrolls=True)
 
 
 def _stages(architecture: Architecture, drawn: Sequence[Drawn]) -> list[list[Drawn]]:
     rest = iter(drawn)
     return [[next(rest) for _ in stage] for stage in architecture.backbone.stages]
-
-
-def draw_flow(blocks: Sequence[Drawn], x: float, y: float) -> Flow:
-    """Draw blocks in lines from (x, y), with an arrow before each."""
-    parts: list[str] = []
-    right = x
-    start: tuple[float, float] | None = None
-    position, top = x, y
-    for number, drawn in enumerate(blocks):
-        if number and number % PER_LINE == 0:
-            assert start is not None
-            gap = top + HEIGHT + FOOT + 5
-            top += LINE
-            middle = top + HEIGHT / 2
-            parts.append(
-                arrow(
-                    start,
-                    (start[0] + 7, start[1]),
-                    (start[0] + 7, gap),
-                    (x - 11, gap),
-                    (x - 11, middle),
-                    (x, middle),
-                )
-            )
-            position = x
-        elif start is not None:
-            parts.append(arrow(start, (position, start[1])))
-        parts.append(draw_block(drawn, position, top))
-        start = (position + drawn.width, top + HEIGHT / 2)
-        right = max(right, start[0])
-        position = start[0] + SPACE
-    assert start is not None
-    return Flow(parts, right, start, y + HEIGHT / 2, top + HEIGHT + FOOT)
 
 
 def _row_name(name: str, detail: str, middle: float) -> list[str]:
@@ -214,11 +160,15 @@ def _climb(source: tuple[float, float], bus: float, gap: float, entry: float) ->
 def _neck(
     drawn: Sequence[Drawn],
     bus: float,
+    title: float,
     exits: Sequence[tuple[float, float]],
-    architecture: Architecture,
+    neck: Neck,
 ) -> tuple[list[str], float]:
     """The two paths beside the stages; each level at the height where its stage's output leaves."""
-    top_down, bottom_up = drawn[:STAGES], drawn[STAGES:]
+    stages = len(drawn) // 2
+    top_down, bottom_up = drawn[:stages], drawn[stages:]
+    # a pyramid that begins at a later stage leaves the finer maps alone
+    exits = exits[STAGES - stages :]
     first = bus + 26
     first_sum = first + max(item.width for item in top_down) + 26
     second = first_sum + 26
@@ -227,12 +177,12 @@ def _neck(
     tap = merge + 46 + 10
     out = tap + 22
     parts = [
-        text(first, 18, "neck: top-down", 12, fill=MUTED, font_weight="bold"),
-        text(second, 18, "bottom-up", 12, fill=MUTED, font_weight="bold"),
+        text(first, title, "neck: top-down", 12, fill=MUTED, font_weight="bold"),
+        text(second, title, "bottom-up", 12, fill=MUTED, font_weight="bold"),
     ]
     heights = [y for _, y in exits]
     for level, ((x, y), down, up) in enumerate(zip(exits, top_down, bottom_up, strict=True)):
-        coarsest, finest = level == STAGES - 1, level == 0
+        coarsest, finest = level == stages - 1, level == 0
         start = bus if not coarsest else x
         parts += [
             arrow((start, y), (first, y)) if not coarsest else arrow((x, y), (first, y)),
@@ -248,7 +198,7 @@ def _neck(
                 node(first_sum, y),
                 arrow((first_sum + 8, y), (second, y)),
             ]
-            above = heights[level + 1] + (8 if level + 1 < STAGES - 1 else 0)
+            above = heights[level + 1] + (8 if level + 1 < stages - 1 else 0)
             parts.append(arrow((first_sum, above), (first_sum, y - 8)))
         if finest:
             parts.append(arrow((after_up, y), (out, y)))
@@ -267,50 +217,19 @@ def _neck(
             )
         parts += [
             text(out + 6, y - 1, f"N{level + 1}", 13, font_weight="bold"),
-            text(out + 6, y + 13, f"stride {2 ** (level + 2)}", 10.5, fill=MUTED),
+            text(out + 6, y + 13, f"stride {neck.strides[level]}", 10.5, fill=MUTED),
         ]
-    top = heights[-1]
-    parts += [
-        line((tap, top), (tap, top - 36), (out - 6, top - 36)),
-        arrow((tap, top - 36), (out, top - 36)),
-        text(out + 6, top - 32, "N5", 13, font_weight="bold"),
-        text(out + 30, top - 32, f"stride {2 ** (STAGES + 2)}", 10.5, fill=MUTED),
-    ]
+    y = heights[-1]
+    for level in range(stages, len(neck.strides)):
+        # each further level is made of the one below
+        parts += [
+            line((tap, y), (tap, y - LEVEL_GAP), (out - 6, y - LEVEL_GAP)),
+            arrow((tap, y - LEVEL_GAP), (out, y - LEVEL_GAP)),
+            text(out + 6, y - LEVEL_GAP + 4, f"N{level + 1}", 13, font_weight="bold"),
+            text(out + 30, y - LEVEL_GAP + 4, f"stride {neck.strides[level]}", 10.5, fill=MUTED),
+        ]
+        y -= LEVEL_GAP
     return parts, out + 84
-
-
-def _head(
-    drawn: Sequence[Drawn], y: float, architecture: Architecture
-) -> tuple[list[str], float, float]:
-    """RPN, RoIAlign, the searched blocks and the two outputs; returns also right edge and bottom."""
-    head, rpn, classes = architecture.head, architecture.rpn, architecture.classes
-    assert isinstance(head, BlockHead) and rpn is not None, "draw_architecture has checked the head"
-    middle = y + HEIGHT / 2
-    align = LEFT + 84 + SPACE
-    start = align + 84 + SPACE + 8
-    flow = draw_flow(drawn, start, y)
-    end_x, end_y = flow.exit
-    fc = flow.right + SPACE
-    output = fc + 66 + SPACE
-    size = head.roi_size
-    parts = [
-        element("line", x1=12, x2=output + 130, y1=y - 26, y2=y - 26, stroke=GRID, stroke_width=1),
-        text(LEFT, y - 8, "proposals", 12, fill=MUTED, font_weight="bold"),
-        text(start, y - 8, "head", 12, fill=MUTED, font_weight="bold"),
-        text(12, middle - 1, "N1–N5", 13, font_weight="bold"),
-        arrow((68, middle), (LEFT, middle)),
-        fixed_box(LEFT, y, 84, ("RPN 3×3", f"{rpn.channels}")),
-        arrow((LEFT + 84, middle), (align, middle)),
-        fixed_box(align, y, 84, ("RoIAlign", f"{size}×{size}")),
-        arrow((align + 84, middle), (start, middle)),
-        *flow.parts,
-        arrow((end_x, end_y), (fc, end_y)),
-        fixed_box(fc, end_y - HEIGHT / 2, 66, ("fc", f"{head.fc_channels}")),
-        arrow((fc + 66, end_y), (output, end_y)),
-        text(output + 6, end_y - 2, f"{classes + 1} class scores", 11),
-        text(output + 6, end_y + 13, f"{4 * classes} box offsets", 11),
-    ]
-    return parts, output + 130, flow.bottom
 
 
 def _legend(y: float) -> tuple[list[str], float]:

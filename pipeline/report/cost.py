@@ -28,11 +28,11 @@ def cost_section(run: Run, settings: ReportConfig) -> Section:
     )
     height, width = metrics.input_size
     intro = paragraph(
-        "Of one image of {} × {} pixels (height × width) with {} proposals. MACs are the "
+        "Of one image of {} × {} pixels (height × width){}. MACs are the "
         "multiply-accumulates of convolutions and linear layers; the papers’ “FLOPs” also count "
         "biases, normalisation and activations once or twice per element.",
         height,
         width,
-        metrics.proposals,
+        "" if metrics.proposals is None else f" with {metrics.proposals} proposals",
     )
     return Section("cost", "Cost", (intro, table))

@@ -59,7 +59,7 @@ class Metrics(_Read):
     macs: int
     components: dict[str, ComponentCost]
     input_size: tuple[PositiveInt, PositiveInt]
-    proposals: int
+    proposals: int | None
     images: int
 
 

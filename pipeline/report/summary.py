@@ -15,6 +15,7 @@ def summary_section(run: Run, settings: ReportConfig) -> Section:
     """AP, AP50, parameters, MACs, time per image and total time, as tiles."""
     metrics, speed = run.metrics, run.speed
     height, width = metrics.input_size
+    proposals = "" if metrics.proposals is None else f", {metrics.proposals} proposals"
     layers = sum(len(run.architecture.blocks(component)) for component in COMPONENTS)
     manifests = run.manifests.values()
     gpu_hours = sum(manifest.gpu_hours for manifest in manifests)
@@ -26,7 +27,7 @@ def summary_section(run: Run, settings: ReportConfig) -> Section:
         (_percent(metrics.AP), "AP", "IoU 0.50 to 0.95"),
         (_percent(metrics.AP50), "AP50", f"{metrics.images:,} {run.evaluated} images"),
         (scaled(metrics.params), "parameters", f"{layers} searched layers"),
-        (scaled(metrics.macs), "MACs", f"at {height} × {width} px, {metrics.proposals} proposals"),
+        (scaled(metrics.macs), "MACs", f"at {height} × {width} px{proposals}"),
         (duration(speed.seconds_per_image), "per image", f"{speed.device}, {threads}"),
         (duration(sum(m.wall_seconds for m in manifests)), "wall time", spent),
     )

@@ -27,7 +27,15 @@ from pipeline.search_space.backbones import (
     Stem,
 )
 from pipeline.search_space.block import STAGES, Block, Part
-from pipeline.search_space.heads import BlockHead, ConvFcHead, Head, RetinaHead, Rpn
+from pipeline.search_space.heads import (
+    BlockHead,
+    ConvFcHead,
+    Head,
+    OneStageHead,
+    RetinaHead,
+    Rpn,
+    TowerHead,
+)
 from pipeline.search_space.necks import FpnNeck, Neck, PathNeck
 
 __all__ = [
@@ -52,6 +60,7 @@ __all__ = [
     "RetinaHead",
     "Rpn",
     "Stem",
+    "TowerHead",
 ]
 
 FORMAT = 1
@@ -78,9 +87,11 @@ class Architecture(Part):
 
     @model_validator(mode="after")
     def _components_fit(self) -> Architecture:
-        one_stage = isinstance(self.head, RetinaHead)
+        one_stage = isinstance(self.head, OneStageHead)
         if one_stage != (self.rpn is None):
-            raise ValueError("rpn must be null with a head of type retina, and only with it")
+            raise ValueError(
+                "rpn must be null with a head of type retina or towers, and only with them"
+            )
         if self.family == ("faster_rcnn" if one_stage else "retinanet"):
             raise ValueError(
                 f"family {self.family} does not go with a head of type {self.head.type}"
@@ -114,6 +125,12 @@ class Architecture(Part):
                 }
             case BlockHead(blocks=blocks):
                 return {f"block{b}": block for b, block in enumerate(blocks, 1)}
+            case TowerHead(class_tower=class_tower, box_tower=box_tower):
+                return {
+                    f"{tower}{b}": block
+                    for tower, blocks in (("class_tower", class_tower), ("box_tower", box_tower))
+                    for b, block in enumerate(blocks, 1)
+                }
             case _:
                 return {}
 
@@ -143,13 +160,22 @@ class Architecture(Part):
             update["backbone"] = self.backbone.model_copy(update={"stages": stages})
         if isinstance(self.neck, PathNeck):
             fresh = renew("neck")
-            paths = {
-                path: tuple(next(fresh) for _ in range(STAGES))
-                for path in ("top_down", "bottom_up")
-            }
-            update["neck"] = self.neck.model_copy(update=paths)
+            update["neck"] = self.neck.model_copy(
+                update={
+                    path: tuple(next(fresh) for _ in getattr(self.neck, path))
+                    for path in ("top_down", "bottom_up")
+                }
+            )
         if isinstance(self.head, BlockHead):
             update["head"] = self.head.model_copy(update={"blocks": tuple(renew("head"))})
+        if isinstance(self.head, TowerHead):
+            fresh = renew("head")
+            update["head"] = self.head.model_copy(
+                update={
+                    tower: tuple(next(fresh) for _ in getattr(self.head, tower))
+                    for tower in ("class_tower", "box_tower")
+                }
+            )
         return self.model_copy(update=update)
 
     def save(self, path: Path) -> None:

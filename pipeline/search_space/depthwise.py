@@ -1,20 +1,26 @@
-"""A depthwise convolution whose dilated case is not slow on a CPU."""
+"""A depthwise convolution that is not slow on a CPU.
+
+The convolution kernels for CPUs are slow where a kernel is dilated (ten times an undilated one in the
+backward pass), most of all on maps of a few pixels, such as RoI features, and there with large kernels,
+too. The same sums are taken in another order here; `benchmarks/depthwise.py` prints what that gains.
+"""
 
 from __future__ import annotations
 
+from functools import lru_cache
+
+import torch
 from torch import Tensor, channels_last, nn
 from torch.nn import functional
 
-SMALLEST_SIDE = 16
-"""Maps with a shorter side are convolved as they are: taking them apart costs more than it saves."""
+SMALL_MAP = 49
+"""Pixels of a map up to which a matrix product per channel is faster than a convolution."""
+LARGE_MAP = 512
+"""Pixels of a map from which on taking it apart costs less than dilation does."""
 
 
 class DepthwiseConv2d(nn.Conv2d):
     """A depthwise convolution that keeps the size at stride 1.
-
-    On a CPU the backward pass of a dilated depthwise convolution takes ten times that of an
-    undilated one. Dilation d at stride 1 is d² undilated convolutions on the d² interleaved
-    submaps, so there it is computed so: the same sums, in half the time of a training step.
 
     Args:
         channels: of input and output.
@@ -31,32 +37,97 @@ class DepthwiseConv2d(nn.Conv2d):
 
     def forward(self, input: Tensor) -> Tensor:
         """(N, C, H, W) → (N, C, ceil(H / stride), ceil(W / stride))."""
-        apart = (
-            input.device.type == "cpu"
-            and self.dilation[0] > 1
-            and self.stride[0] == 1
-            and min(input.shape[-2:]) >= SMALLEST_SIDE
-        )
-        return self._on_submaps(input) if apart else super().forward(input)
+        if input.device.type != "cpu":
+            return super().forward(input)
+        stride, dilation = self.stride[0], self.dilation[0]
+        pixels = input.shape[-2] * input.shape[-1]
+        if pixels <= SMALL_MAP and (dilation > 1 or self.kernel_size[0] > 3):
+            return as_matrix_product(input, self.weight, stride, dilation)
+        if pixels >= LARGE_MAP and dilation > 1:
+            return on_submaps(input, self.weight, stride, dilation)
+        return super().forward(input)
 
-    def _on_submaps(self, input: Tensor) -> Tensor:
-        samples, channels, height, width = input.shape
-        step = self.dilation[0]
-        rows, columns = -(-height // step), -(-width // step)
-        # zeros beyond the border are what the padding of the dilated convolution sees there
-        padded = functional.pad(input, (0, columns * step - width, 0, rows * step - height))
-        submaps = (
-            padded.reshape(samples, channels, rows, step, columns, step)
-            .permute(3, 5, 0, 1, 2, 4)
-            .reshape(step * step * samples, channels, rows, columns)
-            .contiguous(memory_format=channels_last)
-        )
-        output = functional.conv2d(
-            submaps, self.weight, padding=self.kernel_size[0] // 2, groups=channels
-        )
-        return (
-            output.reshape(step, step, samples, channels, rows, columns)
-            .permute(2, 3, 4, 0, 5, 1)
-            .reshape(samples, channels, rows * step, columns * step)[..., :height, :width]
-            .contiguous(memory_format=channels_last)
-        )
+
+def on_submaps(input: Tensor, weight: Tensor, stride: int, dilation: int) -> Tensor:
+    """A dilated depthwise convolution as one undilated convolution of d² interleaved submaps.
+
+    Output row i = d·q + r takes the padded input's rows s·i + d·t = s·r + d·(s·q + t) for the taps t:
+    those of one r lie on the submap of every d-th row from s·r on, and are an undilated convolution of
+    stride s there.
+
+    Args:
+        input: (N, C, H, W).
+        weight: (C, 1, k, k), k odd.
+        stride: s.
+        dilation: d.
+
+    Returns:
+        (N, C, ceil(H / s), ceil(W / s)).
+    """
+    samples, channels, height, width = input.shape
+    kernel = weight.shape[-1]
+    rows, columns = -(-height // stride), -(-width // stride)
+    # of each submap's output, and of what it reads
+    high, wide = -(-rows // dilation), -(-columns // dilation)
+    reads_high, reads_wide = stride * (high - 1) + kernel, stride * (wide - 1) + kernel
+    # the last submap begins at row s·(d - 1), and reads every d-th row
+    before = dilation * (kernel // 2)
+    below = stride * (dilation - 1) + dilation * (reads_high - 1) + 1 - height - before
+    right = stride * (dilation - 1) + dilation * (reads_wide - 1) + 1 - width - before
+    padded = functional.pad(input, (before, max(right, 0), before, max(below, 0)))
+    submaps = torch.cat(
+        [
+            padded[
+                :,
+                :,
+                top : top + dilation * (reads_high - 1) + 1 : dilation,
+                left : left + dilation * (reads_wide - 1) + 1 : dilation,
+            ]
+            for top in range(0, stride * dilation, stride)
+            for left in range(0, stride * dilation, stride)
+        ]
+    )
+    output = functional.conv2d(
+        submaps.contiguous(memory_format=channels_last), weight, stride=stride, groups=channels
+    )
+    return (
+        output.reshape(dilation, dilation, samples, channels, high, wide)
+        .permute(2, 3, 4, 0, 5, 1)
+        .reshape(samples, channels, high * dilation, wide * dilation)[..., :rows, :columns]
+        .contiguous(memory_format=channels_last)
+    )
+
+
+def as_matrix_product(input: Tensor, weight: Tensor, stride: int, dilation: int) -> Tensor:
+    """A depthwise convolution of a small map: each channel's pixels times a matrix of its weights.
+
+    Args:
+        input: (N, C, H, W).
+        weight: (C, 1, k, k), k odd.
+        stride: of the convolution.
+        dilation: of the kernel.
+
+    Returns:
+        (N, C, ceil(H / stride), ceil(W / stride)).
+    """
+    samples, channels, height, width = input.shape
+    rows, columns = -(-height // stride), -(-width // stride)
+    places = _places(height, width, weight.shape[-1], stride, dilation).to(weight.dtype)
+    matrices = (weight.flatten(1) @ places).view(channels, height * width, rows * columns)
+    pixels = input.flatten(2).transpose(0, 1)
+    output = torch.bmm(pixels, matrices).transpose(0, 1)
+    return output.reshape(samples, channels, rows, columns).contiguous(memory_format=channels_last)
+
+
+@lru_cache(maxsize=64)
+def _places(height: int, width: int, kernel: int, stride: int, dilation: int) -> Tensor:
+    """Which weight joins which input pixel to which output pixel: (k², H·W·H'·W') of zeros and ones."""
+
+    def along(size: int) -> Tensor:
+        """(k, size, ceil(size / stride)): the same for one axis."""
+        taps = dilation * (torch.arange(kernel) - kernel // 2)
+        reads = stride * torch.arange(-(-size // stride)) + taps[:, None]
+        return (reads[:, None, :] == torch.arange(size)[None, :, None]).float()
+
+    joined = torch.einsum("tyi,uxj->tuyxij", along(height), along(width))
+    return joined.reshape(kernel * kernel, -1)

@@ -79,4 +79,29 @@ class RetinaHead(Part):
         return self
 
 
-Head = Annotated[BlockHead | ConvFcHead | RetinaHead, Field(discriminator="type")]
+class TowerHead(Part):
+    """RetinaNet's head with searched towers, shared by all levels: blocks each for classes and boxes.
+
+    A last 3×3 convolution follows each tower. The weights of a block are those of every level, but
+    its batch normalisations belong to a level each: the statistics of the levels differ. Anchors are
+    those of `RetinaHead`.
+    """
+
+    type: Literal["towers"] = "towers"
+    class_tower: tuple[Block, ...] = Field(min_length=1)
+    box_tower: tuple[Block, ...] = Field(min_length=1)
+    anchor_scale: PositiveInt = 4
+    scales_per_octave: PositiveInt = 3
+    anchor_ratios: Ratios = (0.5, 1.0, 2.0)
+
+    @model_validator(mode="after")
+    def _keep_size(self) -> TowerHead:
+        if any(block.stride > 1 for block in (*self.class_tower, *self.box_tower)):
+            raise ValueError("the blocks of the towers need stride 1")
+        return self
+
+
+OneStageHead = RetinaHead | TowerHead
+"""Heads on the pyramid, which need no proposals."""
+
+Head = Annotated[BlockHead | ConvFcHead | RetinaHead | TowerHead, Field(discriminator="type")]

@@ -11,16 +11,37 @@ from pydantic import Field, PositiveInt, model_validator
 
 from pipeline.search_space.block import STAGES, Block, Part
 
+LEVELS = 5
+"""Pyramid levels of a searched neck."""
+
 
 class PathNeck(Part):
-    """Top-down and bottom-up paths with searched laterals, and a pooled fifth level."""
+    """Top-down and bottom-up paths with searched laterals; further levels make five in all.
+
+    Attributes:
+        first_stage: backbone stage (from 1) of the finest level; each from there on has a lateral in
+            both paths.
+        top_down: blocks before the top-down path, finest level first.
+        bottom_up: blocks after it.
+        extra: how the levels beyond the backbone's stages are made, each of the one before: `pool`
+            subsamples it, `convolution` is a 3×3 of stride 2.
+    """
 
     type: Literal["paths"] = "paths"
-    top_down: tuple[Block, ...] = Field(min_length=STAGES, max_length=STAGES)
-    bottom_up: tuple[Block, ...] = Field(min_length=STAGES, max_length=STAGES)
+    first_stage: Literal[1, 2] = 1
+    top_down: tuple[Block, ...]
+    bottom_up: tuple[Block, ...]
+    extra: Literal["pool", "convolution"] = "pool"
 
     @model_validator(mode="after")
-    def _one_width(self) -> PathNeck:
+    def _a_lateral_for_each_stage(self) -> PathNeck:
+        stages = STAGES - self.first_stage + 1
+        for name, path in (("top_down", self.top_down), ("bottom_up", self.bottom_up)):
+            if len(path) != stages:
+                raise ValueError(
+                    f"{name} needs {stages} blocks, one for each backbone stage from "
+                    f"{self.first_stage}, not {len(path)}"
+                )
         blocks = (*self.top_down, *self.bottom_up)
         if len({block.channels for block in blocks}) > 1 or any(b.stride > 1 for b in blocks):
             raise ValueError("all laterals of the neck need the same channels, and stride 1")
@@ -34,7 +55,7 @@ class PathNeck(Part):
     @property
     def strides(self) -> tuple[int, ...]:
         """Strides of the pyramid levels, in pixels, from the finest."""
-        return (4, 8, 16, 32, 64)
+        return tuple(2 ** (self.first_stage + 1 + level) for level in range(LEVELS))
 
 
 class FpnNeck(Part):

@@ -21,7 +21,7 @@ class Settings(Section):
 
     baseline: Baseline
     input_size: tuple[PositiveInt, PositiveInt]
-    anchor_scale: PositiveInt
+    anchor_scale: PositiveInt | None
 
 
 def run(stage: Stage[Settings]) -> Mapping[str, Content]:

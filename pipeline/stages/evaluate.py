@@ -54,7 +54,7 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
         "components": {name: asdict(cost) for name, cost in complexity.components.items()},
         "input_size": list(architecture.input_size),
         "resolution": list(images.image_scale),
-        "proposals": settings.proposals,
+        "proposals": None if architecture.rpn is None else settings.proposals,
         "split": index.evaluation_split,
         "images": len(dataset),
     }

@@ -33,7 +33,7 @@ class Settings(Section):
 
 
 def run(stage: Stage[Settings]) -> Mapping[str, Content]:
-    """Draw a subnet by seed and number, recalibrate it at `detector.image_scale`, publish it."""
+    """Draw a subnet by seed and number, recalibrate it at the pool's largest resolution, publish it."""
     settings = stage.settings
     around = Surroundings(settings.detector, settings.testing, settings.normalization)
     index = DatasetIndex.load(stage.inputs["data"] / FILE_NAME)

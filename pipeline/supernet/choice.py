@@ -8,10 +8,10 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
 from pipeline.search_space.operations import build_operation
+from pipeline.supernet.levels import at_level, present_level, present_norms
 
 ALPHA_START = 1.0
 """Softmax ignores a common offset, but Eq. 4 pulls columns of α towards zero: it can lower a
@@ -80,8 +80,8 @@ class ChoiceLayer(nn.Module):
         self.alive[index] = False
         self._recall()
 
-    def _drawn(self) -> tuple[list[int], Tensor]:
-        """Candidates to run in this pass, in a fixed order, and their weights."""
+    def draw(self) -> tuple[list[int], Tensor]:
+        """Candidates to run in a pass, in a fixed order, and their weights."""
         chosen = self._living
         if self.paths is not None and self.training and self.paths < len(chosen):
             logits = self.alpha.detach()[chosen].cpu()
@@ -92,11 +92,14 @@ class ChoiceLayer(nn.Module):
             chosen = [chosen[position] for position in top.tolist()]
         return chosen, self.alpha[chosen].softmax(0)
 
-    def forward(self, input: Tensor) -> Tensor:
-        """Mix the candidates; input (N, C_in, H, W), output (N, C_out, H / stride, W / stride)."""
+    def forward(self, input: Tensor, drawn: tuple[list[int], Tensor] | None = None) -> Tensor:
+        """Mix the candidates; input (N, C_in, H, W), output (N, C_out, H / stride, W / stride).
+
+        `drawn` is what `draw` gave, where several inputs are to take the same paths.
+        """
         if self.only is not None:
             return self.candidates[self.only](input)
-        chosen, weights = self._drawn()
+        chosen, weights = self.draw() if drawn is None else drawn
         output: Tensor | None = None
         for position, index in enumerate(chosen):
             candidate = self.candidates[self.names[index]]
@@ -119,6 +122,8 @@ def _recomputed(candidate: nn.Module, input: Tensor, weight: Tensor) -> Tensor:
     def run(input: Tensor, weight: Tensor) -> Tensor:
         return candidate(input) * weight
 
+    # the backward pass comes when a block that levels share has gone on to others
+    level = present_level(candidate)
     result = checkpoint(
         run,
         input,
@@ -126,26 +131,27 @@ def _recomputed(candidate: nn.Module, input: Tensor, weight: Tensor) -> Tensor:
         use_reentrant=False,
         # the candidates draw no random numbers
         preserve_rng_state=False,
-        context_fn=lambda: (nullcontext(), _frozen_statistics(candidate)),
+        context_fn=lambda: (nullcontext(), _frozen_statistics(candidate, level)),
     )
     assert isinstance(result, Tensor)
     return result
 
 
 @contextmanager
-def _frozen_statistics(module: nn.Module) -> Iterator[None]:
+def _frozen_statistics(module: nn.Module, level: int) -> Iterator[None]:
     """Batch statistics as in training, without counting the batch into the running averages again."""
-    norms = [child for child in module.modules() if isinstance(child, _BatchNorm)]
-    momenta = [norm.momentum for norm in norms]
-    for norm in norms:
-        norm.momentum = 0.0
-    try:
-        yield
-    finally:
-        for norm, momentum in zip(norms, momenta, strict=True):
-            norm.momentum = momentum
-            if norm.training and norm.num_batches_tracked is not None:
-                norm.num_batches_tracked -= 1
+    with at_level(module, level):
+        norms = present_norms(module)
+        momenta = [norm.momentum for norm in norms]
+        for norm in norms:
+            norm.momentum = 0.0
+        try:
+            yield
+        finally:
+            for norm, momentum in zip(norms, momenta, strict=True):
+                norm.momentum = momentum
+                if norm.training and norm.num_batches_tracked is not None:
+                    norm.num_batches_tracked -= 1
 
 
 def build_block(

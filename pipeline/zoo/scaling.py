@@ -40,7 +40,8 @@ def scaled(
         head_width: factor of the channels of neck, RPN and head.
         classes: number of object classes.
         input_size: (height, width) in pixels at which costs are stated.
-        anchor_scale: of the RPN, in units of the level's stride; by default as it is.
+        anchor_scale: of the RPN or of a one-stage head, in units of the level's stride; by default as
+            it is.
 
     Raises:
         DetSearchError: some channels would not be whole, or no longer divide into their groups.
@@ -50,8 +51,8 @@ def scaled(
         factor = width if part == "backbone" else head_width
         content[part] = _multiplied(content[part], factor, part)
     content |= {"classes": classes, "input_size": list(input_size)}
-    if content["rpn"] is not None and anchor_scale is not None:
-        content["rpn"]["anchor_scale"] = anchor_scale
+    if anchor_scale is not None:
+        content["head" if content["rpn"] is None else "rpn"]["anchor_scale"] = anchor_scale
     try:
         return Architecture.model_validate(content)
     except ValidationError as error:

@@ -33,6 +33,7 @@ from pipeline.search_space.architecture import (
     RetinaHead,
     Rpn,
     Stem,
+    TowerHead,
 )
 from pipeline.search_space.names import CANDIDATES
 
@@ -97,8 +98,15 @@ def backbones(draw: st.DrawFn) -> Backbone:
 def necks(draw: st.DrawFn, one_stage: bool) -> Neck:
     width = draw(WIDTHS)
     if draw(st.booleans()):
-        four = st.tuples(*[blocks(channels=width)] * 4)
-        return PathNeck(top_down=draw(four), bottom_up=draw(four))
+        first = draw(st.sampled_from([1, 2])) if one_stage else 1
+        path = st.tuples(*[blocks(channels=width)] * (5 - first))
+        extra = draw(st.sampled_from(["pool", "convolution"]))
+        return PathNeck(
+            first_stage=first,  # type: ignore[arg-type]
+            top_down=draw(path),
+            bottom_up=draw(path),
+            extra=extra,  # type: ignore[arg-type]
+        )
     return FpnNeck(
         channels=width,
         first_stage=draw(st.sampled_from([1, 2])) if one_stage else 1,
@@ -112,6 +120,16 @@ RATIOS = st.lists(st.floats(0.1, 9), min_size=1, max_size=3).map(tuple)
 
 @st.composite
 def heads(draw: st.DrawFn, one_stage: bool) -> Head:
+    towers = st.lists(blocks(), min_size=1, max_size=2).map(tuple)
+    if one_stage and draw(st.booleans()):
+        # of any lengths and widths
+        return TowerHead(
+            class_tower=draw(towers),
+            box_tower=draw(towers),
+            anchor_scale=draw(st.integers(1, 8)),
+            scales_per_octave=draw(st.integers(1, 4)),
+            anchor_ratios=draw(RATIOS),
+        )
     if one_stage:
         tower = (draw(WIDTHS),) * draw(st.integers(1, 2))
         return RetinaHead(class_tower=tower, box_tower=tower, anchor_ratios=draw(RATIOS))
@@ -156,10 +174,18 @@ def test_it_is_read_back_equal_and_builds(architecture: Architecture, tmp_path: 
     assert again.is_supernet == architecture.is_supernet
     model: Any = build_detector(again, Surroundings()).eval()
     with torch.no_grad():
-        maps = model.extract_feat(torch.zeros(1, 3, 64, 96))
+        images = torch.zeros(1, 3, 64, 96)
+        maps = model.extract_feat(images)
     sides = [(-(-64 // stride), -(-96 // stride)) for stride in again.neck.strides]
     assert [tuple(level.shape[2:]) for level in maps] == sides
     assert {level.shape[1] for level in maps} == {again.neck.channels}
+    if isinstance(again.head, TowerHead):
+        with torch.no_grad():
+            scores, boxes = model.bbox_head(maps)
+        anchors = again.head.scales_per_octave * len(again.head.anchor_ratios)
+        assert [tuple(level.shape[2:]) for level in scores] == sides
+        assert {level.shape[1] for level in scores} == {anchors * again.classes}
+        assert {level.shape[1] for level in boxes} == {anchors * 4}
 
 
 def damaged(content: bytes, draw: Callable[[st.SearchStrategy], Any]) -> bytes:

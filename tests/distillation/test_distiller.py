@@ -90,6 +90,27 @@ def test_gradients_reach_the_student_and_the_adaptation_only(kind: str, objects:
     assert {name.split(".")[0] for name in distiller.state_dict()} == {"adaptation"}
 
 
+def test_each_distillation_term_teaches_what_it_compares() -> None:
+    """Its gradient alone, without that of the detection losses; none of them judges the RPN."""
+    head = "roi_head.bbox_head"
+    expected = {
+        "loss_kd_features": {"backbone", "neck", "adaptation"},
+        "loss_kd_classes": {"backbone", "neck", f"{head}.shared_fcs", f"{head}.fc_cls"},
+        "loss_kd_boxes": {"backbone", "neck", f"{head}.shared_fcs", f"{head}.fc_reg"},
+    }
+    parts = set().union(*expected.values()) | {"rpn_head"}
+    for term, reached in expected.items():
+        student, teacher = detector(STUDENT), detector(TEACHERS["wider"], seed=5)
+        losses, distiller = _losses(student, teacher)
+        losses[term].backward()
+        moved = {
+            name
+            for name, parameter in (*student.named_parameters(), *distiller.named_parameters())
+            if parameter.grad is not None and parameter.grad.any()
+        }
+        assert {part for part in parts if any(name.startswith(part) for name in moved)} == reached
+
+
 def test_a_student_that_is_its_teacher_has_nothing_to_learn() -> None:
     # both use the same batch statistics
     teacher = detector(STUDENT)

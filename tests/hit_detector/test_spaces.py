@@ -91,8 +91,12 @@ def test_components_are_screened_in_sequence(tmp_path: Path) -> None:
         screening_operations("neck", SCREENING, {})
 
 
-def test_choice_layers_go_by_the_names_of_the_architecture_s_blocks() -> None:
-    architecture = screening_architecture(SHAPE, SCREENING.candidates)
+@pytest.mark.parametrize("family", ["faster_rcnn", "retinanet"])
+def test_choice_layers_go_by_the_names_of_the_architecture_s_blocks(family: str) -> None:
+    shape = SHAPE.model_copy(update={"family": family})
+    architecture = screening_architecture(shape, SCREENING.candidates)
+    # of a one-stage detector three layers in each tower
+    assert len(architecture.blocks("head")) == (6 if family == "retinanet" else 3)
     choices = component_choices(build_detector(architecture, Surroundings()))
     assert list(choices) == list(COMPONENTS)
     for component, layers in choices.items():

@@ -34,10 +34,12 @@ SVG = "{http://www.w3.org/2000/svg}"
 Box = tuple[float, float, float, float]
 
 
-def derived(depth: tuple[int, int, int, int], head_blocks: int) -> Architecture:
+def derived(
+    depth: tuple[int, int, int, int], head_blocks: int, family: str = "faster_rcnn"
+) -> Architecture:
     """A network whose layers walk through all operations."""
     supernet = supernet_architecture(
-        SupernetConfig(depth=depth, head_blocks=head_blocks),
+        SupernetConfig(depth=depth, head_blocks=head_blocks, family=family),  # type: ignore[arg-type]
         80,
         depth,
         dict.fromkeys(COMPONENTS, CANDIDATES),
@@ -46,13 +48,14 @@ def derived(depth: tuple[int, int, int, int], head_blocks: int) -> Architecture:
     return supernet.with_operations(lambda component, name, block: next(operations))
 
 
+@pytest.mark.parametrize("family", ["faster_rcnn", "retinanet"])
 @pytest.mark.parametrize(
     ("depth", "head_blocks"), [((1, 1, 1, 1), 1), ((4, 4, 8, 4), 4), ((4, 5, 16, 5), 6)]
 )
 def test_the_drawing_shows_every_layer_and_nothing_covers_anything(
-    depth: tuple[int, int, int, int], head_blocks: int
+    depth: tuple[int, int, int, int], head_blocks: int, family: str
 ) -> None:
-    architecture = derived(depth, head_blocks)
+    architecture = derived(depth, head_blocks, family)
     margins = {"backbone": {"stage1.block1": 0.25}}
     root = ElementTree.fromstring(draw_architecture(architecture, margins).svg)
 
@@ -75,8 +78,12 @@ def test_the_drawing_shows_every_layer_and_nothing_covers_anything(
     boxes = [_box(rect) for rect in root.iter(f"{SVG}rect") if rect.get("rx") == "5"]
     texts = [_text_box(item) for item in root.iter(f"{SVG}text")]
     searched = sum(len(architecture.blocks(component)) for component in COMPONENTS)
-    # stem, three merges, RPN, RoIAlign and fc are not searched; seven boxes explain the colours
-    assert len(boxes) == searched + 7 + 7
+    # stem, three merges, RPN, RoIAlign and fc are not searched; of a one-stage detector the stem, two
+    # merges and the towers' last convolutions. Seven boxes explain the colours
+    assert len(boxes) == searched + (5 if family == "retinanet" else 7) + 7
+    shown = {item.text for item in root.iter(f"{SVG}text")}
+    towers = {"class tower", "box tower", "9 × 80 class scores", "9 × 4 box offsets", "stride 128"}
+    assert towers <= shown if family == "retinanet" else not towers & shown
     for items in (boxes, texts):
         for number, (x, y, w, h) in enumerate(items):
             assert x >= 0 and y >= 0 and x + w <= width and y + h <= height

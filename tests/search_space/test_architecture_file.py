@@ -135,6 +135,67 @@ def test_blocks_are_named_in_the_order_in_which_data_flows(tmp_path: Path) -> No
         architecture.blocks("tail")
 
 
+def _one_stage() -> dict[str, Any]:
+    """The same with a searched one-stage head, and a neck that begins at stride 8."""
+    return _content() | {
+        "neck": {
+            "type": "paths",
+            "first_stage": 2,
+            "top_down": [_block() for _ in range(3)],
+            "bottom_up": [_block() for _ in range(3)],
+            "extra": "convolution",
+        },
+        "rpn": None,
+        "head": {
+            "type": "towers",
+            "class_tower": [_block("sep_k3_d1"), _block(channels=6)],
+            "box_tower": [_block("ir_k3_d1_e3", 5)],
+            "anchor_scale": 4,
+            "scales_per_octave": 3,
+            "anchor_ratios": [0.5, 1.0, 2.0],
+        },
+    }
+
+
+def test_a_one_stage_detector_names_the_blocks_of_both_towers(tmp_path: Path) -> None:
+    architecture = _load(_one_stage(), tmp_path)
+    assert list(architecture.blocks("neck")) == [
+        f"{path}{level}" for path in ("top_down", "bottom_up") for level in (1, 2, 3)
+    ]
+    assert architecture.neck.strides == (8, 16, 32, 64, 128)
+    head = architecture.blocks("head")
+    assert list(head) == ["class_tower1", "class_tower2", "box_tower1"]
+    assert [block.operation for block in head.values()] == [
+        "sep_k3_d1",
+        "conv_k3_d1",
+        "ir_k3_d1_e3",
+    ]
+    changed = architecture.with_operations(lambda c, name, block: f"conv_k{2 * len(name) - 1}_d1")
+    assert [b.operation for b in changed.blocks("head").values()] == ["conv_k23_d1"] * 2 + [
+        "conv_k19_d1"
+    ]
+    assert [block.channels for block in changed.blocks("head").values()] == [8, 6, 5]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda c: c.update(rpn=_content()["rpn"]), r"rpn must be null .* retina or towers"),
+        (lambda c: c.update(family="faster_rcnn"), r"faster_rcnn does not go with .* towers"),
+        (lambda c: c["head"].update(box_tower=[]), r"head\.box_tower.*at least 1"),
+        (lambda c: c["head"]["class_tower"][0].update(stride=2), r"head.*towers need stride 1"),
+        (lambda c: c["neck"].update(first_stage=1), r"neck.*top_down needs 4 blocks"),
+        (lambda c: c["neck"]["bottom_up"].pop(), r"neck.*bottom_up needs 3 blocks"),
+        (lambda c: c["neck"].update(extra="upsample"), r"neck.extra"),
+    ],
+)  # fmt: skip
+def test_a_broken_one_stage_file_is_refused(change: Any, message: str, tmp_path: Path) -> None:
+    content = _one_stage()
+    change(content)
+    with pytest.raises(ArchitectureError, match=f"architecture.json is not.*{message}"):
+        _load(content, tmp_path)
+
+
 def test_with_operations_replaces_each_operation_and_nothing_else(tmp_path: Path) -> None:
     before = _load(_content(), tmp_path)
     asked: list[tuple[str, str]] = []
@@ -194,7 +255,7 @@ BROKEN = [
     (_set("backbone", "stages", 3, value=[]), r"backbone.*stage 4 has no block"),
     (_set("neck", "bottom_up", 0, "channels", value=9), r"neck.*same channels"),
     (_set("head", "blocks", 0, "stride", value=2), r"head.*stride 1"),
-    (_set("neck", "top_down", value=[_block()] * 3), r"neck\.top_down.*at least 4"),
+    (_set("neck", "top_down", value=[_block()] * 3), r"neck: .*top_down needs 4 blocks.*not 3"),
     (_set("format", value=2), r"format: Input should be 1"),
     (_set("family", value="resnet"), r"family"),
     (_set("classes", value=0), r"classes.*greater than 0"),

@@ -1,36 +1,54 @@
 """The depthwise convolution against torch's own: values, and all gradients."""
 
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from pipeline.search_space.depthwise import SMALLEST_SIDE, DepthwiseConv2d
+from pipeline.search_space.depthwise import (
+    LARGE_MAP,
+    SMALL_MAP,
+    DepthwiseConv2d,
+    as_matrix_product,
+    on_submaps,
+)
+
+SIDES = st.integers(1, 20)
 
 
+@pytest.mark.parametrize("compute", [on_submaps, as_matrix_product])
 @settings(max_examples=40, deadline=None)
 @given(
     kernel=st.sampled_from([3, 5, 7]),
     dilation=st.integers(1, 3),
     stride=st.sampled_from([1, 2]),
-    height=st.integers(SMALLEST_SIDE - 3, SMALLEST_SIDE + 9),
-    width=st.integers(SMALLEST_SIDE - 3, SMALLEST_SIDE + 9),
+    height=SIDES,
+    width=SIDES,
 )
-def test_it_is_torchs_convolution(kernel, dilation, stride, height, width):
+def test_it_is_torchs_convolution(compute, kernel, dilation, stride, height, width):
     torch.manual_seed(kernel * 100 + dilation)
-    layer = DepthwiseConv2d(5, kernel, stride, dilation).double()
+    weight = torch.randn(5, 1, kernel, kernel, dtype=torch.double, requires_grad=True)
     image = torch.randn(2, 5, height, width, dtype=torch.double, requires_grad=True)
-    direct = functional.conv2d(
-        image,
-        layer.weight,
-        stride=stride,
-        padding=dilation * (kernel // 2),
-        dilation=dilation,
-        groups=5,
-    )
-    output = layer(image)
+    padding = dilation * (kernel // 2)
+    direct = functional.conv2d(image, weight, None, stride, padding, dilation, groups=5)
+    output = compute(image, weight, stride, dilation)
     torch.testing.assert_close(output, direct)
-    weights = torch.randn_like(output)
-    wanted = torch.autograd.grad((direct * weights).sum(), (image, layer.weight))
-    found = torch.autograd.grad((output * weights).sum(), (image, layer.weight))
+    sensitivity = torch.randn_like(output)
+    wanted = torch.autograd.grad((direct * sensitivity).sum(), (image, weight))
+    found = torch.autograd.grad((output * sensitivity).sum(), (image, weight))
     torch.testing.assert_close(found, wanted)
+
+
+@pytest.mark.parametrize("side", [int(SMALL_MAP**0.5), 16, int(LARGE_MAP**0.5) + 1])
+@pytest.mark.parametrize(
+    ("kernel", "stride", "dilation"), [(3, 1, 1), (5, 1, 3), (7, 1, 1), (5, 2, 2)]
+)
+def test_the_layer_is_torchs_at_every_size(side, kernel, stride, dilation):
+    torch.manual_seed(side)
+    layer = DepthwiseConv2d(6, kernel, stride, dilation)
+    image = torch.randn(2, 6, side, side)
+    direct = functional.conv2d(
+        image, layer.weight, None, stride, dilation * (kernel // 2), dilation, groups=6
+    )
+    torch.testing.assert_close(layer(image), direct, atol=1e-5, rtol=1e-5)

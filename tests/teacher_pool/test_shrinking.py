@@ -110,13 +110,23 @@ def test_a_resumed_phase_ends_as_an_undisturbed_one(images, tmp_path, monkeypatc
         assert torch.equal(weights(resumed)[name], value), name
 
 
-def test_the_teacher_stays_as_it_is_and_the_adaptation_out_of_the_pool(images) -> None:
+def test_the_teacher_runs_once_a_step_stays_as_it_is_and_the_adaptation_out_of_the_pool(
+    images,
+) -> None:
     task = phase(images, PHASE, taught=True)
-    assert task.teacher is not None
+    assert task.teacher is not None and len(task.subnets(0)) == 3
+    ran = {"teacher": 0, "subnets": 0}
+    for name, model in (("teacher", task.teacher), ("subnets", task.elastic.model)):
+
+        def count(*_: Any, name: str = name) -> None:
+            ran[name] += 1
+
+        model.backbone.register_forward_hook(count)
     before = {name: value.clone() for name, value in task.teacher.state_dict().items()}
     names = set(weights(task))
     task.start(0)
     task.step(0, task.fetch(0))
+    assert ran == {"teacher": 1, "subnets": 3}
     for name, value in task.teacher.state_dict().items():
         assert torch.equal(value, before[name]), name
     assert set(weights(task)) == names

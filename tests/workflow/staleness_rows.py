@@ -24,7 +24,20 @@ AFTER_TRAINING = {"evaluate_hit_detector": 1, "draw_report": 1}
 SEARCH = {"search": 1, **AFTER_SEARCH}
 SCREENING = {"screen": 3, "pretrain_search_supernet": 1, **SEARCH}
 JOINT = {"screen_jointly": 1, "take_screened": 3, "pretrain_search_supernet": 1, **SEARCH}
-AFTER_DETECTION_DATA = {"prepare_detection_data": 1, **SCREENING}
+AFTER_CANDIDATES = {
+    "propose": 1,
+    "evaluate_candidate": 4,
+    "rank": 2,
+    "remove_weights": 2,
+    "take_student": 1,
+    "evaluate_joint_detnas": 1,
+}
+"""What follows where the first generation's candidates are other ones."""
+CLIMB = {**AFTER_CANDIDATES, "propose": 2}
+POOL_AND_CLIMB = {"shrink_pool": 2, **CLIMB}
+BASE = {"train_student": 1, "evaluate_student": 1}
+JOINT_DETNAS = {"choose_base": 1, **BASE, **POOL_AND_CLIMB}
+AFTER_DETECTION_DATA = {"prepare_detection_data": 1, **SCREENING, **JOINT_DETNAS}
 EVERYTHING = {
     "prepare_classification_data": 1,
     "pretrain_screening_supernet": 1,
@@ -97,7 +110,48 @@ ROWS = (
         "\ntraining:\n  workers: 1\n",
         {"train_detector": 1, **AFTER_TRAINING},
     ),
-    Row("`evaluation`", CONFIG, "timed_images: 2", "timed_images: 3", AFTER_TRAINING),
+    Row(
+        "`evaluation`",
+        CONFIG,
+        "timed_images: 2",
+        "timed_images: 3",
+        {**AFTER_TRAINING, "evaluate_student": 1, "evaluate_joint_detnas": 1},
+    ),
+    Row(
+        "`teacher_pool`, the last phase",
+        CONFIG,
+        "least_depths: [1, 1, 1, 1], widths: [1.0, 1.25, 1.5], log_interval: 2",
+        "least_depths: [1, 1, 1, 1], widths: [1.0, 1.25, 1.5], log_interval: 3",
+        {"shrink_pool": 1, **CLIMB},
+    ),
+    Row(
+        "`base_detector`",
+        CONFIG,
+        "\nbase_detector:\n",
+        "\nbase_detector:\n  network: fpn_mobilenetv2\n",
+        {"choose_base": 1, **BASE, **CLIMB},
+    ),
+    Row(
+        "`hill_climb.alpha`: the score of every candidate",
+        CONFIG,
+        "\nhill_climb:\n",
+        "\nhill_climb:\n  alpha: 0.5\n",
+        AFTER_CANDIDATES,
+    ),
+    Row(
+        "`hill_climb.generations`: the search goes on from its list",
+        CONFIG,
+        "generations: 2\n",
+        "generations: 3\n",
+        {
+            "propose": 1,
+            "evaluate_candidate": 2,
+            "rank": 1,
+            "remove_weights": 1,
+            "take_student": 1,
+            "evaluate_joint_detnas": 1,
+        },
+    ),
     Row("`report`", CONFIG, "example_images: 2", "example_images: 3", {"draw_report": 1}),
     Row(
         "a comment, in any module",
@@ -139,14 +193,14 @@ ROWS = (
         "pipeline/distillation/losses.py",
         "\ndef feature_loss(",
         "\nSCALE = 2\n\n\ndef feature_loss(",
-        {},
+        {**BASE, **POOL_AND_CLIMB},
     ),
     Row(
         "COCO evaluation: of the detector, and while it trains",
         "pipeline/detection/evaluation.py",
         "images, len(dataset)",
         "len(dataset), images",
-        {"train_detector": 1, **AFTER_TRAINING},
+        {"train_detector": 1, **AFTER_TRAINING, **BASE, **POOL_AND_CLIMB},
     ),
     Row(
         "the report's template",

@@ -25,6 +25,20 @@ def test_targets_share_what_they_train(finished: Project):
     assert not {"search", "screen", "train_detector"} & set(together)
 
 
+def test_table_3_takes_its_student_from_the_standard_trainings(finished: Project):
+    """Two baselines; the student's own is one of them, and its teacher's pool has two phases."""
+    baselines = finished.stale("standard_baselines")
+    assert baselines == {
+        "choose_network": 2,
+        "train_standard": 2,
+        "evaluate_standard": 2,
+        "standard_baselines": 1,
+    }
+    together = finished.stale("standard_baselines", "joint_table3", "joint_table1")
+    assert together["train_standard"] == 2 and together["train_student"] == 1 + 1
+    assert together["shrink_pool"] == 2 and together["sample_subnet"] == 1
+
+
 def test_figure_4_screens_once_for_each_regulariser_that_is_not_there(finished: Project):
     """μ of 0 and 0.1, two regularisers: the run itself has min_column with 0.1."""
     assert finished.stale("hit_figure4") == {

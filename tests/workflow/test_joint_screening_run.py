@@ -15,7 +15,7 @@ KEEP = {"backbone": 3, "neck": 2, "head": 2}
 def test_a_joint_screening_feeds_search_and_report(tmp_path):
     project = copy_project(tmp_path)
     project.edit("config/test.yaml", "\nscreening:\n", "\nscreening:\n  joint: true\n")
-    result = project.snakemake()
+    result = project.snakemake("results/test/report.html")
     assert result.returncode == 0, result.stdout[-6000:]
     folder = project.results / "hit_detector/screening"
     assert verify(folder / "joint") == []
@@ -29,4 +29,4 @@ def test_a_joint_screening_feeds_search_and_report(tmp_path):
             "hit_detector/screening/joint/manifest.json"
         ]
     assert (project.results / "report.html").exists()
-    assert project.stale() == {}
+    assert project.stale("results/test/report.html") == {}

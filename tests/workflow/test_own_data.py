@@ -32,6 +32,9 @@ REST = {
 }
 
 
+REPORT = "results/test/report.html"
+
+
 def own_data(folder: Path) -> dict[str, Any]:
     """The `data` section of somebody whose dataset has three splits."""
     few = EmbeddedDetection(train_images=12, val_images=6, image_size=64, object_size=(16, 40))
@@ -68,7 +71,7 @@ def test_ten_lines_name_the_data_and_a_changed_annotation_file_is_seen(tmp_path:
     data = own_data(tmp_path / "mine")
     data["classification"] = {"source": "crops", "crops": {"image_size": 32}}
     config = with_config(project, {"data": data})
-    assert project.stale(*config) == {**PRETRAINING, **REST}
+    assert project.stale(REPORT, *config) == {**PRETRAINING, **REST}
 
     target = "results/test/data/classification/dataset.json"
     result = project.snakemake(target, *config)
@@ -94,7 +97,7 @@ def test_ten_lines_name_the_data_and_a_changed_annotation_file_is_seen(tmp_path:
 def test_without_pretraining_its_stages_are_not_there(tmp_path: Path) -> None:
     project = copy_project(tmp_path)
     config = with_config(project, {"data": {"classification": {"source": "none"}}})
-    assert project.stale(*config) == REST
+    assert project.stale(REPORT, *config) == REST
 
 
 def test_given_weights_of_the_same_networks_give_the_same_detector(finished: Project) -> None:
@@ -110,9 +113,9 @@ def test_given_weights_of_the_same_networks_give_the_same_detector(finished: Pro
         "data": {"classification": {"source": "checkpoint", "checkpoint": given}},
     }
     config = with_config(finished, content)
-    jobs = finished.stale(*config)
+    jobs = finished.stale("results/again/report.html", *config)
     assert jobs == {"import_weights": 3, **REST}
-    result = finished.snakemake(*config)
+    result = finished.snakemake("results/again/report.html", *config)
     assert result.returncode == 0, result.stdout[-6000:]
     again = finished.folder / "results" / "again"
     for name in ("search", ".", "detector", "evaluation"):
@@ -138,7 +141,7 @@ def test_the_blood_cells_are_prepared_as_the_example_says(tmp_path: Path) -> Non
     (tmp_path / "shared" / "data").mkdir(parents=True)
     (tmp_path / "shared" / "data" / "bccd").symlink_to(BLOOD_CELLS.absolute())
     config = ("--configfile", "config/examples/bccd.yaml")
-    assert project.stale(*config) == {**PRETRAINING, **REST}
+    assert project.stale("results/bccd/report.html", *config) == {**PRETRAINING, **REST}
     folder = project.folder / "results/bccd/data"
     result = project.snakemake("results/bccd/data/classification/dataset.json", *config)
     assert result.returncode == 0, result.stdout[-4000:]

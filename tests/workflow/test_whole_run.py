@@ -24,6 +24,13 @@ ARTIFACTS = (
     "hit_detector/pretraining",
     "hit_detector/detector",
     "hit_detector/evaluation",
+    "joint_detnas/base/detector",
+    "joint_detnas/base/evaluation",
+    "joint_detnas/hill_climb/generation_1/candidate_1",
+    "joint_detnas/hill_climb/generation_1/ranking",
+    "joint_detnas/hill_climb/generation_1/removed",
+    "joint_detnas/student/detector",
+    "joint_detnas/evaluation",
     ".",
 )
 

@@ -1,0 +1,33 @@
+"""Section `plan`: what `snakemake plan` assumes about devices and datasets."""
+
+from __future__ import annotations
+
+from pydantic import Field, PositiveFloat, PositiveInt
+
+from pipeline.config.base import Section
+
+
+class PlanConfig(Section):
+    """Assumptions of the plan; nothing that is trained depends on them.
+
+    Throughputs hold for training of dense convolutions, float32. Depthwise convolutions reach less.
+    """
+
+    gpus: PositiveInt | None = Field(
+        default=None, description="GPUs that all jobs together may use; null: as many as run.gpus"
+    )
+    gpu_gmacs: PositiveFloat = Field(
+        default=2500.0,
+        description="10⁹ multiply-accumulates a second that a GPU sustains in training",
+    )
+    cpu_gmacs: PositiveFloat = Field(
+        default=10.0, description="the same of the CPU cores of a job, where there is no GPU"
+    )
+    train_images: PositiveInt | None = Field(
+        default=None, description="of data.detection; null: counted"
+    )
+    val_images: PositiveInt | None = Field(default=None, description="the same of val")
+    test_images: PositiveInt | None = Field(default=None, description="the same of test")
+    classification_images: PositiveInt | None = Field(
+        default=None, description="of data.classification, training; null: counted"
+    )

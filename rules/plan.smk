@@ -1,0 +1,18 @@
+"""What a run will take, before it is started."""
+
+
+rule plan:
+    """Print GPU-hours, memory, disk and time of every stage; it needs no dataset."""
+    log:
+        LOGS / "plan.log",
+    conda:
+        "../envs/environment.yaml"
+    threads: 1
+    resources:
+        **light(),
+    params:
+        config=CONFIG.model_dump_json(),
+    message:
+        "Reckoning what the run will take"
+    shell:
+        "python -m pipeline.plan --config-json {params.config:q} 2>&1 | tee {log}"

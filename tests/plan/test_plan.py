@@ -1,0 +1,200 @@
+"""The plan's parts against the cost model of whole networks, and against numbers worked out by hand."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+from workflow_project import ROOT
+
+from pipeline.config.files import load_config_files
+from pipeline.config.hit_detector import Alternation
+from pipeline.config.root import Config, load_config
+from pipeline.config.supernet import SupernetConfig
+from pipeline.detection.builder import build_backbone
+from pipeline.detection.complexity import detector_complexity
+from pipeline.errors import DetSearchError
+from pipeline.hit_detector.spaces import Operations, supernet_architecture
+from pipeline.plan.__main__ import main
+from pipeline.plan.images import Images, count_images
+from pipeline.plan.network import Component, Footprint, backbone_cost, detector_cost, kept_bytes
+from pipeline.plan.stages import Planned, _alternated, planned_stages, training_memory
+from pipeline.plan.table import Speed, speed, wall_hours
+from pipeline.search_space.architecture import COMPONENTS
+
+SHAPE = SupernetConfig(
+    input_size=(64, 96),
+    channels=(8, 12, 16, 24),
+    neck_channels=16,
+    rpn_channels=16,
+    head_blocks=2,
+    head_fc_channels=32,
+    roi_size=3,
+    execution="store",
+)
+DEPTH = (1, 2, 1, 1)
+ROIS, CLASSES = 10, 7
+OPERATIONS = ("conv_k3_d1", "sep_k5_d1", "ir_k3_d1_e3")
+
+
+def whole(operations: Operations) -> tuple[int, int]:
+    """Parameters and MACs of the whole network, by the cost model."""
+    architecture = supernet_architecture(
+        SHAPE, CLASSES, DEPTH, dict.fromkeys(COMPONENTS, operations)
+    )
+    total = detector_complexity(architecture, ROIS).total
+    return total.params, total.macs
+
+
+def reckoned(held: int, run: int, shape: SupernetConfig = SHAPE) -> tuple[Footprint, float]:
+    parts = dict.fromkeys(COMPONENTS, Component(OPERATIONS, held, run))
+    cost = detector_cost(shape, DEPTH, parts, ROIS, CLASSES)
+    return cost.whole, cost.step_macs
+
+
+def test_a_supernet_costs_what_the_cost_model_counts_of_it() -> None:
+    found, step = reckoned(3, 3)
+    params, macs = whole(OPERATIONS)
+    layers = sum(DEPTH) + 8 + SHAPE.head_blocks
+    # the three α of each layer, of which the plan sees the two of its smaller twin
+    assert found.params == pytest.approx(params - layers)
+    assert found.macs == pytest.approx(macs)
+    assert step == pytest.approx(3 * macs)
+
+
+def test_a_network_to_be_derived_costs_the_mean_of_those_it_may_become() -> None:
+    found, _ = reckoned(1, 1)
+    each = [whole(name) for name in OPERATIONS]
+    assert found.macs == pytest.approx(sum(macs for _, macs in each) / 3)
+    layers = sum(DEPTH) + 8 + SHAPE.head_blocks
+    assert found.params == pytest.approx(sum(params for params, _ in each) / 3 + 2 * layers)
+
+
+def test_recomputation_saves_memory_and_costs_the_candidates_once_more() -> None:
+    stored, step = reckoned(3, 3)
+    recomputed, longer = reckoned(3, 3, SHAPE.model_copy(update={"execution": "recompute"}))
+    assert recomputed.macs == pytest.approx(stored.macs)
+    assert recomputed.kept < stored.kept / 2
+    alone = [whole(name)[1] for name in OPERATIONS]
+    # three networks of one operation each hold what is not searched three times, the supernet once
+    fixed = (sum(alone) - stored.macs) / 2
+    assert longer - step == pytest.approx(stored.macs - fixed)
+
+
+def test_kept_bytes_are_those_of_the_backward_pass() -> None:
+    """A convolution keeps its input of 2 · 3 · 4 · 4 numbers, a ReLU its output of 2 · 5 · 4 · 4."""
+    with torch.device("meta"):
+        module = nn.Sequential(nn.Conv2d(3, 5, 3, padding=1), nn.ReLU())
+        image = torch.empty(2, 3, 4, 4)
+    with kept_bytes(module) as kept:
+        module(image)
+    assert kept() == 4 * (2 * 3 * 4 * 4 + 2 * 5 * 4 * 4)
+
+
+def test_the_plan_keeps_what_the_real_supernet_keeps() -> None:
+    """Of one image, beside the few numbers that batch normalisation keeps of each channel."""
+    architecture = supernet_architecture(
+        SHAPE, CLASSES, DEPTH, dict.fromkeys(COMPONENTS, OPERATIONS)
+    )
+    model = build_backbone(architecture)
+    images = torch.zeros(2, 3, 256, 256)
+    with kept_bytes(model) as kept:
+        model(images)
+    cost = backbone_cost(SHAPE, DEPTH, Component(OPERATIONS, 3, 3), 256, CLASSES)
+    assert cost.whole.kept == pytest.approx(kept() / 2, rel=0.02)
+
+
+def test_an_alternation_passes_over_half_of_the_images_for_the_weights_and_later_for_alpha() -> (
+    None
+):
+    """Twelve epochs of 50 of 100 images, α from epoch 6 on in seven of them."""
+    settings = Alternation(epochs=12, architecture_from_epoch=6)
+    assert _alternated(settings, 100) == (12 + 7) * 50
+
+
+def test_memory_holds_weights_gradients_moments_and_activations() -> None:
+    network = Footprint(params=10, macs=0, kept=100)
+    assert training_memory(network, 4, "sgd") == 4 * 10 * 3 + 4 * 100
+    assert training_memory(network, 4, "adamw") == 4 * 10 * 4 + 4 * 100
+
+
+def test_images_are_those_of_the_config_or_are_counted() -> None:
+    assert count_images(load_config_files([ROOT / "config/test.yaml"])) == Images(24, 8, 8, 40)
+    paper = count_images(load_config_files([ROOT / "config/paper.yaml"]))
+    assert paper == Images(118287, 5000, 5000, 1281167)
+
+
+def test_a_dataset_that_is_not_here_must_be_stated() -> None:
+    split = {"annotations": "nowhere.json", "images": "nowhere"}
+    config = load_config(
+        {"data": {"detection": {"source": "coco", "coco": {"train": split, "val": split}}}}
+    )
+    with pytest.raises(
+        DetSearchError, match=r"nowhere\.json is not here: state plan\.train_images"
+    ):
+        count_images(config)
+
+
+def planned(name: str, hours: float, gpus: int, *after: str) -> Planned:
+    """A stage of so many device-hours at 10⁹ multiply-accumulates a second."""
+    return Planned(name, "hit_detector", hours * 3600e9, gpus, 0, 0, 0, after)
+
+
+def test_wall_time_is_that_of_the_longest_way_on_the_gpus_there_are() -> None:
+    """a: 8 GPU-hours on 4, two hours; then b and c, 4 GPU-hours on 4 each, side by side on 8 GPUs."""
+    stages = [planned("a", 8, 4), planned("b", 4, 4, "a"), planned("c", 4, 4, "a")]
+    assert wall_hours(stages, Speed(1.0, "GPU", 8)) == pytest.approx(3)
+    assert wall_hours(stages, Speed(1.0, "GPU", 4)) == pytest.approx(4)
+
+
+def test_waves_follow_each_other_and_their_jobs_run_side_by_side() -> None:
+    """Three waves of five jobs of an hour each, on 4 GPUs: two rounds a wave, six hours."""
+    wave = replace(planned("candidate", 1, 1, "a"), waves=3, jobs=5)
+    devices = Speed(1.0, "GPU", 4)
+    assert wall_hours([wave], devices) == pytest.approx(6)
+    assert devices.all_hours(wave) == pytest.approx(15)
+    assert wall_hours([planned("a", 2, 1), wave], devices) == pytest.approx(8)
+
+
+def test_the_device_decides_about_the_throughput() -> None:
+    config = load_config_files([ROOT / "config/paper.yaml"])
+    assert speed(config, gpu_there=False) == Speed(config.plan.gpu_gmacs, "GPU", 8)
+    config = load_config_files()
+    assert speed(config, gpu_there=False) == Speed(config.plan.cpu_gmacs, "CPU", 1)
+    assert speed(config, gpu_there=True) == Speed(config.plan.gpu_gmacs, "GPU", 1)
+
+
+def names(config: Config) -> list[str]:
+    return [stage.name for stage in planned_stages(config, count_images(config))]
+
+
+def test_stages_are_those_of_the_run() -> None:
+    config = load_config_files([ROOT / "config/test.yaml"])
+    whole_chain = names(config)
+    assert whole_chain[:9] == [
+        "pretrain_screening_supernet",
+        "screen_backbone",
+        "screen_neck",
+        "screen_head",
+        "pretrain_search_supernet",
+        "search",
+        "pretrain_backbone",
+        "train_detector",
+        "evaluate_hit_detector",
+    ]
+    assert whole_chain[9:] == ["shrink_pool_0", "shrink_pool_1"]
+
+
+@pytest.mark.slow
+def test_the_papers_plan_needs_no_dataset(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["--configfile", str(ROOT / "config/paper.yaml")])
+    printed = capsys.readouterr().out
+    table, _, assumptions = printed.partition("\n\n")
+    lines = [line.split("  ") for line in table.splitlines()[1:]]
+    hours = {words[0]: float([word for word in words if word][2]) for words in lines}
+    # 300 epochs of ImageNet outweigh 12 of COCO in a pretraining of the same network's backbone
+    assert hours["pretrain_backbone"] > hours["pretrain_search_supernet"] / 8
+    assert hours["hit_detector, together"] == pytest.approx(
+        sum(hours[name] for name in list(hours)[:9]), rel=0.02
+    )
+    assert "118,287 to train on" in assumptions
