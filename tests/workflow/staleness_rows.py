@@ -24,13 +24,21 @@ AFTER_TRAINING = {"evaluate_hit_detector": 1, "draw_report": 1}
 SEARCH = {"search": 1, **AFTER_SEARCH}
 SCREENING = {"screen": 3, "pretrain_search_supernet": 1, **SEARCH}
 JOINT = {"screen_jointly": 1, "take_screened": 3, "pretrain_search_supernet": 1, **SEARCH}
+AFTER_CLIMB = {
+    "take_student": 1,
+    "evaluate_joint_detnas": 1,
+    "trace_descent": 1,
+    "refine_detector": 1,
+    "evaluate_refined": 1,
+    "draw_allocation": 1,
+    "draw_report": 1,
+}
 AFTER_CANDIDATES = {
     "propose": 1,
     "evaluate_candidate": 4,
     "rank": 2,
     "remove_weights": 2,
-    "take_student": 1,
-    "evaluate_joint_detnas": 1,
+    **AFTER_CLIMB,
 }
 """What follows where the first generation's candidates are other ones."""
 CLIMB = {**AFTER_CANDIDATES, "propose": 2}
@@ -115,7 +123,12 @@ ROWS = (
         CONFIG,
         "timed_images: 2",
         "timed_images: 3",
-        {**AFTER_TRAINING, "evaluate_student": 1, "evaluate_joint_detnas": 1},
+        {
+            **AFTER_TRAINING,
+            "evaluate_student": 1,
+            "evaluate_joint_detnas": 1,
+            "evaluate_refined": 1,
+        },
     ),
     Row(
         "`teacher_pool`, the last phase",
@@ -148,8 +161,7 @@ ROWS = (
             "evaluate_candidate": 2,
             "rank": 1,
             "remove_weights": 1,
-            "take_student": 1,
-            "evaluate_joint_detnas": 1,
+            **AFTER_CLIMB,
         },
     ),
     Row("`report`", CONFIG, "example_images: 2", "example_images: 3", {"draw_report": 1}),
