@@ -33,7 +33,7 @@ def joint_section(run: Run, settings: ReportConfig) -> Section:
             "taught by another teacher, and is trained for a few epochs; H weighs its AP on the validation "
             "split against its computation, at the resolution where that is best. The student is the "
             "candidate with the highest H, with no training after the search: {} epochs since the base. "
-            "MACs are counted at the input size of the base from here on, and above at that of each detector.",
+            "From here on MACs are counted at the input size of the base, above at that of each detector.",
             len(descent.evaluations),
             descent.generations,
             best.epochs,
