@@ -80,6 +80,7 @@ def test_joint_targets_share_the_search_and_train_what_is_missing(finished: Proj
         "propose_fixed": 2,
         "evaluate_fixed": 4,
         "rank_fixed": 2,
+        "remove_fixed": 2,
         "trace_fixed": 1,
         "compare_searches": 1,
     }
