@@ -1,4 +1,4 @@
-"""DetSearch: search object-detector architectures (Hit-Detector)."""
+"""DetSearch: search object-detector architectures (Hit-Detector, Joint-DetNAS)."""
 
 from snakemake.utils import min_version
 
@@ -45,6 +45,10 @@ localrules:
     propose,
     remove_weights,
     take_student,
+    trace_descent,
+    propose_fixed,
+    remove_fixed,
+    trace_fixed,
     hit_detector,
     joint_detnas,
     report,
@@ -53,11 +57,11 @@ localrules:
 
 
 rule all:
-    """Everything: the detectors of both methods, and the report."""
+    """Everything: the detectors of both methods (of one, with `report.joint_detnas: false`), and the report."""
     default_target: True
     input:
         rules.draw_report.output.page,
-        rules.joint_detnas.input,
+        rules.joint_detnas.input if CONFIG.report.joint_detnas else [],
 
 
 rule hit_detector:

@@ -24,13 +24,22 @@ AFTER_TRAINING = {"evaluate_hit_detector": 1, "draw_report": 1}
 SEARCH = {"search": 1, **AFTER_SEARCH}
 SCREENING = {"screen": 3, "pretrain_search_supernet": 1, **SEARCH}
 JOINT = {"screen_jointly": 1, "take_screened": 3, "pretrain_search_supernet": 1, **SEARCH}
+AFTER_STUDENT = {
+    "take_student": 1,
+    "evaluate_joint_detnas": 1,
+    "trace_descent": 1,
+    "refine_detector": 1,
+    "evaluate_refined": 1,
+    "draw_allocation": 1,
+    "draw_report": 1,
+}
+"""The student, and the base trained as long; what the report draws of them."""
 AFTER_CANDIDATES = {
     "propose": 1,
     "evaluate_candidate": 4,
     "rank": 2,
     "remove_weights": 2,
-    "take_student": 1,
-    "evaluate_joint_detnas": 1,
+    **AFTER_STUDENT,
 }
 """What follows where the first generation's candidates are other ones."""
 CLIMB = {**AFTER_CANDIDATES, "propose": 2}
@@ -115,7 +124,12 @@ ROWS = (
         CONFIG,
         "timed_images: 2",
         "timed_images: 3",
-        {**AFTER_TRAINING, "evaluate_student": 1, "evaluate_joint_detnas": 1},
+        {
+            **AFTER_TRAINING,
+            "evaluate_student": 1,
+            "evaluate_joint_detnas": 1,
+            "evaluate_refined": 1,
+        },
     ),
     Row(
         "`teacher_pool`, the last phase",
@@ -148,8 +162,7 @@ ROWS = (
             "evaluate_candidate": 2,
             "rank": 1,
             "remove_weights": 1,
-            "take_student": 1,
-            "evaluate_joint_detnas": 1,
+            **AFTER_STUDENT,
         },
     ),
     Row("`report`", CONFIG, "example_images: 2", "example_images: 3", {"draw_report": 1}),
