@@ -22,7 +22,7 @@ from pipeline.detection.builder import Surroundings, build_backbone, build_detec
 from pipeline.hit_detector.spaces import Operations, supernet_architecture
 from pipeline.search_space.architecture import COMPONENTS, Architecture
 from pipeline.search_space.cost import CostCounter, parameters
-from pipeline.search_space.heads import RetinaHead
+from pipeline.search_space.heads import OneStageHead
 from pipeline.search_space.operations import build_operation
 from pipeline.supernet.choice import choice_layers
 
@@ -159,7 +159,7 @@ def architecture_cost(architecture: Architecture, rois: int) -> TrainingCost:
 
 def _run_detector(model: Any, architecture: Architecture, size: tuple[int, int], rois: int) -> None:
     levels = model.neck(model.backbone(torch.empty(PAIR, 3, *size)))
-    if isinstance(architecture.head, RetinaHead):
+    if isinstance(architecture.head, OneStageHead):
         model.bbox_head(levels)
         return
     model.rpn_head(levels)
@@ -258,19 +258,19 @@ def _on_small_map(name: str, inputs: int, outputs: int, stride: int) -> Footprin
         image = torch.empty(1, inputs, SIDE, SIDE, requires_grad=True)
         weight = torch.ones((), requires_grad=True)
         with CostCounter().watch(operation) as counter, kept_bytes(operation, image) as kept:
-            operation(image) * weight
+            _ = operation(image) * weight
     return Footprint(parameters(operation), counter.macs, kept())
 
 
 def _lighten(module: nn.Module) -> None:
     """Let batch normalisation scale only: on meta tensors that keeps the same, much faster."""
 
-    def scale(norm: nn.Module) -> Callable[[Tensor], Tensor]:
+    def scale(norm: nn.BatchNorm2d) -> Callable[[Tensor], Tensor]:
         return lambda input: input * norm.weight[:, None, None]
 
     for norm in module.modules():
         if isinstance(norm, nn.BatchNorm2d):
-            norm.forward = scale(norm)
+            norm.forward = scale(norm)  # type: ignore[method-assign]
 
 
 @contextmanager
