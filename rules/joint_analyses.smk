@@ -10,6 +10,7 @@ rule trace_descent:
     """Gather all candidates of the search."""
     input:
         [*all_candidates(CLIMB).values()],
+        removals(),  # while they run, files vanish that this stage verifies
     output:
         descent=DESCENT / "descent.json",
         manifest=DESCENT / "manifest.json",
@@ -105,9 +106,31 @@ use rule rank as rank_fixed with:
         "Ranking generation {wildcards.generation} of the search with a fixed teacher"
 
 
+use rule remove_weights as remove_fixed with:
+    input:
+        in_second_search(ranking_before),
+        ranking=FIXED / "generation_{generation}/ranking/manifest.json",
+        candidates=in_second_search(all_so_far),
+    output:
+        removed=FIXED / "generation_{generation}/removed/removed.json",
+        manifest=FIXED / "generation_{generation}/removed/manifest.json",
+    log:
+        LOGS / "joint_detnas/fixed_teacher/remove_{generation}.log",
+    benchmark:
+        BENCHMARKS / "joint_detnas/fixed_teacher/remove_{generation}.tsv"
+    params:
+        **tracked("remove_weights", FIXED / "generation_{generation}/removed"),
+        settings=settings(),
+        former=in_second_search(former_argument),
+        candidates=in_second_search(all_so_far_arguments),
+    message:
+        "Removing the weights that generation {wildcards.generation} left behind, fixed teacher"
+
+
 use rule trace_descent as trace_fixed with:
     input:
         [*all_candidates(FIXED).values()],
+        in_fixed(removals()),
     output:
         descent=FIXED / "descent/descent.json",
         manifest=FIXED / "descent/manifest.json",

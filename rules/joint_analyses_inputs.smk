@@ -5,14 +5,18 @@ FIXED = JOINT / "fixed_teacher"
 PIPELINES = JOINT / "pipelines"
 
 
+def in_fixed(found):
+    """Paths, or arguments that name them, moved from the search to the one with a fixed teacher."""
+    if isinstance(found, str):
+        return found.replace(f"{CLIMB}/", f"{FIXED}/")
+    return [in_fixed(path) for path in found]
+
+
 def in_second_search(of):
     """What a function of hill_climb_inputs.smk says of a generation, of the search with a fixed teacher."""
 
     def moved(wildcards):
-        found = of(wildcards)
-        if isinstance(found, str):
-            return found.replace(f"{CLIMB}/", f"{FIXED}/")
-        return [path.replace(f"{CLIMB}/", f"{FIXED}/") for path in found]
+        return in_fixed(of(wildcards))
 
     return moved
 

@@ -33,7 +33,7 @@ def joint_section(run: Run, settings: ReportConfig) -> Section:
             "taught by another teacher, and is trained for a few epochs; H weighs its AP on the validation "
             "split against its computation, at the resolution where that is best. The student is the "
             "candidate with the highest H, with no training after the search: {} epochs since the base. "
-            "Costs in these tables are counted at the input size of the base.",
+            "From here on MACs are counted at the input size of the base, above at that of each detector.",
             len(descent.evaluations),
             descent.generations,
             best.epochs,
@@ -59,8 +59,8 @@ def _upshot(joint: JointRun) -> str:
     return (
         f"The base detector has an AP of {_ap(base.AP)} with {scaled(base.params)} parameters and "
         f"{scaled(base.macs)} MACs; the student an AP of {_ap(student.AP)} with {scaled(student.params)} "
-        f"parameters and {scaled(student.macs)} MACs. The base trained for as many epochs as the student "
-        f"and its ancestors together has an AP of {_ap(longer.AP)}."
+        f"parameters and {scaled(student.macs)} MACs. The base trained further, for as many epochs as "
+        f"the student and its ancestors together, has an AP of {_ap(longer.AP)}."
     )
 
 

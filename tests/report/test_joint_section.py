@@ -27,7 +27,7 @@ def test_a_run_with_both_methods_shows_both(run: Path) -> None:
     for shown in (
         "an AP of 30.0 %",
         "an AP of 34.5 %",
-        "ancestors together has an AP of 32.0 %",
+        "ancestors together, has an AP of 32.0 %",
         "6 candidates in 3 generations",
         "no training after the search: 6 epochs since the base",
         "prune 10 % of the channels",
