@@ -264,19 +264,19 @@ def _on_small_map(name: str, inputs: int, outputs: int, stride: int, levels: int
         image = torch.empty(1, inputs, SIDE, SIDE, requires_grad=True)
         weight = torch.ones((), requires_grad=True)
         with CostCounter().watch(operation) as counter, kept_bytes(operation, image) as kept:
-            operation(image) * weight
+            _ = operation(image) * weight
     return Footprint(parameters(operation), counter.macs, kept())
 
 
 def _lighten(module: nn.Module) -> None:
     """Let batch normalisation scale only: on meta tensors that keeps the same, much faster."""
 
-    def scale(norm: nn.Module) -> Callable[[Tensor], Tensor]:
+    def scale(norm: nn.BatchNorm2d) -> Callable[[Tensor], Tensor]:
         return lambda input: input * norm.weight[:, None, None]
 
     for norm in module.modules():
         if isinstance(norm, nn.BatchNorm2d):
-            norm.forward = scale(norm)
+            norm.forward = scale(norm)  # type: ignore[method-assign]
 
 
 @contextmanager

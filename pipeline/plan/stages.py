@@ -90,7 +90,7 @@ def _hit_detector(config: Config, images: Images) -> Iterator[Planned]:
         yield pretraining("pretrain_screening_supernet", training, shape.screening_depth, held)
     screened = Component(candidates, every, screening.paths or every)
     if screening.joint:
-        everywhere = dict.fromkeys(COMPONENTS, screened)
+        everywhere: dict[str, Component | str] = dict.fromkeys(COMPONENTS, screened)
         cost = _supernet(config, shape.screening_depth, everywhere)
         macs = _alternated(screening, images.train) * cost.step_macs
         yield planned("screen_jointly", screening, cost, macs, publishes=False)
@@ -118,7 +118,7 @@ def _hit_detector(config: Config, images: Images) -> Iterator[Planned]:
     if pretrained:
         held = derived(candidates)
         yield pretraining("pretrain_backbone", config.pretraining, shape.depth, held)
-    found = dict.fromkeys(COMPONENTS, derived(candidates))
+    found: dict[str, Component | str] = dict.fromkeys(COMPONENTS, derived(candidates))
     cost = _supernet(config, shape.depth, found)
     tested = _supernet(config, shape.depth, found, config.testing.proposals)
     training = config.training

@@ -101,7 +101,7 @@ def draw_descent(name: str, descent: Descent) -> Figure:
 
     Children of the base begin at the left, where no H is drawn: the base's is not comparable.
     """
-    line = {one.proposal.name for one in descent.line(descent.best)}
+    line = set(one.proposal.name for one in descent.line(descent.best))  # noqa: C401
 
     def paint(canvas: Canvas) -> None:
         axes = canvas.add_subplot()

@@ -62,7 +62,10 @@ class TowerHead(RetinaHead):
             channels = block["channels"]
         return tower
 
-    def forward(self, x: Any) -> tuple[list[Tensor], list[Tensor]]:
+    # mmdet annotates a pair of lists as a tuple of one
+    def forward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, x: Any
+    ) -> tuple[list[Tensor], list[Tensor]]:
         """Levels (N, C, H, W) → of each the class scores (N, A · classes, H, W) and boxes (N, 4 A, H, W)."""
         classes = boxes = list(x)
         for block in self.class_tower:

@@ -90,7 +90,9 @@ def test_a_folder_that_is_not_there_yet_is_judged_by_its_disk(tmp_path: Path, mo
     assert finding.found.startswith("0.5 GiB free")
 
 
-def test_the_command_prints_a_line_each_and_fails_on_a_fault(tmp_path, capsys) -> None:
+def test_the_command_prints_a_line_each_and_fails_on_a_fault(tmp_path, capsys, monkeypatch) -> None:
+    # as on a machine without SLURM's commands: where they are, they may not be configured
+    monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(SystemExit) as fine:
         main([])
     assert fine.value.code == 0

@@ -50,7 +50,7 @@ def whole(operations: Operations, shape: SupernetConfig = SHAPE) -> tuple[int, i
 
 
 def reckoned(held: int, run: int, shape: SupernetConfig = SHAPE) -> tuple[Footprint, float]:
-    parts = dict.fromkeys(COMPONENTS, Component(OPERATIONS, held, run))
+    parts: dict[str, Component | str] = dict.fromkeys(COMPONENTS, Component(OPERATIONS, held, run))
     cost = detector_cost(shape, DEPTH, parts, ROIS, CLASSES)
     return cost.whole, cost.step_macs
 

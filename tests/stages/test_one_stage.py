@@ -122,7 +122,7 @@ def test_a_one_stage_detector_goes_through_the_stages(run: Path) -> None:
         inputs=("data", "architecture"),
         optional_inputs=("backbone",),
     )
-    model = init_detector(
+    model: Any = init_detector(
         str(run / "detector/config.py"), str(run / "detector/weights.safetensors"), device="cpu"
     )
     towers = [model.bbox_head.class_tower, model.bbox_head.box_tower]

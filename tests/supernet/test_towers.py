@@ -191,7 +191,8 @@ def test_a_step_takes_the_same_paths_on_every_level() -> None:
         counts = []
         for candidate in layer.candidates.values():
             runs = [
-                [int(n.num_batches_tracked) for n in norm.levels] for norm in level_norms(candidate)
+                [int(n.get_buffer("num_batches_tracked")) for n in norm.levels]
+                for norm in level_norms(candidate)
             ]
             assert all(run == [run[0]] * len(SIDES) for run in runs)
             counts.append(runs[0][0])
@@ -207,7 +208,7 @@ def test_recomputation_goes_back_to_the_level_it_came_from(paths: int | None) ->
         set_execution(head, execution, paths)  # type: ignore[arg-type]
         torch.manual_seed(3)
         scores, boxes = head(_pyramid())
-        sum(level.square().mean() for level in (*scores, *boxes)).backward()
+        torch.stack([level.square().mean() for level in (*scores, *boxes)]).sum().backward()
         results.append({name: p.grad for name, p in head.named_parameters() if p.grad is not None})
     assert results[0].keys() == results[1].keys()
     for name, expected in results[0].items():
