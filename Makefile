@@ -1,5 +1,5 @@
 # make demo: the whole workflow on the embedded data, on this machine's CPU. make test: lints and tests.
-.PHONY: demo test lint test-fast test-slow kill-test format clean help
+.PHONY: demo test lint test-fast test-slow kill-test slurm-test format clean help
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3.11
@@ -11,6 +11,7 @@ help:
 	@echo "make demo   run the whole workflow on the embedded data ($(CORES) cores), print where the report is"
 	@echo "make test   lint, type check, and every test"
 	@echo "make kill-test  kill every stage of a tiny run at 20 moments, compare (half an hour)"
+	@echo "make slurm-test  the tiny run on a local SLURM cluster, undisturbed and with every fault (a quarter of an hour)"
 	@echo "make format format code and rules"
 	@echo "make clean  remove the environment and the caches; results stay"
 
@@ -42,6 +43,9 @@ test-slow: $(READY)
 
 kill-test: $(READY)
 	OMP_WAIT_POLICY=PASSIVE OMP_NUM_THREADS=1 PYTHONPATH=.:tests/workflow $(BIN)/python tests/faults/kill_stages.py
+
+slurm-test: $(READY)
+	OMP_WAIT_POLICY=PASSIVE OMP_NUM_THREADS=1 PYTHONPATH=.:tests/workflow:tests/slurm $(BIN)/python tests/slurm/disturb.py
 
 format: $(READY)
 	$(BIN)/ruff check --fix .

@@ -1,4 +1,4 @@
-"""DetSearch: search object-detector architectures (Hit-Detector)."""
+"""DetSearch: search object-detector architectures (Hit-Detector, Joint-DetNAS)."""
 
 from snakemake.utils import min_version
 
@@ -58,11 +58,11 @@ localrules:
 
 
 rule all:
-    """Everything: the detectors of both methods, and the report."""
+    """Everything: the detectors of both methods (of one, with `report.joint_detnas: false`), and the report."""
     default_target: True
     input:
         rules.draw_report.output.page,
-        rules.joint_detnas.input,
+        rules.joint_detnas.input if CONFIG.report.joint_detnas else [],
 
 
 rule hit_detector:

@@ -43,6 +43,13 @@ shell.prefix(
 )
 
 
+ONE_STAGE = CONFIG.supernet.one_stage
+# Where the searched detector has other anchors, the teacher pool's are those of a two-stage one.
+TWO_STAGE_ANCHORS = (
+    CONFIG.teacher_pool.space if ONE_STAGE else CONFIG.supernet
+).anchor_scale
+
+
 def require_datasets(data) -> None:
     """Refuse to start where a dataset is missing: one message, with the tree that is expected."""
     message = missing_datasets(data)

@@ -7,7 +7,6 @@ ABLATIONS = RUN / "ablations"
 COMMON = ABLATIONS / "one_space"
 
 # Blocks of each component at the search depth: Figure 3 draws its layers among them.
-ONE_STAGE = CONFIG.supernet.one_stage
 LAYERS = {
     "backbone": sum(CONFIG.supernet.depth),
     "neck": 6 if ONE_STAGE else 8,
@@ -51,9 +50,11 @@ def is_one_stage(baseline: str) -> bool:
 
 
 def baseline_settings(wildcards) -> str:
-    """A baseline, and what of the run's outer shape it takes: anchors, where it is of the same kind."""
-    same = is_one_stage(wildcards.baseline) == ONE_STAGE
-    scale = CONFIG.supernet.anchor_scale if same else None
+    """A baseline, and what of the run's outer shape it takes."""
+    scale = TWO_STAGE_ANCHORS
+    if is_one_stage(wildcards.baseline):
+        # null keeps the zoo's
+        scale = CONFIG.supernet.anchor_scale if ONE_STAGE else None
     return settings(
         baseline=f"baselines.{wildcards.baseline}",
         input_size="supernet.input_size",

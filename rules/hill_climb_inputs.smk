@@ -24,8 +24,7 @@ def base_settings() -> str:
     }
     return settings(
         input_size="supernet.input_size",
-        anchor_scale="supernet.anchor_scale",
-        constants={"baseline": baseline},
+        constants={"anchor_scale": TWO_STAGE_ANCHORS, "baseline": baseline},
     )
 
 

@@ -4,8 +4,8 @@ STUDENT = RUN / "joint_detnas/{student}"
 
 
 wildcard_constraints:
-    student="base|sampled/[0-9]+|alone/[0-9]+|with_teacher|without_teacher",
-    trained=f"{TRAINED_BASE}alone/[0-9]+|with_teacher|without_teacher",
+    student="base|sampled/[0-9]+|alone/[0-9]+|with_teacher",
+    trained=f"{TRAINED_BASE}alone/[0-9]+|with_teacher",
     number="[0-9]+",
 
 

@@ -37,5 +37,5 @@ class ReportConfig(Section):
     )
     joint_detnas: bool = Field(
         default=True,
-        description="whether there is a section on Joint-DetNAS, whose search the report then needs",
+        description="whether the default target runs Joint-DetNAS, and the page has a section on it",
     )

@@ -70,7 +70,9 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
         inputs["pool"], proposal, around, index, settings.recalibration, stage.device
     )
     task = candidate_training(start, teacher, settings.training, around, index, seed, stage.device)
-    own = replace(stage, seed=seed, events=stage.events.with_name("hill_climb") / name.folder)
+    # several searches may have candidates of one name
+    events = stage.events.joinpath(*stage.folder.parts[-3:])
+    own = replace(stage, seed=seed, events=events)
     history = own.train(task, name.folder, settings.training.log_interval)
 
     macs = detector_complexity(start.base, settings.proposals).total.macs

@@ -45,7 +45,9 @@ def test_costs_are_counted_at_what_a_batch_is_padded_to(
 
 def test_a_list_keeps_the_weights_of_its_members_apart(tmp_path: Path) -> None:
     one, ten = Name(generation=0, candidate=1), Name(generation=0, candidate=10)
-    content = parents_content({one: {"x": torch.ones(2)}, ten: {"x": torch.zeros(3)}})
+    content = parents_content(
+        dict([(one, {"x": torch.ones(2)}), (ten, {"x": torch.zeros(3)})])  # noqa: C406
+    )
     assert callable(content)
     content(tmp_path / PARENTS)
     assert torch.equal(load_parent(tmp_path, one)["x"], torch.ones(2))

@@ -24,7 +24,7 @@ AFTER_TRAINING = {"evaluate_hit_detector": 1, "draw_report": 1}
 SEARCH = {"search": 1, **AFTER_SEARCH}
 SCREENING = {"screen": 3, "pretrain_search_supernet": 1, **SEARCH}
 JOINT = {"screen_jointly": 1, "take_screened": 3, "pretrain_search_supernet": 1, **SEARCH}
-AFTER_CLIMB = {
+AFTER_STUDENT = {
     "take_student": 1,
     "evaluate_joint_detnas": 1,
     "trace_descent": 1,
@@ -33,12 +33,13 @@ AFTER_CLIMB = {
     "draw_allocation": 1,
     "draw_report": 1,
 }
+"""The student, and the base trained as long; what the report draws of them."""
 AFTER_CANDIDATES = {
     "propose": 1,
     "evaluate_candidate": 4,
     "rank": 2,
     "remove_weights": 2,
-    **AFTER_CLIMB,
+    **AFTER_STUDENT,
 }
 """What follows where the first generation's candidates are other ones."""
 CLIMB = {**AFTER_CANDIDATES, "propose": 2}
@@ -161,7 +162,7 @@ ROWS = (
             "evaluate_candidate": 2,
             "rank": 1,
             "remove_weights": 1,
-            **AFTER_CLIMB,
+            **AFTER_STUDENT,
         },
     ),
     Row("`report`", CONFIG, "example_images: 2", "example_images: 3", {"draw_report": 1}),

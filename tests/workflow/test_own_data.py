@@ -91,7 +91,7 @@ def test_ten_lines_name_the_data_and_a_changed_annotation_file_is_seen(tmp_path:
     content = json.loads(file.read_text())
     content["annotations"].pop()
     file.write_text(json.dumps(content))
-    assert project.stale(*config)["prepare_detection_data"] == 1
+    assert project.stale(REPORT, *config)["prepare_detection_data"] == 1
 
 
 def test_without_pretraining_its_stages_are_not_there(tmp_path: Path) -> None:

@@ -1,0 +1,24 @@
+"""What the tables and figures train where the searched detector is a one-stage one."""
+
+import pytest
+from workflow_project import copy_project
+
+pytestmark = [pytest.mark.slow, pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
+
+EXAMPLE = ("--configfile", "config/examples/retinanet.yaml")
+
+
+def test_table_6_and_5_compare_the_searched_detector_with_a_baseline_of_its_kind(tmp_path):
+    project = copy_project(tmp_path)
+    jobs = project.stale("hit_table6", "hit_table5", "hit_figure3", *EXAMPLE)
+    # 12 operations in 6 layers of each component, the neck of 3 + 3 and the head of 2 + 2 layers
+    assert jobs["replace_operation"] == 12 * (6 + 6 + 4)
+    # those, one baseline, and three mixtures; the searched detector has its own rule
+    assert jobs["train_network"] == jobs["replace_operation"] + 1 + 3
+    assert (jobs["choose_network"], jobs["train_detector"]) == (1, 1)
+
+    project.edit("config/examples/retinanet.yaml", "baseline: retina_r50", "baseline: r18")
+    result = project.snakemake("-n", "hit_table5", *EXAMPLE)
+    assert result.returncode != 0
+    assert "hit_table5 replaces parts of a one-stage baseline" in result.stdout
+    assert "'r18': one-stage ones among `baselines` are retina_r50" in result.stdout
