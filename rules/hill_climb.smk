@@ -110,6 +110,7 @@ rule remove_weights:
     """Remove the weights of candidates from which no later one can descend."""
     input:
         ranking_before,
+        removed_before,
         ranking=GENERATION / "ranking/manifest.json",
         candidates=all_so_far,
     output:

@@ -130,6 +130,13 @@ def candidate_settings(wildcards) -> str:
     )
 
 
+def removed_before(wildcards) -> list[str]:
+    """The removal before a generation's: each verifies files that the next one removes."""
+    generation = int(wildcards.generation)
+    before = f"{CLIMB}/generation_{generation - 1}/removed/manifest.json"
+    return [before] if generation else []
+
+
 def removals() -> list[str]:
     """What the target asks for besides the student: that superfluous weights are gone."""
     if CONFIG.hill_climb.keep_weights:

@@ -109,6 +109,7 @@ use rule rank as rank_fixed with:
 use rule remove_weights as remove_fixed with:
     input:
         in_second_search(ranking_before),
+        in_second_search(removed_before),
         ranking=FIXED / "generation_{generation}/ranking/manifest.json",
         candidates=in_second_search(all_so_far),
     output:
