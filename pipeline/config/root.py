@@ -24,6 +24,7 @@ from pipeline.config.problems import describe
 from pipeline.config.run import RunConfig
 from pipeline.config.supernet import SupernetConfig
 from pipeline.config.teacher_pool import TeacherPoolConfig
+from pipeline.config.upgrade import UpgradeConfig
 from pipeline.errors import DetSearchError
 from pipeline.search_space.architecture import COMPONENTS
 
@@ -63,6 +64,7 @@ class Config(Section):
     teacher_pool: TeacherPoolConfig = TeacherPoolConfig()
     hill_climb: HillClimbConfig = HillClimbConfig()
     joint_tables: JointTablesConfig = JointTablesConfig()
+    upgrade: UpgradeConfig = UpgradeConfig()
     report: ReportConfig = ReportConfig()
     plan: PlanConfig = PlanConfig()
 

@@ -21,7 +21,7 @@ from pipeline.detection.backbones import backbone_settings
 from pipeline.detection.heads import neck_settings, one_stage_settings, two_stage_settings
 from pipeline.search_space.architecture import Architecture
 from pipeline.search_space.backbones import BlockBackbone
-from pipeline.search_space.heads import OneStageHead
+from pipeline.search_space.heads import ConvFcHead, Head, OneStageHead
 from pipeline.supernet.backbone import BlockBackbone as SearchedBackbone
 from pipeline.supernet.choice import Execution, choice_layers
 
@@ -44,7 +44,7 @@ def model_config(architecture: Architecture, around: Surroundings) -> dict[str, 
         assert rpn is not None, "the format asks for an rpn before a head on RoIs"
         heads = two_stage_settings(architecture, rpn, head, around.detector, around.testing)
     return {
-        "type": "RetinaNet" if isinstance(head, OneStageHead) else "FasterRCNN",
+        "type": _kind(head),
         "data_preprocessor": {
             "type": "DetDataPreprocessor",
             "mean": list(around.normalization.mean),
@@ -56,6 +56,13 @@ def model_config(architecture: Architecture, around: Surroundings) -> dict[str, 
         "neck": neck_settings(architecture.neck, architecture.backbone.out_channels),
         **heads,
     }
+
+
+def _kind(head: Head) -> str:
+    """The detector's class in mmdet."""
+    if isinstance(head, OneStageHead):
+        return "RetinaNet"
+    return "CascadeRCNN" if isinstance(head, ConvFcHead) and len(head.cascade) > 1 else "FasterRCNN"
 
 
 def backbone_config(architecture: Architecture) -> dict[str, Any]:

@@ -48,8 +48,8 @@ def detector_complexity(
     with torch.device("meta"):
         model: Any = build_detector(architecture, Surroundings()).eval()
         if background_boxes and architecture.rpn is not None:
-            head = model.roi_head.bbox_head
-            head.fc_reg = nn.Linear(head.fc_reg.in_features, 4 * (architecture.classes + 1))
+            for head in _bbox_heads(model):
+                head.fc_reg = nn.Linear(head.fc_reg.in_features, 4 * (architecture.classes + 1))
     return _run_components(model, architecture, proposals, input_size or architecture.input_size)
 
 
@@ -65,9 +65,16 @@ def _run_components(
     rpn, _ = measure(lambda: model.rpn_head(levels), model.rpn_head)
     size = architecture.head.roi_size
     rois = torch.empty(proposals, architecture.neck.channels, size, size, device="meta")
-    bbox_head = model.roi_head.bbox_head
-    head, _ = measure(lambda: bbox_head(rois), bbox_head)
+    # in a cascade every stage processes all RoIs
+    bbox_heads = _bbox_heads(model)
+    head, _ = measure(lambda: [one(rois) for one in bbox_heads], *bbox_heads)
     return Complexity({"backbone": backbone, "neck": neck, "rpn": rpn, "head": head})
+
+
+def _bbox_heads(model: Any) -> list[Any]:
+    """The RoI head's layers, of each stage of a cascade."""
+    heads = model.roi_head.bbox_head
+    return list(heads) if isinstance(heads, nn.ModuleList) else [heads]
 
 
 def stage_costs(

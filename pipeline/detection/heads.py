@@ -61,7 +61,7 @@ def two_stage_settings(
             "loss_bbox": {"type": "L1Loss", "loss_weight": 1.0},
         },
         "roi_head": {
-            "type": "StandardRoIHead",
+            **_roi_head(head),
             "bbox_roi_extractor": {
                 "type": "SingleRoIExtractor",
                 "roi_layer": {
@@ -75,18 +75,9 @@ def two_stage_settings(
                 # smallest anchor is pooled from that level
                 "finest_scale": 7 * rpn.anchor_scale,
             },
-            "bbox_head": {
-                **_roi_layers(head),
-                "in_channels": neck.channels,
-                "roi_feat_size": head.roi_size,
-                "num_classes": architecture.classes,
-                "bbox_coder": _box_coder([0.1, 0.1, 0.2, 0.2]),
-                "reg_class_agnostic": False,
-                "loss_cls": {"type": "CrossEntropyLoss", "use_sigmoid": False, "loss_weight": 1.0},
-                "loss_bbox": {"type": "L1Loss", "loss_weight": 1.0},
-            },
+            "bbox_head": _single(_bbox_heads(architecture, head)),
         },
-        "train_cfg": _two_stage_training(detector),
+        "train_cfg": _two_stage_training(detector, _ious(head)),
         "test_cfg": {
             "rpn": _proposals(testing.proposals, testing.proposals),
             "rcnn": _selection(testing),
@@ -146,6 +137,43 @@ def _towers(head: OneStageHead) -> dict[str, Any]:
     }
 
 
+def _ious(head: BlockHead | ConvFcHead) -> tuple[float, ...]:
+    return head.cascade if isinstance(head, ConvFcHead) else (0.5,)
+
+
+def _single(items: list[Any]) -> Any:
+    """The only item, or a list: so mmdet's configs tell one RoI head from a cascade."""
+    return items[0] if len(items) == 1 else items
+
+
+def _roi_head(head: BlockHead | ConvFcHead) -> dict[str, Any]:
+    stages = len(_ious(head))
+    if stages == 1:
+        return {"type": "StandardRoIHead"}
+    return {
+        "type": "CascadeRoIHead",
+        "num_stages": stages,
+        "stage_loss_weights": [0.5**stage for stage in range(stages)],
+    }
+
+
+def _bbox_heads(architecture: Architecture, head: BlockHead | ConvFcHead) -> list[dict[str, Any]]:
+    """One for each stage; a later one regresses boxes that are closer already."""
+    return [
+        {
+            **_roi_layers(head),
+            "in_channels": architecture.neck.channels,
+            "roi_feat_size": head.roi_size,
+            "num_classes": architecture.classes,
+            "bbox_coder": _box_coder([deviation / stage for deviation in (0.1, 0.1, 0.2, 0.2)]),
+            "reg_class_agnostic": False,
+            "loss_cls": {"type": "CrossEntropyLoss", "use_sigmoid": False, "loss_weight": 1.0},
+            "loss_bbox": {"type": "L1Loss", "loss_weight": 1.0},
+        }
+        for stage, _ in enumerate(_ious(head), 1)
+    ]
+
+
 def _roi_layers(head: BlockHead | ConvFcHead) -> dict[str, Any]:
     if isinstance(head, BlockHead):
         return {
@@ -203,7 +231,7 @@ def _selection(testing: TestingConfig) -> dict[str, Any]:
     }
 
 
-def _two_stage_training(settings: DetectorConfig) -> dict[str, Any]:
+def _two_stage_training(settings: DetectorConfig, ious: Sequence[float]) -> dict[str, Any]:
     return {
         "rpn": {
             "assigner": _assigner(0.7, 0.3, low_quality=True),
@@ -214,10 +242,15 @@ def _two_stage_training(settings: DetectorConfig) -> dict[str, Any]:
         },
         # the standard recipe keeps twice as many candidates before NMS as it keeps proposals
         "rpn_proposal": _proposals(settings.proposals, 2 * settings.proposals),
-        "rcnn": {
-            "assigner": _assigner(0.5, 0.5, low_quality=False),
-            "sampler": _sampler(settings.roi_samples, 0.25, add_truth=True),
-            "pos_weight": -1,
-            "debug": False,
-        },
+        "rcnn": _single(
+            [
+                {
+                    "assigner": _assigner(iou, iou, low_quality=False),
+                    "sampler": _sampler(settings.roi_samples, 0.25, add_truth=True),
+                    "pos_weight": -1,
+                    "debug": False,
+                }
+                for iou in ious
+            ]
+        ),
     }

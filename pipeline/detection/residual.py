@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from mmcv.ops import DeformConv2dPack
 from mmdet.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor, nn
+
+from pipeline.search_space.cost import convolution_cost, count_composite
 
 KAIMING = [
     {"type": "Kaiming", "layer": "Conv2d"},
@@ -19,14 +22,19 @@ KAIMING = [
 ]
 """How mmdet initialises its convolutional backbones."""
 
+DEFORMABLE = 2
+"""Number of the convolution that a deformable block replaces: a 3×3 in both kinds."""
+
+count_composite(DeformConv2dPack, convolution_cost)
+
 
 class ResidualLayer(nn.Module):
     """One block: `basic` or `bottleneck`, around which the input is added.
 
     Args:
         in_channels: of the input.
-        block: `operation`, `channels`, `mid_channels`, `groups` and `stride`, as the architecture
-            format has them.
+        block: `operation`, `channels`, `mid_channels`, `groups`, `stride` and (false by default)
+            `deformable`, as the architecture format has them.
     """
 
     def __init__(self, in_channels: int, block: dict[str, Any]) -> None:
@@ -43,7 +51,9 @@ class ResidualLayer(nn.Module):
             ]
         self.depth = len(shapes)
         for number, (inputs, outputs, kernel, step, groups) in enumerate(shapes, 1):
-            convolution = nn.Conv2d(
+            deformable = number == DEFORMABLE and block.get("deformable", False)
+            kind: Any = DeformConv2dPack if deformable else nn.Conv2d
+            convolution = kind(
                 inputs, outputs, kernel, step, kernel // 2, groups=groups, bias=False
             )
             self.add_module(f"conv{number}", convolution)
@@ -97,13 +107,16 @@ class ResidualBackbone(BaseModule):
             self.add_module(name, layers)
 
     def init_weights(self) -> None:
-        """Initialise as mmdet does: every block begins as its shortcut."""
+        """Initialise as mmdet does: every block begins as its shortcut, samples where a plain one would."""
         super().init_weights()
         for layer in self.modules():
             if isinstance(layer, ResidualLayer):
                 last = layer.get_submodule(f"bn{layer.depth}")
                 assert isinstance(last, nn.BatchNorm2d)
                 nn.init.zeros_(last.weight)
+            if isinstance(layer, DeformConv2dPack):
+                # mmengine has initialised its offsets as if they were weights
+                layer.init_offset()
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """Images (N, 3, H, W) → feature maps of strides 4, 8, 16 and 32."""

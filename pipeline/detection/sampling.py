@@ -29,9 +29,11 @@ def sample_by_image(model: nn.Module, *, processes: int | None = None) -> None:
 
     for module in model.modules():
         for name in ("sampler", "bbox_sampler"):
-            sampler = getattr(module, name, None)
-            if type(sampler) is RandomSampler:
-                sampler.__class__ = _by_image(RandomSampler)
+            samplers = getattr(module, name, None)
+            # a cascade has one for each stage
+            for sampler in samplers if isinstance(samplers, list) else [samplers]:
+                if type(sampler) is RandomSampler:
+                    sampler.__class__ = _by_image(RandomSampler)
 
 
 def _by_image(base: type[Any]) -> type[Any]:

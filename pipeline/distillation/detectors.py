@@ -38,8 +38,9 @@ class StudentPass:
 def student_pass(student: Any, images: Tensor, samples: list[Any]) -> StudentPass:
     """Run a two-stage detector in training, as its own `loss` does, and keep what it computes.
 
-    The steps are those of mmdet's `TwoStageDetector.loss` and `StandardRoIHead.loss`: with the same
-    random state the losses are the same, bit for bit.
+    The steps are those of mmdet's `TwoStageDetector.loss` and `StandardRoIHead.loss`, or
+    `CascadeRoIHead.loss`: with the same random state the losses are the same, bit for bit. Of a
+    cascade, proposals and outputs are those of its first stage.
 
     Args:
         student: the detector, in training mode.
@@ -57,25 +58,71 @@ def student_pass(student: Any, images: Tensor, samples: list[Any]) -> StudentPas
         maps, classless, proposal_cfg=student.train_cfg.rpn_proposal
     )
     head = student.roi_head
-    sampled = []
-    objects, ignored, _ = unpack_gt_instances(samples)
-    for number, (boxes, truth, ignore) in enumerate(zip(proposals, objects, ignored, strict=True)):
-        boxes.priors = boxes.pop("bboxes")
-        assigned = head.bbox_assigner.assign(boxes, truth, ignore)
-        sampled.append(
-            head.bbox_sampler.sample(
-                assigned, boxes, truth, feats=[level[number][None] for level in maps]
-            )
-        )
-    results = head.bbox_loss(maps, sampled)
+    truth = unpack_gt_instances(samples)
+    if not _is_cascade(head):
+        sampled = _sampled(head.bbox_assigner, head.bbox_sampler, maps, proposals, truth)
+        results = head.bbox_loss(maps, sampled)
+        losses = {**losses, **results["loss_bbox"]}
+    else:
+        sampled, results, further = _cascade_pass(head, maps, proposals, truth)
+        losses = {**losses, **further}
     return StudentPass(
-        losses={**losses, **results["loss_bbox"]},
+        losses=losses,
         maps=maps,
         rois=bbox2roi([result.priors for result in sampled]),
         positives=bbox2roi([result.pos_priors for result in sampled]),
         logits=results["cls_score"],
         boxes=results["bbox_pred"],
     )
+
+
+def _is_cascade(head: Any) -> bool:
+    return hasattr(head, "num_stages")
+
+
+def first_box_head(detector: Any) -> Any:
+    """The layers on RoI features of a two-stage detector; of a cascade, its first stage's."""
+    head = detector.roi_head
+    return head.bbox_head[0] if _is_cascade(head) else head.bbox_head
+
+
+def _sampled(
+    assigner: Any,
+    sampler: Any,
+    maps: Sequence[Tensor],
+    proposals: list[Any],
+    truth: tuple[Any, ...],
+) -> list[Any]:
+    """The proposals of each image that a RoI head trains on."""
+    objects, ignored, _ = truth
+    sampled = []
+    for number, (boxes, found, ignore) in enumerate(zip(proposals, objects, ignored, strict=True)):
+        boxes.priors = boxes.pop("bboxes")
+        assigned = assigner.assign(boxes, found, ignore)
+        sampled.append(
+            sampler.sample(assigned, boxes, found, feats=[level[number][None] for level in maps])
+        )
+    return sampled
+
+
+def _cascade_pass(
+    head: Any, maps: Sequence[Tensor], proposals: list[Any], truth: tuple[Any, ...]
+) -> tuple[list[Any], Any, dict[str, Any]]:
+    """Samples and results of a cascade's first stage, and the losses of all."""
+    boxes, passes, losses = proposals, [], {}
+    for stage, weight in enumerate(head.stage_loss_weights):
+        sampled = _sampled(head.bbox_assigner[stage], head.bbox_sampler[stage], maps, boxes, truth)
+        results = head.bbox_loss(stage, maps, sampled)
+        passes.append((sampled, results))
+        for name, value in results["loss_bbox"].items():
+            losses[f"s{stage}.{name}"] = weight * value if "loss" in name else value
+        if stage < head.num_stages - 1:
+            with torch.no_grad():
+                boxes = head.bbox_head[stage].refine_bboxes(sampled, results, truth[2])
+            # no box is left to refine
+            if boxes is None:
+                break
+    return (*passes[0], losses)
 
 
 @dataclass(frozen=True)
@@ -140,31 +187,35 @@ def pyramid_strides(detector: Any) -> list[int]:
 def check_pair(student: Any, teacher: Any) -> None:
     """Make sure that two detectors' outputs can be compared; widths, depths and RoI sizes may differ.
 
-    Raises:
-        DistillationError: one is not a two-stage detector with one class-aware RoI head, or they
-            differ in classes, pyramid strides or the encoding of boxes.
-    """
-    from mmdet.models.roi_heads import StandardRoIHead
+    Of a student that is a cascade the first stage is compared.
 
+    Raises:
+        DistillationError: the teacher is not a two-stage detector with one class-aware RoI head, the
+            student not that or a cascade of them, or they differ in classes, pyramid strides or the
+            encoding of boxes.
+    """
+    from mmdet.models.roi_heads import CascadeRoIHead, StandardRoIHead
+
+    allowed = {"student": (StandardRoIHead, CascadeRoIHead), "teacher": (StandardRoIHead,)}
     for role, detector in (("student", student), ("teacher", teacher)):
-        # a cascade has several heads, and is none of these
-        if not isinstance(getattr(detector, "roi_head", None), StandardRoIHead):
+        if not isinstance(getattr(detector, "roi_head", None), allowed[role]):
             raise DistillationError(
-                f"the {role}, a {type(detector).__name__}, has no single RoI head: distillation "
-                "takes two-stage detectors with mmdet's StandardRoIHead (Faster R-CNN)"
+                f"the {role}, a {type(detector).__name__}, has no RoI head that distillation knows: it "
+                "takes two-stage detectors with mmdet's StandardRoIHead (Faster R-CNN), as students "
+                "also those with its CascadeRoIHead"
             )
-        if detector.roi_head.bbox_head.reg_class_agnostic:
+        if first_box_head(detector).reg_class_agnostic:
             raise DistillationError(
                 f"the {role}'s boxes are class-agnostic: distillation compares the boxes of each "
                 "class (Joint-DetNAS, section 3.2.2)"
             )
     facts = [
         {
-            "classes": detector.roi_head.bbox_head.num_classes,
+            "classes": first_box_head(detector).num_classes,
             "pyramid strides": pyramid_strides(detector),
             "box encoding": (
-                tuple(detector.roi_head.bbox_head.bbox_coder.means),
-                tuple(detector.roi_head.bbox_head.bbox_coder.stds),
+                tuple(first_box_head(detector).bbox_coder.means),
+                tuple(first_box_head(detector).bbox_coder.stds),
             ),
         }
         for detector in (student, teacher)

@@ -11,6 +11,7 @@ from pipeline.config.distillation import DistillationConfig
 from pipeline.distillation.detectors import (
     TeacherView,
     check_pair,
+    first_box_head,
     pool_all_levels,
     pyramid_strides,
     student_pass,
@@ -70,7 +71,7 @@ class Distiller(nn.Module):
         self.settings = settings
         self.strides = pyramid_strides(student)
         # features are compared at the student's RoI size; each head pools at its own
-        self.roi_size = int(student.roi_head.bbox_head.roi_feat_size[0])
+        self.roi_size = int(first_box_head(student).roi_feat_size[0])
         self.adaptation = Adaptation(student.rpn_head.in_channels, teacher.rpn_head.in_channels)
 
     def forward(

@@ -5,6 +5,7 @@ Each has `out_channels`: those of its four feature maps, strides 4, 8, 16, 32.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
@@ -43,7 +44,8 @@ class ResidualBlock(Part):
 
     `basic`: 3×3 to `mid_channels`, 3×3 to `channels`. `bottleneck`: 1×1 to `mid_channels`, 3×3 in
     `groups`, 1×1 to `channels`. BN after each convolution; the first 3×3 has the stride. The input
-    passes a 1×1 convolution where the shapes differ.
+    passes a 1×1 convolution where the shapes differ. `deformable`: the second convolution, a 3×3 in
+    both, samples its input at learnt places (Dai et al. 2017).
     """
 
     operation: Literal["basic", "bottleneck"]
@@ -51,6 +53,8 @@ class ResidualBlock(Part):
     mid_channels: PositiveInt
     groups: PositiveInt = 1
     stride: Literal[1, 2] = 1
+    # left out of files where it is not so: those of plain networks stay as they were
+    deformable: bool = Field(default=False, exclude_if=operator.not_)
 
     @model_validator(mode="after")
     def _whole_groups(self) -> ResidualBlock:

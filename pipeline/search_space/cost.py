@@ -45,10 +45,12 @@ class UnknownModuleError(TypeError):
     """A module with parameters for which the cost model has no rule."""
 
 
-def _convolution(module: Any, input: Tensor, output: Tensor) -> tuple[int, int]:
+def convolution_cost(module: Any, input: Tensor, output: Tensor) -> tuple[int, int]:
+    """MACs and paper FLOPs of a convolution, with the attributes of `nn.Conv2d`; it may have no bias."""
     kernel = math.prod(module.kernel_size) * module.in_channels // module.groups
     macs = output.numel() * kernel
-    return macs, macs + (output.numel() if module.bias is not None else 0)
+    biased = getattr(module, "bias", None) is not None
+    return macs, macs + (output.numel() if biased else 0)
 
 
 def _linear(module: Any, input: Tensor, output: Tensor) -> tuple[int, int]:
@@ -58,7 +60,7 @@ def _linear(module: Any, input: Tensor, output: Tensor) -> tuple[int, int]:
 
 
 _RULES: dict[type[nn.Module], Callable[[Any, Tensor, Tensor], tuple[int, int]]] = {
-    nn.Conv2d: _convolution,
+    nn.Conv2d: convolution_cost,
     nn.Linear: _linear,
     nn.BatchNorm2d: lambda module, input, output: (0, 2 * output.numel()),
     nn.ReLU: lambda module, input, output: (0, output.numel()),
@@ -66,6 +68,22 @@ _RULES: dict[type[nn.Module], Callable[[Any, Tensor, Tensor], tuple[int, int]]] 
     nn.MaxPool2d: lambda module, input, output: (0, input.numel()),
 }
 _FREE: tuple[type[nn.Module], ...] = (nn.Identity, nn.Dropout)
+_COMPOSITE: tuple[type[nn.Module], ...] = ()
+"""Modules that compute something themselves beside what the modules inside them do."""
+
+
+def count_composite(
+    kind: type[nn.Module], rule: Callable[[Any, Tensor, Tensor], tuple[int, int]]
+) -> None:
+    """Let the counter know a module that computes beside its children, which are counted as they are.
+
+    Args:
+        kind: the module's class.
+        rule: from module, input and output to MACs and paper FLOPs of what it computes itself.
+    """
+    global _COMPOSITE
+    _RULES[kind] = rule
+    _COMPOSITE = (*_COMPOSITE, kind)
 
 
 class CostCounter:
@@ -95,7 +113,7 @@ class CostCounter:
             leaf.register_forward_hook(self._count)
             for module in modules
             for leaf in module.modules()
-            if not any(True for _ in leaf.children())
+            if isinstance(leaf, _COMPOSITE) or not any(True for _ in leaf.children())
         ]
         try:
             yield self

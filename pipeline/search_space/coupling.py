@@ -85,6 +85,11 @@ def coupled_channels(architecture: Architecture) -> Groups:
             "coupled channels are known for a resnet or mobilenetv2 backbone, an fpn neck and a conv_fc "
             f"head, not for {backbone.type}, {neck.type}, {head.type}"
         )
+    if len(head.cascade) > 1 or _is_deformable(backbone):
+        raise ValueError(
+            "coupled channels are known for one RoI head and plain convolutions, not for a cascade or "
+            "deformable ones: an upgraded detector is not pruned or grown any more"
+        )
     groups: Groups = {}
     if isinstance(backbone, ResNetBackbone):
         outputs = _resnet(backbone, groups)
@@ -97,6 +102,12 @@ def coupled_channels(architecture: Architecture) -> Groups:
     else:
         pyramid.read_by("roi_head.bbox_head.shared_fcs.0", head.roi_size**2)
     return groups
+
+
+def _is_deformable(backbone: ResNetBackbone | MobileNetV2Backbone) -> bool:
+    return isinstance(backbone, ResNetBackbone) and any(
+        block.deformable for stage in backbone.stages for block in stage
+    )
 
 
 def _resnet(backbone: ResNetBackbone, groups: Groups) -> list[ChannelGroup]:

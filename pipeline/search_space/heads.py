@@ -14,6 +14,10 @@ Ratios = Annotated[
 """Height : width of the anchors of a place."""
 
 
+ONE_HEAD = (0.5,)
+"""No cascade; it is left out of files."""
+
+
 class Rpn(Part):
     """The region proposal network, which is not searched: one 3×3 convolution and two 1×1."""
 
@@ -42,12 +46,23 @@ class ConvFcHead(Part):
 
     `convs` and `fcs` list the channels of each: 2fc is `()` and `(1024, 1024)`, 4conv1fc
     `(256,) * 4` and `(1024,)`. The convolutions have a bias and no norm; ReLU after each layer.
+    `cascade`: a head like this for each value, behind one another, the next on the boxes of the one
+    before (Cascade R-CNN); the value is the IoU from which on a proposal counts as an object.
     """
 
     type: Literal["conv_fc"] = "conv_fc"
     roi_size: PositiveInt = 7
     convs: tuple[PositiveInt, ...] = ()
     fcs: tuple[PositiveInt, ...] = Field(min_length=1)
+    cascade: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(
+        default=ONE_HEAD, min_length=1, exclude_if=lambda ious: ious == ONE_HEAD
+    )
+
+    @model_validator(mode="after")
+    def _cascade_rises(self) -> ConvFcHead:
+        if list(self.cascade) != sorted(set(self.cascade)):
+            raise ValueError(f"the IoUs of a cascade must rise, not {list(self.cascade)}")
+        return self
 
     @model_validator(mode="after")
     def _one_width_each(self) -> ConvFcHead:

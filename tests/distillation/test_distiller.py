@@ -15,7 +15,7 @@ from pipeline.detection.builder import build_detector
 from pipeline.distillation.detectors import observe, pool_all_levels, student_pass
 from pipeline.distillation.distiller import Adaptation, Distiller
 from pipeline.distillation.losses import DistillationError
-from pipeline.search_space.architecture import FpnNeck, RetinaHead
+from pipeline.search_space.architecture import Architecture, FpnNeck, RetinaHead
 
 KD = ("loss_kd_features", "loss_kd_classes", "loss_kd_boxes")
 PLAIN = DistillationConfig()
@@ -40,8 +40,14 @@ def _count(module: nn.Module) -> list[None]:
     return calls
 
 
-def test_detection_losses_are_those_of_mmdet_bit_for_bit() -> None:
-    student = detector(STUDENT)
+CASCADE = STUDENT.model_copy(
+    update={"head": STUDENT.head.model_copy(update={"cascade": (0.5, 0.6, 0.7)})}
+)
+
+
+@pytest.mark.parametrize("network", [STUDENT, CASCADE], ids=["one head", "cascade"])
+def test_detection_losses_are_those_of_mmdet_bit_for_bit(network: Architecture) -> None:
+    student = detector(network)
     images, samples = _prepared(student)
     state = copy.deepcopy(student.state_dict())
     torch.manual_seed(1)
@@ -109,6 +115,18 @@ def test_each_distillation_term_teaches_what_it_compares() -> None:
             if parameter.grad is not None and parameter.grad.any()
         }
         assert {part for part in parts if any(name.startswith(part) for name in moved)} == reached
+
+
+def test_of_a_cascade_the_first_stage_learns_from_the_teacher() -> None:
+    student = detector(CASCADE)
+    losses, _ = _losses(student, detector(TEACHERS["wider"], seed=5))
+    assert {"s0.loss_cls", "s1.loss_cls", "s2.loss_bbox"} <= losses.keys()
+    sum(losses[name] for name in KD).backward()
+    first, second, _ = student.roi_head.bbox_head
+    assert first.fc_cls.weight.grad.abs().sum() > 0
+    assert second.fc_cls.weight.grad is None
+    with pytest.raises(DistillationError, match="the teacher, a CascadeRCNN, has no RoI head"):
+        Distiller(detector(STUDENT), student, PLAIN)
 
 
 def test_a_student_that_is_its_teacher_has_nothing_to_learn() -> None:
@@ -226,7 +244,7 @@ RETINA = {
         ({"neck": FpnNeck(channels=8, levels=4)}, _nothing, "the same pyramid strides"),
         ({}, _other_coder, "the same box encoding"),
         ({}, _agnostic, "the teacher's boxes are class-agnostic"),
-        (RETINA, _nothing, "the teacher, a RetinaNet, has no single RoI head"),
+        (RETINA, _nothing, "the teacher, a RetinaNet, has no RoI head that distillation knows"),
     ],
     ids=["classes", "strides", "encoding", "agnostic", "one-stage"],
 )

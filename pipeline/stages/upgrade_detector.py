@@ -1,0 +1,78 @@
+"""Upgrade the search's student: a cascade of heads, deformable convolutions, further epochs with a teacher.
+
+Joint-DetNAS, section 4.2.3. The teacher is the pool's largest net with recalibrated batch statistics; of
+the cascade, its first stage is distilled. The result is a detector folder like any other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pipeline.artifacts.publish import Content
+from pipeline.artifacts.weights import load_weights
+from pipeline.config.base import Section
+from pipeline.config.detector import DetectorConfig, Normalization, TestingConfig
+from pipeline.config.teacher_pool import Recalibration
+from pipeline.config.upgrade import UpgradeConfig
+from pipeline.data.index import FILE_NAME, DatasetIndex
+from pipeline.detection.builder import Surroundings, build_detector
+from pipeline.detection.detector_folder import (
+    ARCHITECTURE,
+    WEIGHTS,
+    detector_files,
+    detector_resolution,
+)
+from pipeline.distillation.training import student_training
+from pipeline.morphism.upgrade import upgrade
+from pipeline.search_space.architecture import Architecture
+from pipeline.stages.base import Stage, history_bytes, stage_main
+from pipeline.supernet.weights import load_strictly
+from pipeline.teacher_pool.pool import load_pool, teacher_of
+
+
+class Settings(Section):
+    """What the stage uses of the config."""
+
+    normalization: Normalization
+    detector: DetectorConfig
+    testing: TestingConfig
+    upgrade: UpgradeConfig
+    recalibration: Recalibration
+
+
+def run(stage: Stage[Settings]) -> Mapping[str, Content]:
+    """Upgrade, train, validate at every resolution, publish the detector folder."""
+    settings, folder = stage.settings, stage.inputs["detector"]
+    around = Surroundings(settings.detector, settings.testing, settings.normalization)
+    index = DatasetIndex.load(stage.inputs["data"] / FILE_NAME)
+    architecture, weights = upgrade(
+        Architecture.load(folder / ARCHITECTURE),
+        load_weights(folder / WEIGHTS)[0],
+        settings.upgrade.deformable_stages,
+        settings.upgrade.cascade,
+    )
+    model: Any = build_detector(architecture, around)
+    load_strictly(model, weights, folder / WEIGHTS)
+    pool = load_pool(stage.inputs["pool"], around, stage.device)
+    teacher, _ = teacher_of(
+        pool, pool.space.largest, around, index, settings.recalibration, stage.device
+    )
+    training = settings.upgrade.training
+    task = student_training(
+        model.to(stage.device), teacher, training, index, settings.detector, stage.seed
+    )
+    history = stage.train(task, "upgraded detector", training.log_interval)
+    files = detector_files(
+        architecture,
+        model.state_dict(),
+        around,
+        index.classes,
+        {"format": 1, "resolutions": task.metrics},
+        detector_resolution(folder),
+    )
+    return {**files, "history.json": history_bytes(history)}
+
+
+if __name__ == "__main__":
+    stage_main(run, Settings, inputs=("data", "detector", "pool"))
