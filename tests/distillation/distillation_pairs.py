@@ -57,8 +57,8 @@ def detector(of: Architecture, seed: int = 0) -> Any:
     """A detector in training mode whose scores and boxes differ from proposal to proposal."""
     torch.manual_seed(seed)
     model: Any = build_detector(of, AROUND)
-    heads = model.roi_head.bbox_head
-    for head in heads if isinstance(heads, torch.nn.ModuleList) else [heads]:
+    heads: Any = model.roi_head.bbox_head
+    for head in heads if hasattr(heads, "__iter__") else [heads]:
         for layer in (head.fc_cls, head.fc_reg):
             layer.weight.data.normal_(0, 0.3)
     return model.train()

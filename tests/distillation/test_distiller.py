@@ -121,7 +121,7 @@ def test_of_a_cascade_the_first_stage_learns_from_the_teacher() -> None:
     student = detector(CASCADE)
     losses, _ = _losses(student, detector(TEACHERS["wider"], seed=5))
     assert {"s0.loss_cls", "s1.loss_cls", "s2.loss_bbox"} <= losses.keys()
-    sum(losses[name] for name in KD).backward()
+    torch.stack([losses[name] for name in KD]).sum().backward()
     first, second, _ = student.roi_head.bbox_head
     assert first.fc_cls.weight.grad.abs().sum() > 0
     assert second.fc_cls.weight.grad is None

@@ -1,5 +1,7 @@
 """The upgrade: the same function where it can be, a network that loads, trains, and costs what is counted."""
 
+from typing import Any
+
 import pytest
 import torch
 from pydantic import ValidationError
@@ -29,7 +31,7 @@ def test_deformable_convolutions_begin_as_plain_ones(family: str) -> None:
     architecture, weights = FAMILIES[family], trained(FAMILIES[family])
     upgraded, inherited = upgrade(architecture, weights, (3, 4), (0.5,))
     deformed = [
-        (number, block.deformable)
+        (number, block.deformable)  # pyright: ignore
         for number, stage in enumerate(upgraded.backbone.stages, 1)  # pyright: ignore
         for block in stage
     ]
@@ -61,7 +63,7 @@ def test_every_stage_of_the_cascade_begins_as_the_head() -> None:
         for head in heads.children():
             for mine, other in zip(head(rois), expected, strict=True):
                 torch.testing.assert_close(mine, other)
-    assigners = model.roi_head.bbox_assigner  # pyright: ignore
+    assigners: Any = model.get_submodule("roi_head").bbox_assigner
     assert [one.pos_iou_thr for one in assigners] == list(IOUS)
     assert len(list(heads.children())) == 3
 
