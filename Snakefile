@@ -36,6 +36,9 @@ include: "rules/standard.smk"
 include: "rules/plan.smk"
 
 
+show_resources()
+
+
 localrules:
     derive,
     draw_report,

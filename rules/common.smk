@@ -154,6 +154,17 @@ def light(memory: int = 4000, minutes: int = 60) -> dict[str, int]:
     return {"mem_mb": memory, "runtime": minutes}
 
 
+def show_resources() -> None:
+    """Let the message of every stage say what it asks for: Snakemake prints a message in place of that."""
+    for each in workflow.rules:
+        if each.message and "mem_mb" in each.resources:
+            gpus = "{resources.gpu} GPUs, " if "gpu" in each.resources else ""
+            each.message += (
+                f" ({gpus}{{threads}} CPUs, {{resources.mem_mb}} MB,"
+                " {resources.runtime} minutes)"
+            )
+
+
 def checking(data) -> dict[str, int]:
     """Resources of a stage that checks a dataset: the user's own may be as large as COCO or ImageNet."""
     return light() if data.source == "embedded" else light(24000, 600)

@@ -162,7 +162,7 @@ rule search_pool:
         BENCHMARKS / "joint_detnas/pipelines/search_pool.tsv"
     conda:
         "../envs/environment.yaml"
-    threads: CONFIG.run.cpus
+    threads: cpus_of(1)
     resources:
         **heavy(gpus=1),
     params:

@@ -7,7 +7,6 @@ seconds, and a network that is not searched yet counts as the mean of its candid
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,14 +24,11 @@ from pipeline.search_space.cost import CostCounter, parameters
 from pipeline.search_space.heads import OneStageHead
 from pipeline.search_space.operations import build_operation
 from pipeline.supernet.choice import choice_layers
-from pipeline.supernet.levels import share_by_levels
 
 FLOAT = 4
 """Bytes of a number."""
 PAIR = 2
 """Images at once, as the layers are meant for."""
-Shape = tuple[int, int, int]
-"""Of a map: samples (RoIs, too), height, width."""
 SIDE = 32
 """Of the map on which candidates are measured, large against what autograd keeps for each channel."""
 
@@ -105,7 +101,7 @@ def detector_cost(
         shape: the `supernet` section.
         depth: blocks of each backbone stage.
         components: what each holds; a name where it is one fixed operation.
-        rois: that the head processes of an image, in a two-stage detector.
+        rois: that the head processes of an image.
         classes: of objects.
     """
 
@@ -182,13 +178,13 @@ def _supernet_cost(
     }
     with torch.device("meta"):
         model, architecture = build(operations)
-        shapes = _input_shapes(model)
+        positions = _input_positions(model)
         whole = _watched(model, lambda: run(model, architecture))
     again, largest = 0.0, 0.0
     for name, layer in choice_layers(model).items():
         part = components[_component(name)]
         assert isinstance(part, Component), f"{name} holds candidates"
-        key = (layer.in_channels, layer.out_channels, layer.stride, tuple(shapes[name]))
+        key = (layer.in_channels, layer.out_channels, layer.stride, positions[name])
         for twin in layer.names:
             whole += _operation(twin, *key).times(-1, -1, -1)
         each = [_operation(candidate, *key) for candidate in part.candidates]
@@ -210,20 +206,20 @@ def _component(module: str) -> str:
     return "backbone"
 
 
-def _input_shapes(model: nn.Module) -> dict[str, list[Shape]]:
-    """Of each choice layer (samples, height, width) of every input, filled when the model runs."""
-    shapes: dict[str, list[Shape]] = {}
+def _input_positions(model: nn.Module) -> dict[str, int]:
+    """Of each choice layer samples · height · width of all its inputs, filled when the model runs."""
+    positions: dict[str, int] = {}
 
-    def remember(name: str) -> Callable[[nn.Module, Any, Any], None]:
+    def add(name: str) -> Callable[[nn.Module, Any, Any], None]:
         def hook(module: nn.Module, inputs: Any, output: Any) -> None:
             samples, _, height, width = inputs[0].shape
-            shapes.setdefault(name, []).append((samples, height, width))
+            positions[name] = positions.get(name, 0) + samples * height * width
 
         return hook
 
     for name, layer in choice_layers(model).items():
-        layer.register_forward_hook(remember(name))
-    return shapes
+        layer.register_forward_hook(add(name))
+    return positions
 
 
 def _watched(model: nn.Module, run: Callable[[], Any]) -> Footprint:
@@ -233,33 +229,28 @@ def _watched(model: nn.Module, run: Callable[[], Any]) -> Footprint:
     return Footprint(parameters(model), counter.macs / PAIR, kept() / PAIR)
 
 
-def _operation(
-    name: str, inputs: int, outputs: int, stride: int, shapes: Sequence[Shape]
-) -> Footprint:
+def _operation(name: str, inputs: int, outputs: int, stride: int, positions: int) -> Footprint:
     """A candidate in a choice layer, for one image of a pair.
 
     Args:
         name: of the operation.
         inputs: channels.
         outputs: channels.
-        stride: where it is 2, both sides must be even.
-        shapes: of the layer's inputs, one or a map of each pyramid level that shares it.
+        stride: where it is 2, both sides of the input must be even.
+        positions: samples (RoIs, too) · height · width of what the layer takes in.
     """
-    positions = sum(map(math.prod, shapes)) / PAIR / SIDE**2
-    small = _on_small_map(name, inputs, outputs, stride, len(shapes))
-    return small.times(1, positions, positions)
+    maps = positions / PAIR / SIDE**2
+    return _on_small_map(name, inputs, outputs, stride).times(1, maps, maps)
 
 
 @cache
-def _on_small_map(name: str, inputs: int, outputs: int, stride: int, levels: int) -> Footprint:
+def _on_small_map(name: str, inputs: int, outputs: int, stride: int) -> Footprint:
     """The same on one small map: computation and activations grow with the map's positions.
 
     Its input, which the layer has anyway, is not counted.
     """
     with torch.device("meta"):
-        operation: nn.Module = build_operation(name, inputs, outputs, stride)
-        if levels > 1:
-            share_by_levels(operation, levels)
+        operation = build_operation(name, inputs, outputs, stride)
         _lighten(operation)
         image = torch.empty(1, inputs, SIDE, SIDE, requires_grad=True)
         weight = torch.ones((), requires_grad=True)
@@ -271,8 +262,11 @@ def _on_small_map(name: str, inputs: int, outputs: int, stride: int, levels: int
 def _lighten(module: nn.Module) -> None:
     """Let batch normalisation scale only: on meta tensors that keeps the same, much faster."""
 
-    def scale(norm: nn.BatchNorm2d) -> Callable[[Tensor], Tensor]:
-        return lambda input: input * norm.weight[:, None, None]
+    def scale(norm: nn.BatchNorm2d):
+        def forward(input: Tensor) -> Tensor:
+            return input * norm.weight[:, None, None]
+
+        return forward
 
     for norm in module.modules():
         if isinstance(norm, nn.BatchNorm2d):

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from pipeline.config.root import Config
 from pipeline.plan.images import Images
+from pipeline.plan.planned import Planned
 from pipeline.plan.schedule import Job, schedule
-from pipeline.plan.stages import Planned
 
 GIB = 2**30
 HEADER = ("stage", "GPUs", "GPU-hours", "GiB a GPU", "disk GiB", "hours")

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import yaml
 from local_cluster import LocalCluster
-from workflow_project import ROOT, Project
+from workflow_project import Project
 
 from pipeline.artifacts.lock import LOCK, holder
 from pipeline.artifacts.manifest import INVENTORY, MANIFEST, Manifest
@@ -49,8 +49,6 @@ class SlurmRun:
         self, project: Project, cluster: LocalCluster, values: Mapping[str, Any] | None = None
     ) -> None:
         self.project, self.cluster = project, cluster
-        if not (project.folder / "slurm").exists():
-            shutil.copytree(ROOT / "slurm", project.folder / "slurm")
         self.log = project.folder / "driver.log"
         (project.folder / "config" / "on_top.yaml").write_text(yaml.safe_dump(dict(values or {})))
         self.configs = ("--configfile", "config/test.yaml", "config/on_top.yaml")

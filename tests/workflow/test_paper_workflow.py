@@ -1,5 +1,6 @@
 """The papers' recipe as a workflow: the whole DAG without data, and no job where data is missing."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -10,12 +11,21 @@ pytestmark = [pytest.mark.slow, pytest.mark.workflow]
 
 def test_a_dry_run_shows_every_stage_and_a_real_run_refuses_to_start(tmp_path: Path) -> None:
     project = copy_project(tmp_path)
-    jobs = project.stale("--configfile", "config/paper.yaml")
+    paper = ("--configfile", "config/paper.yaml")
+    jobs = project.stale(*paper)
     assert jobs["screen"] == 3
     assert {"pretrain_screening_supernet", "search", "pretrain_backbone", "train_detector"} < {
         *jobs
     }
-    result = project.snakemake("--configfile", "config/paper.yaml")
+    result = project.snakemake("hit_detector", "-n", "--profile", "slurm", *paper)
+    asked = dict(re.findall(r"^Job \d+: (.*) \((.*)\)$", result.stdout, re.MULTILINE))
+    training = "8 GPUs, 64 CPUs, 88000 MB, 720 minutes"
+    assert asked["Searching backbone, neck and head end to end"] == training
+    assert asked["Screening the neck"] == asked["Pretraining the derived backbone"] == training
+    assert asked["Evaluating the searched detector"].startswith("1 GPUs, 2 CPUs")
+    assert asked["Preparing the classification dataset"] == "1 CPUs, 24000 MB, 600 minutes"
+    assert sum(jobs.values()) >= len(asked) >= 12
+    result = project.snakemake(*paper)
     assert result.returncode != 0
     assert result.stdout.count("datasets are missing; no job was started") == 1
     assert "Traceback" not in result.stdout

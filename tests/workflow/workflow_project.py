@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PARTS = ("Snakefile", "rules", "config", "envs", "pipeline", "pyproject.toml")
+PARTS = ("Snakefile", "rules", "config", "envs", "pipeline", "slurm", "pyproject.toml")
 
 
 class Project:
@@ -19,7 +19,9 @@ class Project:
 
     def snakemake(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run Snakemake on the smallest config; returns what it printed."""
-        command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
+        command = [sys.executable, "-m", "snakemake", *arguments]
+        if "--profile" not in arguments:
+            command += ["--cores", "2"]
         if "--configfile" not in arguments:
             command += ["--configfile", "config/test.yaml"]
         return subprocess.run(

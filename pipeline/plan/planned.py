@@ -1,0 +1,88 @@
+"""A stage of the plan, and what a training takes on each of its devices."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from pipeline.config.optimization import Training
+from pipeline.config.root import Config
+from pipeline.plan.network import FLOAT, Footprint, TrainingCost
+
+KEPT_CHECKPOINTS = 2
+CLASSES = 80
+"""Of the detectors: outputs of a last layer hardly count, so the dataset is not looked at."""
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A stage of the run.
+
+    Attributes:
+        name: of its rule, with its wildcards.
+        method: `hit_detector` or `joint_detnas`.
+        macs: multiply-accumulates of one job.
+        gpus: of its job.
+        memory: bytes on each of them: weights, gradients, the optimiser's state, activations.
+        published: bytes of the weights that it publishes.
+        work: bytes of its checkpoints while it trains.
+        after: names of the stages whose results it takes.
+        waves: how often it runs, one time after the other.
+        jobs: of each wave, side by side.
+    """
+
+    name: str
+    method: str
+    macs: float
+    gpus: int
+    memory: float
+    published: float
+    work: float
+    after: tuple[str, ...]
+    waves: int = 1
+    jobs: int = 1
+
+
+def trained_stage(
+    name: str,
+    method: str,
+    config: Config,
+    training: Training,
+    cost: TrainingCost,
+    macs: float,
+    after: tuple[str, ...],
+    *,
+    publishes: bool,
+    waves: int = 1,
+    jobs: int = 1,
+) -> Planned:
+    """A training on `run.gpus`, which share its batch."""
+    gpus = config.run.gpus
+    batch = math.ceil(training.batch_size / (config.run.reference_gpus or gpus))
+    return Planned(
+        name=name,
+        method=method,
+        macs=macs,
+        gpus=gpus,
+        memory=training_memory(cost.whole, batch, training.optimizer.type),
+        published=FLOAT * cost.whole.params * publishes,
+        work=KEPT_CHECKPOINTS * FLOAT * cost.whole.params * (1 + MOMENTS[training.optimizer.type]),
+        after=after,
+        waves=waves,
+        jobs=jobs,
+    )
+
+
+MOMENTS = {"sgd": 1, "adamw": 2}
+"""Numbers that an optimiser remembers of each parameter."""
+
+
+def training_memory(network: Footprint, batch: int, optimizer: str) -> float:
+    """Bytes of a training on one device: weights, gradients, the optimiser's state, activations.
+
+    Args:
+        network: for one image.
+        batch: images on the device in a step.
+        optimizer: `sgd` or `adamw`.
+    """
+    return FLOAT * network.params * (2 + MOMENTS[optimizer]) + batch * network.kept
