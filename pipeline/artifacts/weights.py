@@ -35,7 +35,10 @@ def save_weights(
         name: tensor.detach().to("cpu", copy=True, memory_format=torch.contiguous_format)
         for name, tensor in state_dict.items()
     }
-    write_bytes(path, _ordered(safetensors.torch.save(tensors, dict(metadata or {}))))
+    # without tensors an empty dictionary of metadata makes safetensors write a header that is not JSON
+    write_bytes(
+        path, _ordered(safetensors.torch.save(tensors, dict(metadata) if metadata else None))
+    )
 
 
 def _ordered(content: bytes) -> bytes:
