@@ -1,12 +1,15 @@
 """The hill climbing is a function of its seed: in any order, side by side, after a kill: the same list."""
 
+import os
 import shutil
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import pytest
-from stage_jobs import Job, import_stages, kill_when, published, stage_jobs, start, wait
+from stage_jobs import Job, published, stage_jobs
 from workflow_project import Project
 
 from pipeline.artifacts.files import read_json
@@ -30,6 +33,26 @@ def _single(jobs: list[Job], generation: int, stage: str) -> Job:
     return found
 
 
+def _start(job: Job, project: Path, log: Path, *extra: str) -> subprocess.Popen[bytes]:
+    """Not a fork of this process, as the kill test's script makes them: torch's threads have run here."""
+    command = [
+        sys.executable,
+        "-m",
+        job.module,
+        *job.arguments,
+        "--run-folder",
+        str(job.run_folder),
+    ]
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            [*command, *extra],
+            cwd=project,
+            env={**os.environ, "PYTHONPATH": str(project), "OMP_NUM_THREADS": "1"},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+
+
 def _has_checkpoint(folder: Path) -> bool:
     return any(folder.glob("work/*/checkpoints/*.pt"))
 
@@ -47,11 +70,10 @@ def test_reversed_side_by_side_and_killed_candidates_give_the_same_list(
     climb = project / "results/test/joint_detnas/hill_climb"
     shutil.rmtree(climb)
     jobs = stage_jobs(project, "config/test.yaml")
-    import_stages([job for job in jobs if "hill_climb" in job.manifest.parts])
     log = tmp_path / "log"
 
     def run(job: Job) -> None:
-        assert wait(start(job, project, log)) == 0, log.read_text()[-3000:]
+        assert _start(job, project, log).wait() == 0, log.read_text()[-3000:]
 
     for generation in GENERATIONS:
         run(_single(jobs, generation, "propose"))
@@ -59,13 +81,17 @@ def test_reversed_side_by_side_and_killed_candidates_give_the_same_list(
         if generation == 0:
             # backwards, one after the other; the last is killed between two checkpoints
             run(second)
-            pid = start(first, project, log, "--checkpoint-seconds", "0")
-            assert kill_when(pid, partial(_has_checkpoint, project / first.manifest.parent))
+            killed = _start(first, project, log, "--checkpoint-seconds", "0")
+            while not _has_checkpoint(project / first.manifest.parent):
+                assert killed.poll() is None, log.read_text()[-3000:]
+                time.sleep(0.001)
+            killed.kill()
+            assert killed.wait() < 0
             run(first)
             assert "resuming at iteration" in log.read_text()
         else:
-            together = [start(job, project, log) for job in (second, first)]
-            assert [wait(pid) for pid in together] == [0, 0], log.read_text()[-3000:]
+            together = [_start(job, project, log) for job in (second, first)]
+            assert [process.wait() for process in together] == [0, 0], log.read_text()[-3000:]
         run(_single(jobs, generation, "rank"))
 
     expected = finished.results / "joint_detnas/hill_climb"
