@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from bad_input_rows import CLASSIFICATION, DETECTION, Row, Spoil, configure, cut, write
+from bad_input_row import CLASSIFICATION, DETECTION, Row, Spoil, configure, cut, write
 from bad_input_world import ARCHITECTURE, CONFIG, RUN, World
 
 FILE = "data/architecture.json"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bad_input_rows import Row, configure
+from bad_input_row import Row, configure
 from bad_input_world import CONFIG
 
 OWN = {"config": "own.py", "checkpoint": "own.pth"}

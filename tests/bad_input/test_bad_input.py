@@ -3,7 +3,8 @@
 import pytest
 from bad_input_artifact_rows import ARTIFACT_ROWS
 from bad_input_joint_rows import JOINT_ROWS
-from bad_input_rows import INPUT_ROWS, Row
+from bad_input_row import Row
+from bad_input_rows import INPUT_ROWS
 from bad_input_world import World
 
 ROWS = (*INPUT_ROWS, *ARTIFACT_ROWS, *JOINT_ROWS)
