@@ -36,7 +36,7 @@ from pipeline.report.inputs import read_as
 from pipeline.search_space.architecture import Architecture
 from pipeline.stages.base import Stage, history_bytes, stage_main
 from pipeline.supernet.weights import load_strictly
-from pipeline.teacher_pool.pool import load_pool, teacher_of
+from pipeline.teacher_pool.pool import largest_teacher
 
 STUDENT = "student.json"
 """The file in the student's folder that tells how it came about."""
@@ -68,9 +68,8 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
     teacher: Any = None
     if "pool" in stage.inputs:
         assert settings.recalibration is not None
-        pool = load_pool(stage.inputs["pool"], around, stage.device)
-        teacher, _ = teacher_of(
-            pool, pool.space.largest, around, index, settings.recalibration, stage.device
+        teacher = largest_teacher(
+            stage.inputs["pool"], around, index, settings.recalibration, stage.device
         )
     training = settings.training
     if "lineage" in stage.inputs:

@@ -20,7 +20,7 @@ from pipeline.detection.detector_folder import detector_files
 from pipeline.distillation.training import student_training
 from pipeline.search_space.architecture import Architecture
 from pipeline.stages.base import Stage, history_bytes, stage_main
-from pipeline.teacher_pool.pool import load_pool, teacher_of
+from pipeline.teacher_pool.pool import largest_teacher
 
 
 class Settings(Section):
@@ -43,9 +43,8 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
     teacher: Any = None
     if "pool" in stage.inputs:
         assert settings.recalibration is not None
-        pool = load_pool(stage.inputs["pool"], around, stage.device)
-        teacher, _ = teacher_of(
-            pool, pool.space.largest, around, index, settings.recalibration, stage.device
+        teacher = largest_teacher(
+            stage.inputs["pool"], around, index, settings.recalibration, stage.device
         )
     student = build_detector(architecture, around).to(stage.device)
     task = student_training(student, teacher, training, index, settings.detector, stage.seed)

@@ -28,7 +28,7 @@ from pipeline.morphism.upgrade import upgrade
 from pipeline.search_space.architecture import Architecture
 from pipeline.stages.base import Stage, history_bytes, stage_main
 from pipeline.supernet.weights import load_strictly
-from pipeline.teacher_pool.pool import load_pool, teacher_of
+from pipeline.teacher_pool.pool import largest_teacher
 
 
 class Settings(Section):
@@ -54,9 +54,8 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
     )
     model: Any = build_detector(architecture, around)
     load_strictly(model, weights, folder / WEIGHTS)
-    pool = load_pool(stage.inputs["pool"], around, stage.device)
-    teacher, _ = teacher_of(
-        pool, pool.space.largest, around, index, settings.recalibration, stage.device
+    teacher = largest_teacher(
+        stage.inputs["pool"], around, index, settings.recalibration, stage.device
     )
     training = settings.upgrade.training
     task = student_training(

@@ -102,6 +102,18 @@ def teacher_of(
     return extract_teacher(elastic, subnet, around, images, settings, device)
 
 
+def largest_teacher(
+    folder: Path,
+    around: Surroundings,
+    index: DatasetIndex,
+    settings: Recalibration,
+    device: torch.device | str = "cpu",
+) -> Any:
+    """The largest net of a published pool as a teacher: an mmdet detector in eval mode, recalibrated."""
+    pool = load_pool(folder, around, device)
+    return teacher_of(pool, pool.space.largest, around, index, settings, device)[0]
+
+
 def _batches(dataset: Any, size: int) -> Any:
     for start in range(0, len(dataset), size):
         yield pseudo_collate([dataset[k] for k in range(start, min(start + size, len(dataset)))])
