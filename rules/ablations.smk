@@ -214,8 +214,8 @@ rule compare_detectors:
 rule compare_replacements:
     """Figure 3: the detectors with one replaced operation."""
     input:
-        [folder / "manifest.json" for folder in replacements().values()],
-        [folder / "evaluation/manifest.json" for folder in replacements().values()],
+        [*replacement_architectures().values()],
+        [*replacement_evaluations().values()],
     output:
         table=RUN / "figures/hit_figure3/hit_figure3.csv",
         figure=RUN / "figures/hit_figure3/hit_figure3.svg",
@@ -232,8 +232,8 @@ rule compare_replacements:
     params:
         **tracked("compare_replacements", RUN / "figures/hit_figure3"),
         settings=settings(replacement="ablations.replacement"),
-        architectures=replacement_arguments(""),
-        evaluations=replacement_arguments("evaluation/"),
+        architectures=named(replacement_architectures()),
+        evaluations=named(replacement_evaluations()),
     message:
         "Drawing hit_figure3"
     shell:
@@ -264,7 +264,7 @@ rule compare_screenings:
         **tracked("compare_screenings", RUN / "figures/hit_figure4"),
         settings=settings(),
         component=CONFIG.ablations.sparsity.component,
-        screenings=" ".join(f"{name}={path}" for name, path in screenings().items()),
+        screenings=named(screenings()),
     message:
         "Drawing hit_figure4"
     shell:

@@ -170,6 +170,11 @@ def checking(data) -> dict[str, int]:
     return light() if data.source == "embedded" else light(24000, 600)
 
 
+def named(artifacts: dict[str, str]) -> str:
+    """The values of an argument that names artifacts."""
+    return " ".join(f"{name}={path}" for name, path in artifacts.items())
+
+
 def screened_before(wildcards) -> dict[str, str]:
     """The screenings that come before a component's: backbone, neck, head."""
     earlier = COMPONENTS[: COMPONENTS.index(wildcards.component)]

@@ -107,21 +107,26 @@ def detectors_of(table: str) -> dict[str, str]:
         case "hit_table4":
             return evaluations(["ablations/one_space", "hit_detector"])
         case "hit_table5":
-            if CONFIG.ablations.baseline not in CONFIG.named_baselines:
-                raise WorkflowError(
-                    f"hit_table5 needs ablations.baseline, {CONFIG.ablations.baseline!r}, among"
-                    f" `baselines`: there are {', '.join(CONFIG.named_baselines) or 'none'}"
-                )
-            if is_one_stage(CONFIG.ablations.baseline) != ONE_STAGE:
-                kind = "one-stage" if ONE_STAGE else "two-stage"
-                raise WorkflowError(
-                    f"hit_table5 replaces parts of a {kind} baseline by those of the searched"
-                    f" {CONFIG.supernet.family}, but ablations.baseline is"
-                    f" {CONFIG.ablations.baseline!r}: {kind} ones among `baselines` are"
-                    f" {', '.join(Path(name).name for name in kind_of_baselines(ONE_STAGE)) or 'none'}"
-                )
+            study = CONFIG.ablations
+            for name in (study.baseline, *study.further_baselines):
+                if name not in CONFIG.named_baselines:
+                    raise WorkflowError(
+                        f"hit_table5 needs {name!r}, which `ablations` names, among `baselines`:"
+                        f" there are {', '.join(CONFIG.named_baselines) or 'none'}"
+                    )
+                if is_one_stage(name) != ONE_STAGE:
+                    kind = "one-stage" if ONE_STAGE else "two-stage"
+                    raise WorkflowError(
+                        f"hit_table5 compares {kind} baselines with the searched"
+                        f" {CONFIG.supernet.family}, but `ablations` names {name!r}: {kind} ones"
+                        f" among `baselines` are"
+                        f" {', '.join(Path(name).name for name in kind_of_baselines(ONE_STAGE)) or 'none'}"
+                    )
             parts = [f"ablations/searched_{component}" for component in COMPONENTS]
-            return evaluations([baseline, *parts, "hit_detector"])
+            further = [
+                f"baselines/{name}" for name in CONFIG.ablations.further_baselines
+            ]
+            return evaluations([baseline, *further, *parts, "hit_detector"])
         case "hit_table6":
             one_stage = kind_of_baselines(one_stage=True)
             if not one_stage:
@@ -142,12 +147,11 @@ def compared(wildcards) -> list[str]:
 
 def compared_arguments(wildcards) -> str:
     """The same as the values of an argument."""
-    named = detectors_of(wildcards.table)
-    return " ".join(f"{name}={path}" for name, path in named.items())
+    return named(detectors_of(wildcards.table))
 
 
 def replacements() -> dict[str, Path]:
-    """The networks of Figure 3, by name: component, operation, and the number of the random layer."""
+    """The folders of the networks of Figure 3, by name: component, operation, and the number of the random layer."""
     study = CONFIG.ablations.replacement
     return {
         f"{component}.{operation}.{draw}": ABLATIONS
@@ -158,12 +162,19 @@ def replacements() -> dict[str, Path]:
     }
 
 
-def replacement_arguments(inside: str) -> str:
-    """The values of an argument that names a manifest of each."""
-    return " ".join(
-        f"{name}={folder}/{inside}manifest.json"
+def replacement_architectures() -> dict[str, str]:
+    """Their manifests, which say what was replaced where."""
+    return {name: f"{folder}/manifest.json" for name, folder in replacements().items()}
+
+
+def replacement_evaluations() -> dict[str, str]:
+    """The evaluations of Figure 3. Where the base replaces itself the detector is one and the same: trained once."""
+    base = CONFIG.ablations.replacement.base
+    itself = ABLATIONS / f"replacement/{COMPONENTS[0]}/{base}/0"
+    return {
+        name: f"{itself if folder.parent.name == base else folder}/evaluation/manifest.json"
         for name, folder in replacements().items()
-    )
+    }
 
 
 def replacement_settings(wildcards) -> str:
@@ -177,7 +188,7 @@ def replacement_settings(wildcards) -> str:
 
 def screenings() -> dict[str, str]:
     """The screenings of Figure 4, by name. Without weight (μ = 0) the regulariser does not matter."""
-    study, named = CONFIG.ablations.sparsity, {}
+    study, manifests = CONFIG.ablations.sparsity, {}
     for regularizer in study.regularizers:
         for mu in study.mu:
             same = (
@@ -190,8 +201,8 @@ def screenings() -> dict[str, str]:
                 if same
                 else f"{ABLATIONS}/sparsity/{study.component}/{name}"
             )
-            named.setdefault(name, f"{folder}/manifest.json")
-    return named
+            manifests.setdefault(name, f"{folder}/manifest.json")
+    return manifests
 
 
 def sparsity_settings(wildcards) -> str:

@@ -96,8 +96,7 @@ def all_so_far(wildcards) -> list[str]:
 
 def all_so_far_arguments(wildcards) -> str:
     """The values of the argument that names them."""
-    named = candidates_until(int(wildcards.generation))
-    return " ".join(f"{name}={path}" for name, path in named.items())
+    return named(candidates_until(int(wildcards.generation)))
 
 
 def climb_part(part: type) -> dict[str, object]:

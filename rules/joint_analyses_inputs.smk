@@ -37,11 +37,6 @@ def all_candidates(climb: Path) -> dict[str, str]:
     }
 
 
-def named(artifacts: dict[str, str]) -> str:
-    """The values of an argument that names artifacts."""
-    return " ".join(f"{name}={path}" for name, path in artifacts.items())
-
-
 def evaluation_of(name: str) -> str:
     """The manifest of the evaluation of one of Joint-DetNAS's detectors."""
     folder = "evaluation" if name == "student" else f"{name}/evaluation"

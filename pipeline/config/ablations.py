@@ -95,12 +95,16 @@ class AblationsConfig(Section):
     baseline: Name = Field(
         default="r18", description="the baseline whose parts Table 5 replaces by searched ones"
     )
+    further_baselines: tuple[Name, ...] = Field(
+        default=(), description="baselines that Table 5 shows beside it, as they are"
+    )
     replacement: ReplacementConfig = ReplacementConfig()
     sparsity: SparsityConfig = SparsityConfig()
 
     @model_validator(mode="after")
     def _differ(self) -> AblationsConfig:
         for name, values in (
+            ("further_baselines", (self.baseline, *self.further_baselines)),
             ("replacement.operations", self.replacement.operations),
             ("sparsity.mu", self.sparsity.mu),
             ("sparsity.regularizers", self.sparsity.regularizers),

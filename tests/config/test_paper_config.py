@@ -30,6 +30,8 @@ def test_the_numbers_of_section_4_2() -> None:
     assert (training.optimizer.lr, training.optimizer.milestones) == (0.04, (8, 11))
     assert (training.optimizer.momentum, training.optimizer.weight_decay) == (0.9, 1e-4)
     assert (config.detector.image_scale[1], config.detector.flip) == (800, 0.5)
+    # Table 5 of the paper shows both heads of the baseline
+    assert config.ablations.further_baselines == ("fpn_r50_4conv1fc",)
     assert config.detector.vertical_flip == 0
 
 

@@ -76,6 +76,7 @@ ONE_MISTAKE = [
         {"screening": {"candidates": OPERATIONS * 2, "keep": KEEP}},
         "screening: candidates must differ",
     ),
+    ({"ablations": {"further_baselines": ["r18"]}}, "ablations: further_baselines must differ"),
     (
         {"screening": {"candidates": OPERATIONS, "keep": KEEP, "paths": 4}},
         r"config: screening\.paths is 4, but a layer has 3 candidates",
