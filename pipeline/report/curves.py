@@ -115,15 +115,21 @@ def _expected_cost(history: History) -> Figure:
 
 def _candidates(component: str, history: History, space: SubSearchSpace) -> Figure:
     end = max((record["iteration"] for record in history.records), default=0.0)
+    # all α are equal before the first update
+    equal = 1 / len(space.scores)
+
+    def probabilities(name: str) -> tuple[list[float], list[float]]:
+        xs, ys = history.series(f"probability/{component}/{name}")
+        return [0.0, *xs], [equal, *ys]
 
     def paint(canvas: Canvas) -> None:
         upper, lower = canvas.subplots(2, 1, sharex=True, height_ratios=(3, 1))
         for removal in space.removed:
-            xs, ys = history.series(f"probability/{component}/{removal.operation}")
+            xs, ys = probabilities(removal.operation)
             points = _percent(([*xs, float(removal.iteration)], [*ys, removal.score]))
             curve(upper, points, None, MUTED, lw=0.8, alpha=0.45, marker="")
         for number, name in enumerate(space.kept):
-            points = _percent(history.series(f"probability/{component}/{name}"))
+            points = _percent(probabilities(name))
             colour = SERIES[number] if number < len(SERIES) else MUTED
             label = name if number < len(SERIES) else None
             curve(upper, points, label, colour, marker="")
