@@ -19,7 +19,7 @@ rule shrink_pool:
         BENCHMARKS / "shrink_pool_{phase}.tsv"
     conda:
         "../envs/environment.yaml"
-    threads: CONFIG.run.cpus
+    threads: CONFIG.teacher_pool.cpus or CONFIG.run.cpus
     resources:
         **heavy(),
     params:

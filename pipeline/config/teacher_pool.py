@@ -146,6 +146,9 @@ class TeacherPoolConfig(Section):
         min_length=1,
         description="integrated progressive shrinking, from the largest net to the whole space",
     )
+    cpus: PositiveInt | None = Field(
+        default=None, description="cores of a phase's job; null: run.cpus"
+    )
     distillation: DistillationConfig = DistillationConfig()
     recalibration: Recalibration = Recalibration()
 

@@ -21,8 +21,8 @@ _ATTEMPTS = 10
 # How much brighter or darker than what is behind it a stroke is at least, in [0, 1]: this much plus
 # the standard deviation behind it, or no pattern would leave it visible. The bound can be reached on
 # middle grey, from which black and white are 0.5 away.
-_CONTRAST = (0.15, 0.3)
-_GREATEST_CONTRAST = 0.4
+_CONTRAST = (0.3, 0.45)
+_GREATEST_CONTRAST = 0.48
 _LUMA = np.array([0.299, 0.587, 0.114])
 
 

@@ -158,8 +158,8 @@ def test_digits_stand_out_from_what_is_behind_them(detection, backgrounds):
             ink = pixels(detection, split, names[a["image_id"]])[region] @ luma
             behind = pixels(backgrounds, split, names[a["image_id"]])[region] @ luma
             change = np.abs(ink - behind)
-            # Opacity 0.85 of a contrast of 0.15, on average over the strokes' middles.
-            assert change[change > change.max() / 3].mean() > 20, a
+            # Opacity 0.85 of a contrast of 0.3, on average over the strokes' middles.
+            assert change[change > change.max() / 3].mean() > 40, a
 
 
 @given(
