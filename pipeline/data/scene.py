@@ -22,7 +22,8 @@ _ATTEMPTS = 10
 # the standard deviation behind it, or no pattern would leave it visible. The bound can be reached on
 # middle grey, from which black and white are 0.5 away.
 _CONTRAST = (0.3, 0.45)
-_GREATEST_CONTRAST = 0.48
+_GREATEST_CONTRAST = 0.45
+_LEAST_VALUE = 0.05
 _LUMA = np.array([0.299, 0.587, 0.114])
 
 
@@ -138,6 +139,20 @@ def draw_background(
     return np.clip(pixels, 0, 1).astype(np.float32), name
 
 
+def _draw_colour(rng: np.random.Generator, behind: float, contrast: float) -> np.ndarray:
+    """A random colour (3,) whose brightness differs from what is behind it by `contrast` at least."""
+    while True:
+        hue, saturation = rng.uniform((0, 0.1), (1, 1))
+        brightest = np.array(colorsys.hsv_to_rgb(hue, saturation, 1.0))
+        luma = float(brightest @ _LUMA)
+        # of this hue and saturation, the values that are dark enough, and those that are bright enough
+        dark = max(0.0, min(1.0, (behind - contrast) / luma) - _LEAST_VALUE)
+        bright = max(0.0, 1.0 - (behind + contrast) / luma)
+        if dark + bright > 0:
+            drawn = rng.uniform(0, dark + bright)
+            return brightest * (_LEAST_VALUE + drawn if drawn < dark else 1.0 - (drawn - dark))
+
+
 def paste(rng: np.random.Generator, image: np.ndarray, placed: Placed) -> np.ndarray:
     """Blend a stencil, in a random colour that stands out, into a copy of (size, size, 3)."""
     x, y, width, height = placed.box
@@ -147,10 +162,7 @@ def paste(rng: np.random.Generator, image: np.ndarray, placed: Placed) -> np.nda
     behind = float(np.average(brightness, weights=placed.stencil))
     spread = float(np.sqrt(np.average((brightness - behind) ** 2, weights=placed.stencil)))
     contrast = min(rng.uniform(*_CONTRAST) + spread, _GREATEST_CONTRAST)
-    while True:
-        colour = np.array(colorsys.hsv_to_rgb(*rng.uniform((0, 0.1, 0.05), (1, 1, 1))))
-        if abs(float(colour @ _LUMA) - behind) >= contrast:
-            break
+    colour = _draw_colour(rng, behind, contrast)
     opacity = weight * np.float32(rng.uniform(0.85, 1.0))
     result = image.copy()
     result[y : y + height, x : x + width] = region * (1 - opacity) + colour * opacity
