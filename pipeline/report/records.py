@@ -34,7 +34,8 @@ def time_section(run: Run, settings: ReportConfig) -> Section:
         total=True,
     )
     intro = paragraph(
-        "From the manifest of each stage, in the order in which results depend on each other."
+        "From the manifest of each stage, in the order in which results depend on each other. Stages that "
+        "do not need each other run side by side, so less time passed than they took together."
     )
     return Section("time", "Time", (intro, table))
 

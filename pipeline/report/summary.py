@@ -20,7 +20,8 @@ def summary_section(run: Run, settings: ReportConfig) -> Section:
     manifests = run.manifests.values()
     gpu_hours = sum(manifest.gpu_hours for manifest in manifests)
     threads = "1 thread" if speed.threads == 1 else f"{speed.threads} threads"
-    spent = f"{len(manifests)} stages"
+    # not the time that passed: stages run side by side
+    spent = f"sum of {len(manifests)}"
     if gpu_hours:
         spent += f", {gpu_hours:.1f} GPU-hours"
     tiles = (
@@ -29,7 +30,7 @@ def summary_section(run: Run, settings: ReportConfig) -> Section:
         (scaled(metrics.params), "parameters", f"{layers} searched layers"),
         (scaled(metrics.macs), "MACs", f"at {height} × {width} px{proposals}"),
         (duration(speed.seconds_per_image), "per image", f"{speed.device}, {threads}"),
-        (duration(sum(m.wall_seconds for m in manifests)), "wall time", spent),
+        (duration(sum(m.wall_seconds for m in manifests)), "of stages", spent),
     )
     items = Markup("").join(
         Markup("<li><b>{}</b><span>{}</span><small>{}</small></li>").format(*tile) for tile in tiles

@@ -183,7 +183,7 @@ def test_a_student_comes_to_agree_with_its_teacher(images: Path, tmp_path: Path)
     """The distillation terms fall where they are trained, and not where they are only watched."""
     torch.set_num_threads(1)
     teacher = detector(TEACHER, seed=5)
-    settings = SETTINGS.model_copy(update={"epochs": 6, "resolutions": RESOLUTIONS[:1]})
+    settings = SETTINGS.model_copy(update={"epochs": 12, "resolutions": RESOLUTIONS[:1]})
     ends = {}
     for name, weight in (("taught", 1.0), ("watched", 1e-6)):
         config = DistillationConfig(features=weight, classes=weight, boxes=weight)
@@ -193,6 +193,6 @@ def test_a_student_comes_to_agree_with_its_teacher(images: Path, tmp_path: Path)
             term: np.mean([record[term] for record in history[-8:]]) / weight
             for term in ("loss_kd_features", "loss_kd_classes", "loss_kd_boxes")
         }
-    # seen when written: 0.44, 0.47 and 0.77 of it
+    # seen when written: 0.29, 0.42 and 0.63 of it
     for term, value in ends["taught"].items():
         assert value < 0.9 * ends["watched"][term], ends
