@@ -26,6 +26,8 @@ def verify_command(folder: Path) -> int:
         print(problem)
     for sentence in check.stale:
         print(sentence)
+    for sentence in check.absent:
+        print(sentence)
     print(
         f"{len(check.artifacts)} artifacts, {check.files} files: "
         + (f"{len(check.problems)} problems" if check.problems else "all as published")

@@ -30,12 +30,15 @@ class RunCheck:
         problems: one sentence for each file that is missing or altered.
         stale: one sentence for each artifact that was made from another version of an input than lies
             there now; the next run makes it again.
+        absent: one sentence for each of the user's own files that an artifact was made from and that
+            is not there now, so that nothing can be said about it.
     """
 
     artifacts: list[Path] = field(default_factory=list)
     files: int = 0
     problems: list[str] = field(default_factory=list)
     stale: list[str] = field(default_factory=list)
+    absent: list[str] = field(default_factory=list)
 
 
 def artifact_folders(root: Path) -> list[Path]:
@@ -80,7 +83,11 @@ def check_run(root: Path) -> RunCheck:
 def _check_input(check: RunCheck, folder: Path, name: str, item: Input, base: Path | None) -> None:
     path = Path(item.path) if base is None else base / item.path
     made = f"{folder} was made from it as its input {name}"
-    if base is None or not path.exists():
+    outside = Path(item.path).is_absolute()
+    if outside and path.name != MANIFEST and not path.exists():
+        check.absent.append(f"{path} is not there any more: {made}")
+        return
+    if (base is None and not outside) or not path.exists():
         if path.parent not in check.artifacts:
             check.problems.append(f"{path} is missing: {made} (expected version {item.version})")
         return
@@ -100,8 +107,9 @@ def base_folder(folder: Path, manifest: Manifest) -> Path | None:
     """The run's folder, to which a manifest's inputs are relative: the innermost that holds one.
 
     None if no folder around the artifact holds any of its inputs; the artifact's own if it has none.
+    The user's own files lie outside of the run: their paths are absolute.
     """
-    paths = [item.path for item in manifest.inputs.values()]
+    paths = [item.path for item in manifest.inputs.values() if not Path(item.path).is_absolute()]
     if not paths:
         return folder
     around = [folder, *folder.parents] if folder.is_absolute() else [folder, *_around(folder)]

@@ -113,6 +113,9 @@ def history_bytes(history: list[Record]) -> bytes:
 Run = Callable[[Stage[S]], Mapping[str, Content]]
 """A stage: from its settings and inputs to the files it publishes."""
 
+Files = Callable[[S], Mapping[str, Path]]
+"""The user's own files that the settings name, by the names they get among the manifest's inputs."""
+
 
 def stage_main(
     run: Run[S],
@@ -121,6 +124,7 @@ def stage_main(
     inputs: Sequence[str] = (),
     optional_inputs: Sequence[str] = (),
     several_inputs: Sequence[str] = (),
+    files: Files[S] | None = None,
     options: Mapping[str, Sequence[str]] | None = None,
     argv: Sequence[str] | None = None,
 ) -> None:
@@ -132,6 +136,7 @@ def stage_main(
         inputs: names of the artifacts it reads, each an argument that takes any file of one.
         optional_inputs: names of artifacts that need not be given.
         several_inputs: arguments that take any number of artifacts, each as NAME=FILE.
+        files: which of the user's files the settings name: their content is part of the version.
         options: further arguments with the values they allow.
         argv: the command line; by default this process's.
     """
@@ -146,7 +151,7 @@ def stage_main(
     )
     try:
         given = _given(arguments, [*inputs, *optional_inputs], several_inputs)
-        _run(name, run, settings, given, options or {}, arguments)
+        _run(name, run, settings, given, files, options or {}, arguments)
         distributed.leave()
     except Interrupted as stop:
         log.warning("%s", stop)
@@ -245,6 +250,7 @@ def _run(
     run: Run[S],
     settings: type[S],
     folders: Mapping[str, Path],
+    files: Files[S] | None,
     options: Mapping[str, Sequence[str]],
     arguments: argparse.Namespace,
 ) -> None:
@@ -271,14 +277,14 @@ def _run(
     for folder in folders.values():
         open_artifact(folder / MANIFEST)
     chosen = {option: getattr(arguments, option) for option in options}
+    read = {argument: folder / MANIFEST for argument, folder in folders.items()}
+    if files:
+        read |= files(sections)
     origin = Origin(
         stage=name,
         config={**sections.model_dump(mode="json"), **chosen},
         code=None if arguments.code == "untracked" else arguments.code,
-        inputs={
-            argument: input_record(folder / MANIFEST, arguments.run_folder)
-            for argument, folder in folders.items()
-        },
+        inputs={key: input_record(path, arguments.run_folder) for key, path in read.items()},
         seed=arguments.seed,
     )
     out = arguments.manifest.parent
@@ -291,7 +297,7 @@ def _run(
             WorkFolder(out / "work", origin.version).load_latest()
         distributed.from_first(lambda: None)
         work = WorkFolder(out / "work", origin.version)
-        files = run(
+        contents = run(
             Stage(
                 name=name,
                 settings=sections,
@@ -313,7 +319,7 @@ def _run(
         seconds = time.monotonic() - began
         publish(
             out,
-            files,
+            contents,
             origin,
             device="cpu" if device.type == "cpu" else torch.cuda.get_device_name(device),
             wall_seconds=seconds,

@@ -26,6 +26,11 @@ class Settings(Section):
     base: MmdetDetector
 
 
+def given_files(settings: Settings) -> Mapping[str, Path]:
+    """The detector's config and weights: another content under the same name is another version."""
+    return {"config": Path(settings.base.config), "checkpoint": Path(settings.base.checkpoint)}
+
+
 def run(stage: Stage[Settings]) -> Mapping[str, Content]:
     """Read, check and convert; publish a detector folder without metrics, which `evaluate` finds out."""
     settings = stage.settings
@@ -46,4 +51,4 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
 
 
 if __name__ == "__main__":
-    stage_main(run, Settings, inputs=("data",))
+    stage_main(run, Settings, inputs=("data",), files=given_files)

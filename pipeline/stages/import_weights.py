@@ -18,6 +18,11 @@ class Settings(Section):
     file: str
 
 
+def given_file(settings: Settings) -> Mapping[str, Path]:
+    """The file: another content under the same name is another version."""
+    return {"file": Path(settings.file)}
+
+
 def run(stage: Stage[Settings]) -> Mapping[str, Content]:
     """Read the file; whether it fits is seen where the network is built."""
     file = Path(stage.settings.file)
@@ -28,4 +33,4 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
 
 
 if __name__ == "__main__":
-    stage_main(run, Settings)
+    stage_main(run, Settings, files=given_file)

@@ -45,7 +45,13 @@ def _run(folder: Path, config: Path, checkpoint: Path) -> tuple[int, Path]:
     argv = ["--settings", json.dumps(sections), "--data", str(folder / "data/dataset.json")]
     argv += ["--manifest", str(folder / "base/manifest.json"), "--run-folder", str(folder)]
     try:
-        stage_main(convert_base.run, convert_base.Settings, inputs=("data",), argv=argv)
+        stage_main(
+            convert_base.run,
+            convert_base.Settings,
+            inputs=("data",),
+            files=convert_base.given_files,
+            argv=argv,
+        )
     except SystemExit as stop:
         return int(stop.code or 0), folder / "base"
     return 0, folder / "base"
