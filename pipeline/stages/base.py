@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import logging
 import os
@@ -140,6 +141,9 @@ def stage_main(
         options: further arguments with the values they allow.
         argv: the command line; by default this process's.
     """
+    if not gc.isenabled():  # see `pipeline.stages`
+        gc.freeze()
+        gc.enable()
     module = sys.modules[run.__module__]
     spec = getattr(module, "__spec__", None)
     name = (spec.name if spec else run.__module__).rpartition(".")[2]
