@@ -211,7 +211,7 @@ def capacity_study(
             ("student", students, SERIES[1]),
         ):
             curve(left, (generations, [params[name] / 1e6 for name in best]), label, colour)
-        left.set(xlabel="generation", ylabel="backbone parameters of the best pair, M")
+        left.set(xlabel="generation", ylabel="best pair's, M")
         left.set_ylim(bottom=0)
         left.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         points = [(students[name] / 1e6, teachers[name] / 1e6) for name in descent.evaluations]
@@ -220,12 +220,12 @@ def capacity_study(
         right.plot(
             [students[best[-1]] / 1e6], [teachers[best[-1]] / 1e6], "o", color=SERIES[0], ms=7
         )
-        right.set(xlabel="student's backbone parameters, M", ylabel="teacher's, M")
+        right.set(xlabel="student's, M", ylabel="teacher's, M")
         legend(canvas, left)
 
     title = (
-        "Capacity of teacher and student: left the best pair so far, right every candidate "
-        "(blue: the result)"
+        "Parameters of the teacher's and the student's backbone: left of the best pair so far, right "
+        "of every candidate (blue: the result)"
     )
     return table, chart("joint_figure5", title, paint, (2 * CHART[0], CHART[1]))
 
