@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from warm_python import warm_python
+
 ROOT = Path(__file__).parents[2]
 PARTS = ("Snakefile", "rules", "config", "envs", "pipeline", "slurm", "pyproject.toml")
 
@@ -19,8 +21,10 @@ class Project:
 
     def snakemake(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run Snakemake on the smallest config; returns what it printed."""
-        command = [sys.executable, "-m", "snakemake", *arguments]
-        if "--profile" not in arguments:
+        here = "--profile" not in arguments
+        python = warm_python() if here and "-n" not in arguments else sys.executable
+        command = [python, "-m", "snakemake", *arguments]
+        if here:
             command += ["--cores", "2"]
         if "--configfile" not in arguments:
             command += ["--configfile", "config/test.yaml"]
