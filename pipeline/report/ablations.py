@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from matplotlib.figure import Figure as Canvas
+from matplotlib.ticker import MaxNLocator
 
 from pipeline.report.charts import bars, chart, curve, legend
 from pipeline.report.inputs import History, Metrics, SubSearchSpace
@@ -213,6 +214,7 @@ def sparsity_study(component: str, screened: Sequence[Screened]) -> tuple[Table,
                 curve(axes, (epochs, percents), name if axes is panels[0] else None, colour)
             axes.set_title(f"{each.regularizer}, μ = {each.mu:g}" if each.mu else "μ = 0")
             axes.set_xlabel("epoch")
+            axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
         panels[0].set_ylabel("probability, %")
         legend(canvas, panels[0], columns=4)
 
