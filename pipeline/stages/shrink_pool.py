@@ -20,6 +20,7 @@ from pipeline.data.index import FILE_NAME, DatasetIndex
 from pipeline.detection.builder import Surroundings
 from pipeline.detection.evaluation import coco_metrics, detect
 from pipeline.detection.resolutions import datasets_at
+from pipeline.errors import DetSearchError
 from pipeline.stages.base import Stage, history_bytes, stage_main
 from pipeline.teacher_pool.detector import ElasticDetector, subnet_complexity
 from pipeline.teacher_pool.pool import extract_teacher, load_pool, pool_files
@@ -54,7 +55,15 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
         elastic.model.to(stage.device)
     space = SubnetSpace.of_phase(settings.space, len(classes), phase)
     resolutions = space.choices["resolution"]
-    train = index.split("train")
+    train, validation = index.split("train"), index.split("val")
+    largest = [resolutions[-1]]
+    (measured,) = datasets_at(largest, train, classes, settings.detector, train=False)
+    (judged,) = datasets_at(largest, validation, classes, settings.detector, train=False)
+    if len(measured) < settings.recalibration.images:  # said before GPU-days of training, not after
+        raise DetSearchError(
+            f"teacher_pool.recalibration.images is {settings.recalibration.images}, but there are only"
+            f" {len(measured)} training images"
+        )
     task = Shrinking(
         elastic,
         teacher,
@@ -71,10 +80,6 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
         elastic.set_max_net()
         elastic.sort_channels()
 
-    largest = [resolutions[-1]]
-    (measured,) = datasets_at(largest, train, classes, settings.detector, train=False)
-    validation = index.split("val")
-    (judged,) = datasets_at(largest, validation, classes, settings.detector, train=False)
     metrics: dict[str, Any] = {"format": 1}
     smallest = elastic.space.smallest.model_copy(update={"resolution": resolutions[-1]})
     for name, subnet in (("largest", elastic.space.largest), ("smallest", smallest)):

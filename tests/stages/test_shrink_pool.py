@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from pipeline.artifacts.manifest import verify
-from pipeline.config.root import load_config
-from pipeline.config.sections import sections
+from pipeline.config.root import Config, load_config
+from pipeline.config.sections import changed, sections
 from pipeline.detection.builder import Surroundings
 from pipeline.stages import prepare_detection_data, shrink_pool
 from pipeline.stages.base import stage_main
@@ -64,10 +64,10 @@ VALUES = {
 CONFIG = load_config(VALUES)
 
 
-def _phase(run: Path, number: int) -> Path:
-    pool = CONFIG.teacher_pool
+def _phase(run: Path, number: int, config: Config = CONFIG) -> Path:
+    pool = config.teacher_pool
     chosen = sections(
-        CONFIG,
+        config,
         "normalization",
         "detector",
         "testing",
@@ -127,3 +127,15 @@ def test_a_later_phase_is_published_with_both_ends_of_the_pool(run: Path) -> Non
     assert any("loss_kd_features" in record for record in history)
     elastic = load_pool(out, Surroundings(CONFIG.detector))
     assert elastic.space.size() == 2**4 * 3**5
+
+
+def test_too_few_images_for_the_statistics_are_told_before_the_training(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    more = changed(CONFIG, {"teacher_pool.recalibration.images": 1000})
+    with pytest.raises(SystemExit) as end:
+        _phase(run, 1, more)
+    assert end.value.code == 1
+    said = capsys.readouterr().err
+    assert "recalibration.images is 1000, but there are only" in said
+    assert "epoch" not in said
