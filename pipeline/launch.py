@@ -126,12 +126,17 @@ def _claim(gpus: int, visible: Sequence[str], locks: Path) -> list[str]:
 
     They are taken all at once or not at all, so that two jobs never wait for each other.
     """
-    locks.mkdir(parents=True, exist_ok=True)
+    try:
+        if not locks.exists():
+            locks.mkdir(parents=True, exist_ok=True)
+            locks.chmod(0o1777)  # for every user of the machine
+    except OSError as error:
+        raise DeviceError(f"GPUs cannot be claimed: {error}") from error
     noticed = False
     while True:
         taken: dict[str, int] = {}
         for name in visible:
-            file = os.open(locks / name.replace("/", "_"), os.O_RDWR | os.O_CREAT, 0o666)
+            file = _lock_file(locks / name.replace("/", "_"))
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -151,6 +156,16 @@ def _claim(gpus: int, visible: Sequence[str], locks: Path) -> list[str]:
         time.sleep(1.0)
 
 
+def _lock_file(path: Path) -> int:
+    """A file to lock, which may be another user's: reading is enough to lock it."""
+    try:
+        if not path.exists():
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o666))
+        return os.open(path, os.O_RDONLY)
+    except OSError as error:
+        raise DeviceError(f"a GPU cannot be claimed: {error}") from error
+
+
 def _run_several(processes: int, command: Sequence[str], environment: dict[str, str]) -> int:
     """Run a stage under torchrun; the exit code of its first process where it left one."""
     with tempfile.TemporaryDirectory(prefix="detsearch_") as folder:
@@ -158,11 +173,13 @@ def _run_several(processes: int, command: Sequence[str], environment: dict[str, 
         launched = subprocess.Popen(
             [
                 *(sys.executable, "-m", "torch.distributed.run", "--standalone"),
+                *("--signals-to-handle", "SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1"),
+                *("--shutdown-timeout", f"{MARGIN_SECONDS - 30:.0f}"),
                 *("--nproc-per-node", str(processes), *command),
             ],
             env={**environment, OUTCOME: str(outcome)},
         )
-        # torchrun passes SIGTERM on to its processes, and dies of SIGUSR1
+        # a signal may come to this process alone, or to torchrun and its processes, too
         for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT):
             signal.signal(number, lambda number, frame: launched.send_signal(signal.SIGTERM))
         code = launched.wait()
