@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+import torchvision  # noqa: F401  (registers torch.ops.torchvision)
 from torch import Tensor
-from torchvision.ops import roi_align
 
 from pipeline.distillation.losses import DistillationError
 
@@ -173,8 +173,11 @@ def pool_all_levels(
     Returns:
         Of each level (P, C, S, S).
     """
+    # The kernel itself, as for mmcv: where deterministic algorithms are wished, `torchvision.ops` takes
+    # another way on GPUs, whose backward pass would hold (P, C, S, S, H, W) numbers.
+    kernel = torch.ops.torchvision.roi_align
     return [
-        roi_align(level, rois.to(level.dtype), size, 1 / stride, sampling_ratio=-1, aligned=True)
+        kernel(level, rois.to(level.dtype), 1 / stride, size, size, -1, True)
         for level, stride in zip(maps, strides, strict=True)
     ]
 
