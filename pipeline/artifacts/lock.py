@@ -170,11 +170,16 @@ def _take_away(path: Path, dead: Holder | None) -> None:
 
 def _beat(path: Path, mine: Holder, stop: threading.Event) -> None:
     while not stop.wait(BEAT_SECONDS):
-        if holder(path) != mine:
-            log.error("%s: the lock was taken over while this process slept; it stops", path.parent)
-            os._exit(LOST)
-        with suppress(FileNotFoundError):
+        try:
+            if holder(path) != mine:
+                log.error(
+                    "%s: the lock was taken over while this process slept; it stops", path.parent
+                )
+                os._exit(LOST)
             os.utime(path)
+        except OSError as error:
+            # a file server that is away for a moment: without a next beat the lock would be taken over
+            log.warning("%s: no heartbeat this time: %s", path, error)
 
 
 def _age(path: Path) -> float:
