@@ -15,6 +15,7 @@ from torch.nn import functional
 from pipeline.search_space.architecture import Architecture, ResNetBackbone
 from pipeline.search_space.coupling import coupled_channels
 from pipeline.search_space.slicing import active_lengths
+from pipeline.training import distributed
 
 
 class ElasticLayer(nn.Module):
@@ -66,15 +67,12 @@ class ElasticBatchNorm2d(ElasticLayer, nn.BatchNorm2d):
             self.num_batches_tracked.add_(1)
             if momentum is None:
                 momentum = 1 / float(self.num_batches_tracked)
+        running = self.active("running_mean"), self.active("running_var")
+        affine = self.active("weight"), self.active("bias")
+        if self.training and distributed.size() > 1:
+            return distributed.shared_batch_norm(input, running, affine, momentum or 0.0, self.eps)
         return functional.batch_norm(
-            input,
-            self.active("running_mean"),
-            self.active("running_var"),
-            self.active("weight"),
-            self.active("bias"),
-            self.training,
-            momentum or 0.0,
-            self.eps,
+            input, *running, *affine, self.training, momentum or 0.0, self.eps
         )
 
 

@@ -128,43 +128,65 @@ def _sum(values: Tensor) -> Tensor:
     return result
 
 
+def shared_batch_norm(
+    input: Tensor,
+    running: tuple[Tensor, Tensor] | None,
+    affine: tuple[Tensor, Tensor] | None,
+    momentum: float,
+    eps: float,
+) -> Tensor:
+    """Batch normalisation in training, with the statistics of all processes' images; on the CPU, too.
+
+    Args:
+        input: (N, C, H, W); N, H and W may differ between processes.
+        running: running mean and variance (C,), which are moved; None where none are kept.
+        affine: weight and bias (C,).
+        momentum: how far the running statistics move.
+        eps: added to the variance.
+    """
+    count = input.new_full((1,), input.numel() / input.shape[1])
+    sums = torch.cat([input.sum((0, 2, 3)), count])
+    totals = _sum(sums)
+    number = totals[-1].detach()
+    average = totals[:-1] / number
+    # of the deviations: a difference of two large sums of squares would lose digits
+    deviations = (input - average[:, None, None]).square().sum((0, 2, 3))
+    variance = _sum(deviations) / number
+    if running is not None:
+        with torch.no_grad():
+            running[0].lerp_(average, momentum)
+            running[1].lerp_(variance * number / (number - 1), momentum)
+    scale = (variance + eps).rsqrt()
+    shift = -average * scale
+    if affine is not None:
+        scale, shift = scale * affine[0], shift * affine[0] + affine[1]
+    return input * scale[:, None, None] + shift[:, None, None]
+
+
 class SharedBatchNorm2d(nn.BatchNorm2d):
-    """Batch normalisation with the statistics of all processes' images; works on the CPU too."""
+    """Batch normalisation with the statistics of all processes' images."""
 
     def forward(self, input: Tensor) -> Tensor:
         """(N, C, H, W), normalised; the running statistics are the same in every process."""
         if not self.training or size() == 1:
             return super().forward(input)
-        count = input.new_full((1,), input.numel() / input.shape[1])
-        sums = torch.cat([input.sum((0, 2, 3)), count])
-        totals = _sum(sums)
-        number = totals[-1].detach()
-        average = totals[:-1] / number
-        # of the deviations: a difference of two large sums of squares would lose digits
-        deviations = (input - average[:, None, None]).square().sum((0, 2, 3))
-        variance = _sum(deviations) / number
+        running, momentum = None, self.momentum
         if self.track_running_stats:
             assert self.running_mean is not None and self.running_var is not None
             assert self.num_batches_tracked is not None
             self.num_batches_tracked += 1
-            weight = self.momentum
-            if weight is None:
-                weight = 1 / float(self.num_batches_tracked)
-            with torch.no_grad():
-                unbiased = variance * number / (number - 1)
-                self.running_mean.lerp_(average, weight)
-                self.running_var.lerp_(unbiased, weight)
-        scale = (variance + self.eps).rsqrt()
-        shift = -average * scale
-        if self.affine:
-            scale, shift = scale * self.weight, shift * self.weight + self.bias
-        return input * scale[:, None, None] + shift[:, None, None]
+            running = (self.running_mean, self.running_var)
+            if momentum is None:
+                momentum = 1 / float(self.num_batches_tracked)
+        affine = (self.weight, self.bias) if self.affine else None
+        return shared_batch_norm(input, running, affine, momentum or 0.0, self.eps)
 
 
 def share_statistics(model: nn.Module) -> None:
     """Let every plain batch normalisation of a model take its statistics over all processes.
 
-    The modules stay the same objects, so optimisers and references to them stay valid.
+    Those of an elastic detector do by themselves. The modules stay the same objects, so optimisers and
+    references to them stay valid.
     """
     if size() == 1:
         return

@@ -17,7 +17,7 @@ from pipeline.config.scaling import scaled
 from pipeline.data.embedded import write_classification, write_detection
 from pipeline.errors import DetSearchError
 
-TASKS = ("classification", "screening", "search", "training")
+TASKS = ("classification", "screening", "search", "training", "shrinking")
 
 
 @pytest.fixture(scope="module")

@@ -10,16 +10,19 @@ from mmengine.dataset import pseudo_collate
 
 from pipeline.artifacts.work import WorkFolder
 from pipeline.config.detector import DetectorConfig, Normalization, TestingConfig
+from pipeline.config.distillation import DistillationConfig
 from pipeline.config.evaluation import TrainingConfig
 from pipeline.config.hit_detector import Kept, ScreeningConfig, SearchConfig
 from pipeline.config.optimization import Classification, Optimizer
 from pipeline.config.supernet import SupernetConfig
+from pipeline.config.teacher_pool import PoolSpace, ShrinkingPhase
 from pipeline.data.index import SplitPaths
 from pipeline.data.sources import CLASSES
 from pipeline.detection.builder import Surroundings, build_backbone, build_detector
 from pipeline.detection.complexity import fill_candidate_macs
 from pipeline.detection.dataset import build_dataset
 from pipeline.detection.loss import detection_loss
+from pipeline.detection.resolutions import datasets_at
 from pipeline.detection.sampling import sample_by_image
 from pipeline.detection.training import DetectorTraining
 from pipeline.hit_detector.detection import detection_supernet
@@ -27,6 +30,9 @@ from pipeline.hit_detector.screening import Screening
 from pipeline.hit_detector.search import TrinitySearch
 from pipeline.hit_detector.spaces import supernet_architecture
 from pipeline.search_space.architecture import COMPONENTS
+from pipeline.teacher_pool.detector import ElasticDetector
+from pipeline.teacher_pool.shrinking import Shrinking
+from pipeline.teacher_pool.space import SubnetSpace
 from pipeline.training import distributed
 from pipeline.training.classification import BackbonePretraining, Classifier
 from pipeline.training.loop import run_loop
@@ -81,6 +87,8 @@ def _task(name: str, folder: Path) -> Any:
         return DetectorTraining(
             build_detector(single, AROUND), settings, data, _detection(folder, "val"), 5
         )
+    if name == "shrinking":
+        return _shrinking(folder)
     supernet = detection_supernet(
         SHAPE,
         SHAPE.depth,
@@ -105,6 +113,29 @@ def _task(name: str, folder: Path) -> Any:
     return TrinitySearch(
         supernet.model, SearchConfig(**common), supernet.choices, detection_loss, halves
     )
+
+
+def _shrinking(folder: Path) -> Any:
+    """Phase of a pool whose subnets have parts of the largest net's channels."""
+    shape = PoolSpace(
+        block="basic",
+        base_channels=4,
+        neck_channels=8,
+        rpn_channels=8,
+        roi_size=3,
+        head_fc_channels=16,
+        resolutions=((64, 64),),
+    )
+    settings = ShrinkingPhase(
+        epochs=1, batch_size=4, least_depths=(2, 2, 2, 2), widths=(1.0, 1.5), optimizer=SGD
+    )
+    elastic = ElasticDetector(SubnetSpace.whole(shape, len(CLASSES)), AROUND)
+    space = SubnetSpace.of_phase(shape, len(CLASSES), settings)
+    split = SplitPaths(folder / "annotations/train.json", folder / "images/train")
+    train = datasets_at(((64, 64),), split, list(CLASSES), AROUND.detector, train=True)
+    task: Any = Shrinking(elastic, None, space, settings, DistillationConfig(), train, 5)
+    task.model = elastic.model
+    return task
 
 
 def main(name: str, data: Path, out: Path) -> None:
