@@ -6,6 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.errors import DetSearchError
+
+
+class TooFewImagesError(DetSearchError, ValueError):
+    """A training set cannot be divided."""
+
 
 def image_ids(annotations: Path) -> list[int]:
     """The image ids of a COCO instances file, in the file's order."""
@@ -25,14 +31,15 @@ def halves(images: Path | Iterable[int], seed: int) -> tuple[list[int], list[int
         the first list holds one more.
 
     Raises:
-        ValueError: An id occurs twice, or there are fewer than two.
+        ValueError: An id occurs twice.
+        TooFewImagesError: There are fewer than two.
     """
     listed = image_ids(images) if isinstance(images, Path) else list(images)
     ids = sorted(set(listed))
     if len(ids) < len(listed):
         raise ValueError("cannot divide images into halves: an id occurs twice")
     if len(ids) < 2:
-        raise ValueError(f"cannot divide {len(ids)} image(s) into halves: two are needed")
+        raise TooFewImagesError(f"cannot divide {len(ids)} image(s) into halves: two are needed")
     order = np.random.default_rng(seed).permutation(len(ids)).tolist()
     middle = (len(ids) + 1) // 2
     return (

@@ -7,13 +7,17 @@ processes does not change what is loaded, and resuming needs the iteration's num
 
 from __future__ import annotations
 
+import atexit
 import os
+import signal
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from torch.utils.data import DataLoader, Dataset
 
+from pipeline.errors import DetSearchError
 from pipeline.training.distributed import share
 from pipeline.training.seeding import derive_seed, seed_everything
 
@@ -27,6 +31,48 @@ def loading_processes(wanted: int) -> int:
     """At most as many as there are cores besides the one that trains, where a number was granted."""
     granted = os.environ.get(CPUS)
     return wanted if granted is None else min(wanted, max(0, int(granted) - 1))
+
+
+class TooFewSamplesError(DetSearchError, ValueError):
+    """A dataset holds less than one batch."""
+
+
+def _leave_signals_alone(worker: int) -> None:
+    """In a loading process: a scheduler's signals are for the process that trains, which stops it."""
+    for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
+
+
+class _Loading:
+    """What a DataLoader gives, whose processes end when it is closed, at the latest with this process.
+
+    At its end Python would send them SIGTERM, which they ignore, and wait for them for ever.
+    """
+
+    def __init__(self, loader: DataLoader) -> None:
+        self._batches: Iterator[Any] | None = iter(loader)
+        _OPEN.add(self)
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        if self._batches is None:
+            raise StopIteration
+        return next(self._batches)
+
+    def close(self) -> None:
+        """End the loading processes: the DataLoader's iterator does, once nobody holds it."""
+        self._batches = None
+
+
+_OPEN: weakref.WeakSet[_Loading] = weakref.WeakSet()
+
+
+@atexit.register
+def _close_all() -> None:
+    for loading in list(_OPEN):
+        loading.close()
 
 
 class _Seeded(Dataset):
@@ -55,7 +101,7 @@ class BatchStream:
         collate: makes a batch of a list of samples.
 
     Raises:
-        ValueError: the dataset holds less than one batch.
+        TooFewSamplesError: the dataset holds less than one batch.
     """
 
     def __init__(
@@ -68,9 +114,10 @@ class BatchStream:
         collate: Callable[[list[Any]], Any] | None = None,
     ) -> None:
         if len(dataset) < batch_size:
-            raise ValueError(
+            raise TooFewSamplesError(
                 f"a batch of {batch_size} was asked for, but the training set holds only "
-                f"{len(dataset)} samples: lower batch_size"
+                f"{len(dataset)} samples (screening and search see half of the images at a time): "
+                "lower this stage's batch_size"
             )
         self.dataset, self.batch_size, self.seed = dataset, batch_size, seed
         self.workers, self.collate = workers, collate
@@ -94,12 +141,13 @@ class BatchStream:
             for current in range(iteration, stop):
                 yield list(share(self.positions(current)))
 
-        return iter(
+        return _Loading(
             DataLoader(
                 _Seeded(self.dataset, self.seed),
                 batch_sampler=_Once(sampler),
                 num_workers=loading_processes(self.workers),
                 collate_fn=self.collate,
+                worker_init_fn=_leave_signals_alone,
             )
         )
 
