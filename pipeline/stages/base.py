@@ -10,7 +10,6 @@ import os
 import re
 import shutil
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -30,6 +29,7 @@ from pipeline.config.problems import describe
 from pipeline.config.scaling import scaled
 from pipeline.errors import DetSearchError
 from pipeline.launch import OUTCOME
+from pipeline.stages.spent import Spent
 from pipeline.training import distributed
 from pipeline.training.device import choose_device
 from pipeline.training.loop import Interrupted, Record, Task, run_loop
@@ -64,6 +64,7 @@ class Stage(Generic[S]):
         device: where it computes.
         checkpoint_seconds: between two checkpoints.
         events: folder for TensorBoard, which outlives the work folder.
+        spent: time, over all jobs of the stage.
     """
 
     name: str
@@ -76,6 +77,7 @@ class Stage(Generic[S]):
     device: torch.device
     checkpoint_seconds: float
     events: Path
+    spent: Spent
 
     def train(self, task: Task, title: str, log_interval: int) -> list[Record]:
         """Run a task through the training loop; returns its history."""
@@ -87,6 +89,7 @@ class Stage(Generic[S]):
             log_interval=log_interval,
             checkpoint_seconds=self.checkpoint_seconds,
             events=self.events,
+            saved=self.spent.save,
         )
 
     def several(self, argument: str) -> dict[str, Path]:
@@ -258,7 +261,6 @@ def _run(
     options: Mapping[str, Sequence[str]],
     arguments: argparse.Namespace,
 ) -> None:
-    began = time.monotonic()
     _check_numbers(arguments)
     sections = _sections(settings, arguments.settings)
     device = choose_device(arguments.device)
@@ -301,6 +303,7 @@ def _run(
             WorkFolder(out / "work", origin.version).load_latest()
         distributed.from_first(lambda: None)
         work = WorkFolder(out / "work", origin.version)
+        spent = Spent.of(work.path, 0 if device.type == "cpu" else processes)
         contents = run(
             Stage(
                 name=name,
@@ -312,25 +315,30 @@ def _run(
                 seed=arguments.seed,
                 device=device,
                 checkpoint_seconds=arguments.checkpoint_seconds,
-                events=arguments.run_folder
-                / "logs"
-                / "tensorboard"
-                / "_".join((name, *chosen.values())),
+                events=_events(out, arguments.run_folder),
+                spent=spent,
             )
         )
         if not first:
             return
-        seconds = time.monotonic() - began
+        seconds, gpu_hours = spent.until_now()
         publish(
             out,
             contents,
             origin,
             device="cpu" if device.type == "cpu" else torch.cuda.get_device_name(device),
             wall_seconds=seconds,
-            gpu_hours=0.0 if device.type == "cpu" else processes * seconds / 3600,
+            gpu_hours=gpu_hours,
         )
         work.clear()
         log.info("%s: published in %s after %.1f s", name, out, seconds)
+
+
+def _events(out: Path, run_folder: Path) -> Path:
+    """Where TensorBoard finds the curves of the artifact in `out`: each has its own."""
+    inside = out.absolute().is_relative_to(run_folder.absolute())
+    name = out.absolute().relative_to(run_folder.absolute()) if inside else Path(out.name)
+    return run_folder / "logs" / "tensorboard" / name
 
 
 def _check_numbers(arguments: argparse.Namespace) -> None:

@@ -24,6 +24,7 @@ from pipeline.hill_climb.parents import WEIGHTS, parents_content
 from pipeline.hill_climb.proposals import candidate_seed
 from pipeline.hill_climb.records import EVALUATION, Base, Name, load_proposals, record_bytes
 from pipeline.stages.base import Stage, history_bytes, stage_main
+from pipeline.training import distributed
 
 log = logging.getLogger("detsearch")
 
@@ -70,17 +71,16 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
         inputs["pool"], proposal, around, index, settings.recalibration, stage.device
     )
     task = candidate_training(start, teacher, settings.training, around, index, seed, stage.device)
-    # several searches may have candidates of one name
-    events = stage.events.joinpath(*stage.folder.parts[-3:])
-    own = replace(stage, seed=seed, events=events)
+    own = replace(stage, seed=seed)
     history = own.train(task, name.folder, settings.training.log_interval)
+    metrics = distributed.from_first(lambda: task.metrics)  # the others have not validated
 
     macs = detector_complexity(start.base, settings.proposals).total.macs
     base = Base(macs=macs, resolution=settings.detector.image_scale)
     result = evaluation(
         proposal,
         start.architecture,
-        task.metrics,
+        metrics,
         base,
         settings.scoring,
         settings.proposals,
@@ -91,7 +91,7 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
         task.student.state_dict(),
         around,
         index.classes,
-        {"format": 1, "resolutions": task.metrics},
+        {"format": 1, "resolutions": metrics},
         result.best.resolution,
     )
     return {**files, EVALUATION: record_bytes(result), "history.json": history_bytes(history)}

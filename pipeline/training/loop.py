@@ -12,7 +12,7 @@ import math
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -78,6 +78,7 @@ def run_loop(
     log_interval: int,
     checkpoint_seconds: float,
     events: Path | None = None,
+    saved: Callable[[], None] = lambda: None,
 ) -> list[Record]:
     """Train a task from its last checkpoint, or from the start, to its end.
 
@@ -89,6 +90,7 @@ def run_loop(
         log_interval: iterations between two records.
         checkpoint_seconds: least time between two checkpoints.
         events: folder for TensorBoard; by default in the work folder.
+        saved: called after each checkpoint.
 
     Returns:
         The history: a record every `log_interval` iterations (means over the interval) and one for
@@ -105,11 +107,14 @@ def run_loop(
     # per name its sum over the interval, and how many steps had it
     sums: dict[str, float] = {}
     counts: dict[str, int] = {}
+    # an epoch's end takes long where it validates: a checkpoint may lie between its last step and it
+    pending = False
     checkpoint = work.load_latest()
     if checkpoint is not None:
         begin, state = checkpoint
         task.load_state_dict(state["task"])
         history, sums, counts = state["history"], state["sums"], state["counts"]
+        pending = state.get("epoch_end_pending", False)
         log.info("%s: resuming at iteration %d of %d", title, begin, task.iterations)
 
     if distributed.mean([begin])[0] != begin:
@@ -118,8 +123,27 @@ def run_loop(
     writer = SummaryWriter(events or work.path / "tensorboard", purge_step=begin) if first else None
     deadline = float(os.environ.get(DEADLINE, "inf"))
     task.start(begin)
-    saved = started = time.monotonic()
+    last = started = time.monotonic()
+
+    def save(done: int, epoch_end_pending: bool) -> None:
+        nonlocal last
+        if first:
+            content = {"task": task.state_dict(), "history": history, "sums": sums}
+            content |= {"counts": counts, "epoch_end_pending": epoch_end_pending}
+            work.save(content, done)
+            saved()
+        last = time.monotonic()
+
+    def end_epoch(done: int) -> None:
+        epoch = math.ceil(done / task.epoch_length)
+        seed_everything(seed, "epoch", epoch)
+        if numbers := _epoch_end(task, epoch):
+            record = {"epoch": epoch, "iteration": done, **numbers}
+            _note(record, history, writer, title, task.iterations, started, begin)
+
     with _stop_signals() as stopped, _progress(title, begin, task.iterations) as advance:
+        if pending:
+            end_epoch(begin)
         for iteration in range(begin, task.iterations):
             data = task.fetch(iteration)
             seed_everything(seed, "step", iteration)
@@ -141,25 +165,17 @@ def run_loop(
                 record |= {name: value / counts[name] for name, value in sums.items()}
                 sums, counts = {}, {}
                 _note(record, history, writer, title, task.iterations, started, begin)
-            if done % task.epoch_length == 0 and (numbers := _epoch_end(task, epoch)):
-                record = {"epoch": epoch, "iteration": done, **numbers}
-                _note(record, history, writer, title, task.iterations, started, begin)
-            advance()
-            due = time.monotonic() - saved > checkpoint_seconds
-            if first and (stop or due) and done < task.iterations:
-                work.save(
-                    {
-                        "task": task.state_dict(),
-                        "history": history,
-                        "sums": sums,
-                        "counts": counts,
-                    },
-                    done,
-                )
-                saved = time.monotonic()
-            if stop and done < task.iterations:
+            due = time.monotonic() - last > checkpoint_seconds
+            ends_epoch = done % task.epoch_length == 0
+            unfinished = ends_epoch or done < task.iterations
+            if (stop or due) and unfinished:
+                save(done, epoch_end_pending=ends_epoch)
+            if stop and unfinished:
                 why = "by signal" if stopped else "before the job's time limit"
                 raise Interrupted(f"{title}: stopped {why} at iteration {done}; run again")
+            if ends_epoch:
+                end_epoch(done)
+            advance()
     if writer is not None:
         writer.close()
     return history
@@ -197,7 +213,7 @@ def _note(
     )
     if not shown:
         return
-    pace = (time.monotonic() - started) / (iteration - begin)
+    pace = (time.monotonic() - started) / max(1, iteration - begin)
     log.info(
         "%s: epoch %d, %d/%d, %.3f s/it, %.0f s left: %s",
         title,

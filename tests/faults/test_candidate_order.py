@@ -13,6 +13,7 @@ from stage_jobs import Job, published, stage_jobs
 from workflow_project import Project
 
 from pipeline.artifacts.files import read_json
+from pipeline.hill_climb.records import Evaluation
 
 pytestmark = [pytest.mark.slow, pytest.mark.workflow, pytest.mark.xdist_group("copies")]
 
@@ -101,3 +102,16 @@ def test_reversed_side_by_side_and_killed_candidates_give_the_same_list(
         assert published(climb / folder) == published(expected / folder), folder
     top = read_json(climb / "generation_1/ranking/ranking.json")["top"]
     assert len(top) == 2 and top[0]["scores"]
+
+
+def test_two_processes_evaluate_a_candidate(finished: Project, tmp_path: Path) -> None:
+    """The first one alone validates; what it found reaches the other, which computes the score, too."""
+    shutil.copytree(finished.folder, tmp_path / "project")
+    project = Project(tmp_path / "project")
+    folder = project.results / "joint_detnas/hill_climb/generation_0/candidate_0"
+    target = str((folder / "manifest.json").relative_to(project.folder))
+    result = project.snakemake("--force", target, "--config", "run={gpus: 2, device: cpu}")
+    assert result.returncode == 0, result.stdout[-6000:]
+    again = Evaluation.model_validate(read_json(folder / "evaluation.json"))
+    assert len(again.scores) == 2
+    assert read_json(folder / "manifest.json")["wall_seconds"] > 0

@@ -3,6 +3,8 @@
 import math
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -148,9 +150,67 @@ def test_before_the_jobs_time_limit_it_stops_with_a_checkpoint_and_then_goes_on(
     _assert_same_weights(whole, rest)
 
 
-def test_a_signal_in_the_last_step_does_not_stop_what_is_done(tmp_path: Path) -> None:
-    task = _Task(OPTIMIZERS[0], _at(ITERATIONS - 1, lambda: os.kill(os.getpid(), signal.SIGTERM)))
-    assert len(_run(task, tmp_path)) > 0
+@pytest.mark.parametrize("when", [9, ITERATIONS - 1])
+def test_a_signal_before_a_validation_stops_before_it(when: int, tmp_path: Path) -> None:
+    """A validation may take longer than a scheduler waits; the next run begins with it."""
+    expected = _run(_Task(OPTIMIZERS[0]), tmp_path / "whole", 1e9)
+    stopped = _Task(OPTIMIZERS[0], _at(when, lambda: os.kill(os.getpid(), signal.SIGTERM)))
+    validated: list[int] = []
+    stopped.end_epoch = lambda epoch: validated.append(epoch) or {}  # type: ignore[method-assign]
+    with pytest.raises(Interrupted, match=f"at iteration {when + 1}"):
+        _run(stopped, tmp_path / "broken", 1e9)
+    assert (when + 1) // EPOCH not in validated
+    steps: list[int] = []
+    resumed = _Task(OPTIMIZERS[0], steps.append)
+    history = _run(resumed, tmp_path / "broken", 1e9)
+    assert steps == list(range(when + 1, ITERATIONS))
+    assert [r for r in history if r["epoch"] * EPOCH > when] == [
+        r for r in expected if r["epoch"] * EPOCH > when
+    ]
+
+
+def test_a_crash_in_a_validation_loses_no_step(tmp_path: Path) -> None:
+    expected = _run(_Task(OPTIMIZERS[0]), tmp_path / "whole")
+    broken = _Task(OPTIMIZERS[0])
+    end_epoch = broken.end_epoch
+    broken.end_epoch = lambda epoch: _crash() if epoch == 2 else end_epoch(epoch)  # type: ignore
+    with pytest.raises(_Crash):
+        _run(broken, tmp_path / "broken")
+    steps: list[int] = []
+    assert _run(_Task(OPTIMIZERS[0], steps.append), tmp_path / "broken") == expected
+    assert steps == list(range(2 * EPOCH, ITERATIONS))
+
+
+LOADING = """
+import os, signal, sys, time
+from pathlib import Path
+from test_loop import OPTIMIZERS, Interrupted, _Task, _at, _run
+
+def everybody():
+    os.killpg(os.getpgrp(), signal.SIGTERM)
+    time.sleep(1)
+
+task = _Task(OPTIMIZERS[0], _at(7, everybody))
+task.stream.workers = 1
+try:
+    _run(task, Path(sys.argv[1]), 1e9)
+except Interrupted as stop:
+    sys.exit(75 if "iteration 8" in str(stop) else 1)
+"""
+
+
+def test_a_signal_to_all_processes_of_a_job_leaves_the_loading_ones_alone(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", LOADING, str(tmp_path)]
+    here = Path(__file__).parent
+    done = subprocess.run(
+        command,
+        env={**os.environ, "PYTHONPATH": f"{here}:{here.parents[1]}"},
+        start_new_session=True,
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 75, done.stderr[-2000:]
 
 
 def test_the_history_holds_means_over_intervals_and_the_epochs_own_numbers(tmp_path: Path) -> None:
