@@ -1,10 +1,14 @@
 """The launcher: which devices a job takes, what it refuses, and its exit code from several processes."""
 
 import os
+import signal
+import stat
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from pipeline.launch import DeviceError, devices_for, soft_limit, visible_devices
@@ -53,16 +57,30 @@ def test_visible_devices_are_those_that_are_named() -> None:
     assert visible_devices({"CUDA_VISIBLE_DEVICES": "NoDevFiles"}) == []
 
 
+def test_every_user_of_a_workstation_can_claim(tmp_path: Path) -> None:
+    locks = tmp_path / "locks"
+    devices_for(1, EIGHT, "cuda", scheduled=False, locks=locks)
+    assert stat.S_IMODE(locks.stat().st_mode) == 0o1777
+    (tmp_path / "no_folder").touch()
+    with pytest.raises(DeviceError, match="cannot be claimed"):
+        devices_for(1, EIGHT, "cuda", scheduled=False, locks=tmp_path / "no_folder" / "locks")
+
+
 def test_the_soft_limit_lies_three_minutes_before_the_limit_and_never_before_the_job() -> None:
     assert soft_limit(7200) == 7020
     assert soft_limit(60) == 30
 
 
-def _launch(tmp_path: Path, processes: int, code: str) -> int:
+def _start(tmp_path: Path, processes: int, code: str) -> subprocess.Popen[bytes]:
     (tmp_path / "stage.py").write_text(code)
     environment = {**os.environ, "PYTHONPATH": f"{Path(__file__).parents[2]}:{tmp_path}"}
     command = [sys.executable, "-m", "pipeline.launch", "0", str(processes), "60", "stage"]
-    return subprocess.run(command, env=environment, check=False, capture_output=True).returncode
+    quiet = subprocess.DEVNULL
+    return subprocess.Popen(command, env=environment, cwd=tmp_path, stdout=quiet, stderr=quiet)
+
+
+def _launch(tmp_path: Path, processes: int, code: str) -> int:
+    return _start(tmp_path, processes, code).wait()
 
 
 @pytest.mark.slow
@@ -76,3 +94,36 @@ assert os.environ["CUDA_VISIBLE_DEVICES"] == ""
 sys.exit(75)
 """
     assert _launch(tmp_path, processes, code) == 75
+
+
+@pytest.mark.slow
+def test_a_signal_to_all_processes_of_a_job_leaves_each_time_to_save(tmp_path: Path) -> None:
+    """As a scheduler sends it: to the launcher, to torchrun and to every process of the stage."""
+    code = """
+import os, pathlib, signal, sys, time
+rank = os.environ["RANK"]
+def stop(number, frame):
+    time.sleep(2)
+    pathlib.Path(f"saved{rank}").touch()
+    if rank == "0":
+        pathlib.Path(os.environ["DETSEARCH_OUTCOME"]).write_text("75")
+    sys.exit(75)
+signal.signal(signal.SIGUSR1, stop)
+signal.signal(signal.SIGTERM, lambda number, frame: None)
+pathlib.Path(f"ready{rank}").touch()
+while True:
+    time.sleep(0.1)
+"""
+    launcher = _start(tmp_path, 2, code)
+    try:
+        deadline = time.monotonic() + 120
+        while len(list(tmp_path.glob("ready*"))) < 2:
+            assert launcher.poll() is None and time.monotonic() < deadline
+            time.sleep(0.1)
+        process = psutil.Process(launcher.pid)
+        for each in [process, *process.children(recursive=True)]:
+            each.send_signal(signal.SIGUSR1)
+        assert launcher.wait(timeout=60) == 75
+    finally:
+        launcher.kill()
+    assert len(list(tmp_path.glob("saved*"))) == 2
