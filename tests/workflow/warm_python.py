@@ -70,8 +70,9 @@ def warm_python() -> str:
     (root / "bin").mkdir()
     environment = Path(sys.prefix)
     (root / "lib").symlink_to(environment / "lib")
-    (root / "pyvenv.cfg").write_text((environment / "pyvenv.cfg").read_text())
     real = Path(sys.executable).resolve()
+    own = environment / "pyvenv.cfg"
+    (root / "pyvenv.cfg").write_text(own.read_text() if own.exists() else f"home = {real.parent}\n")
     interpreter = root / "bin" / "python3"
     interpreter.symlink_to(real)
     client = root / "bin" / "python"
