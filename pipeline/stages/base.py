@@ -23,13 +23,13 @@ from pipeline.artifacts.files import json_bytes, write_bytes
 from pipeline.artifacts.lock import locked
 from pipeline.artifacts.manifest import MANIFEST, Origin, input_record, open_artifact
 from pipeline.artifacts.publish import Content, publish
+from pipeline.artifacts.spent import Spent
 from pipeline.artifacts.work import WorkFolder
 from pipeline.config.base import Section
 from pipeline.config.problems import describe
 from pipeline.config.scaling import scaled
 from pipeline.errors import DetSearchError
 from pipeline.launch import OUTCOME
-from pipeline.stages.spent import Spent
 from pipeline.training import distributed
 from pipeline.training.device import choose_device
 from pipeline.training.loop import Interrupted, Record, Task, run_loop

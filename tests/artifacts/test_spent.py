@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.stages.spent import Spent
+from pipeline.artifacts.spent import Spent
 
 HOUR = 3600.0
 
