@@ -17,7 +17,7 @@ from pipeline.config.optimization import Classification
 from pipeline.training.distributed import share_statistics
 from pipeline.training.loop import Record
 from pipeline.training.optimization import build_optimizer, learning_rate, step_optimizer
-from pipeline.training.stream import BatchStream
+from pipeline.training.stream import BatchStream, in_order
 
 
 def train_transform(settings: Classification, normalization: Normalization) -> v2.Transform:
@@ -138,12 +138,10 @@ class BackbonePretraining:
     def validate(self) -> float:
         """Fraction of the validation images whose class is predicted first."""
         self.model.eval()
-        loader = torch.utils.data.DataLoader(
-            self.validation, self.settings.batch_size, num_workers=self.settings.workers
-        )
+        batches = in_order(self.validation, self.settings.batch_size, workers=self.settings.workers)
         right = sum(
             int((self.model(images.to(self.device)).argmax(1) == labels.to(self.device)).sum())
-            for images, labels in loader
+            for images, labels in batches
         )
         self.model.train()
         return right / len(self.validation)

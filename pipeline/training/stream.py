@@ -152,6 +152,18 @@ class BatchStream:
         )
 
 
+def in_order(dataset: Any, batch_size: int, *, workers: int = 0) -> Iterator[Any]:
+    """Each sample once, in the dataset's order, for a validation; the last batch may be smaller."""
+    return _Loading(
+        DataLoader(
+            dataset,
+            batch_size,
+            num_workers=loading_processes(workers),
+            worker_init_fn=_leave_signals_alone,
+        )
+    )
+
+
 class _Once:
     """A batch sampler around a generator function."""
 

@@ -1,6 +1,9 @@
 """Batches as a function of the iteration: epochs are permutations, and a stream can be entered anywhere."""
 
+import multiprocessing
+import os
 import random
+import signal
 from typing import Any
 
 import numpy as np
@@ -10,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.training.seeding import derive_seed, seed_everything
-from pipeline.training.stream import BatchStream
+from pipeline.training.stream import CPUS, BatchStream, in_order
 
 
 class _Augmented:
@@ -89,6 +92,28 @@ def test_samples_are_collated_by_the_given_function() -> None:
 
     stream = BatchStream(range(10), 5, 0, collate=collate)
     assert sum(batch["sum"] for batch in stream.starting_at(0, 2)) == 45
+
+
+def test_a_validation_reads_each_sample_once_whatever_signals_its_loading_processes_get() -> None:
+    """A scheduler signals every process of a job; the one that trains decides what follows."""
+    batches = in_order(_Augmented(30), 4, workers=2)
+    read = [next(batches)]
+    for process in multiprocessing.active_children():
+        assert process.pid is not None
+        os.kill(process.pid, signal.SIGTERM)
+        os.kill(process.pid, signal.SIGUSR1)
+    read += list(batches)
+    assert torch.cat(read)[:, 0].tolist() == list(range(30))
+
+
+def test_a_validation_loads_by_no_more_processes_than_were_granted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv(CPUS, "2")
+    before = set(multiprocessing.active_children())
+    batches = in_order(_Augmented(30), 4, workers=8)
+    assert len(set(multiprocessing.active_children()) - before) == 1
+    assert sum(len(batch) for batch in batches) == 30
 
 
 def test_less_than_a_batch_is_refused() -> None:
