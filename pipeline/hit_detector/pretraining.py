@@ -14,7 +14,7 @@ from pipeline.config.optimization import Classification
 from pipeline.data.index import FILE_NAME, DatasetIndex
 from pipeline.detection.builder import build_backbone
 from pipeline.search_space.architecture import Architecture
-from pipeline.supernet.choice import Execution
+from pipeline.supernet.choice import Execution, choice_layers
 from pipeline.training.classification import BackbonePretraining, Classifier
 from pipeline.training.loop import Record
 
@@ -46,7 +46,8 @@ def backbone_pretraining(
         backbone, architecture.backbone.out_channels[-1], len(index.classes)
     ).to(device)
     folders = (index.folder("train"), index.folder("val"))
-    return BackbonePretraining(classifier, settings, normalization, folders, seed)
+    sampled = settings.paths is not None and bool(choice_layers(backbone))
+    return BackbonePretraining(classifier, settings, normalization, folders, seed, sampled=sampled)
 
 
 def pretrained_files(task: BackbonePretraining, history: list[Record]) -> dict[str, Content]:

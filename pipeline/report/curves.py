@@ -57,7 +57,11 @@ def training_section(run: Run, settings: ReportConfig) -> Section:
         intro = paragraph("No backbone was pretrained here: {}.", _start(run))
         return Section("training", "Training", (intro, Group((_detector(run.history(DETECTOR)),))))
     accuracies = ", ".join(f"{name} {percent(run.accuracy(folder))} %" for name, folder in done)
-    intro = paragraph("Validation accuracy after pretraining: {}.", accuracies)
+    intro = paragraph(
+        "Validation accuracy after pretraining: {}. A supernet whose steps run some paths only is "
+        "measured by random paths, too. Curves: accuracy in training; diamonds: in the validation.",
+        accuracies,
+    )
     figures = (_detector(run.history(DETECTOR)), _pretrainings(run, done))
     return Section("training", "Training", (intro, Group(figures)))
 
@@ -175,13 +179,12 @@ def _pretrainings(run: Run, done: Sequence[tuple[str, str]]) -> Figure:
     def paint(canvas: Canvas) -> None:
         axes = canvas.add_subplot()
         for (name, folder), colour in zip(done, SERIES, strict=False):
-            points = run.history(folder).series("validation_accuracy", by="epoch")
-            curve(axes, _percent(points), name, colour)
-        axes.set(xlabel="epoch", ylabel="validation accuracy, %")
+            history = run.history(folder)
+            curve(axes, _percent(history.series("accuracy")), name, colour)
+            validated = _percent(history.series("validation_accuracy"))
+            curve(axes, validated, None, colour, marker="D", markersize=6)
+        axes.set(xlabel="iteration", ylabel="accuracy, %")
         axes.set_ylim(bottom=0)
-        if axes.dataLim.width < 1:
-            axes.set_xlim(axes.dataLim.x0 - 0.5, axes.dataLim.x1 + 0.5)
-        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         axes.axhline(0, color=GRID, lw=0.8)
         legend(canvas, axes, columns=2)
 

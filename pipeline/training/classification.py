@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from pipeline.config.optimization import Classification
 from pipeline.training.distributed import share_statistics
 from pipeline.training.loop import Record
 from pipeline.training.optimization import build_optimizer, learning_rate, step_optimizer
-from pipeline.training.stream import BatchStream, in_order
+from pipeline.training.stream import BatchStream, once
 
 
 def train_transform(settings: Classification, normalization: Normalization) -> v2.Transform:
@@ -73,6 +74,9 @@ class BackbonePretraining:
         normalization: as the detector's.
         folders: ImageFolders of the training and validation images.
         seed: of the data stream.
+        sampled: a step runs some paths of a supernet only. Then it is validated as it is trained, by
+            drawn paths and the statistics of the batch: all paths together were never trained, and a
+            candidate drawn in a fraction of the steps has running statistics near where they started.
     """
 
     def __init__(
@@ -82,8 +86,10 @@ class BackbonePretraining:
         normalization: Normalization,
         folders: tuple[Path, Path],
         seed: int,
+        *,
+        sampled: bool = False,
     ) -> None:
-        self.model, self.settings = model, settings
+        self.model, self.settings, self.seed, self.sampled = model, settings, seed, sampled
         train, self.validation = (
             ImageFolder(str(folder), transform)
             for folder, transform in zip(
@@ -137,13 +143,15 @@ class BackbonePretraining:
     @torch.no_grad()
     def validate(self) -> float:
         """Fraction of the validation images whose class is predicted first."""
-        self.model.eval()
-        batches = in_order(self.validation, self.settings.batch_size, workers=self.settings.workers)
+        # on a copy, since batch statistics would move the running ones
+        model = copy.deepcopy(self.model).train(self.sampled)
+        batches = once(
+            self.validation, self.settings.batch_size, self.seed, workers=self.settings.workers
+        )
         right = sum(
-            int((self.model(images.to(self.device)).argmax(1) == labels.to(self.device)).sum())
+            int((model(images.to(self.device)).argmax(1) == labels.to(self.device)).sum())
             for images, labels in batches
         )
-        self.model.train()
         return right / len(self.validation)
 
     def state_dict(self) -> dict[str, Any]:

@@ -8,6 +8,7 @@ processes does not change what is loaded, and resuming needs the iteration's num
 from __future__ import annotations
 
 import atexit
+import math
 import os
 import signal
 import weakref
@@ -152,12 +153,21 @@ class BatchStream:
         )
 
 
-def in_order(dataset: Any, batch_size: int, *, workers: int = 0) -> Iterator[Any]:
-    """Each sample once, in the dataset's order, for a validation; the last batch may be smaller."""
+def once(dataset: Any, batch_size: int, seed: int, *, workers: int = 0) -> Iterator[Any]:
+    """Each sample once, in a seeded order, for a validation; batches of nearly equal sizes.
+
+    Args:
+        dataset: anything with `len` and integer indexing.
+        batch_size: samples a batch at most.
+        seed: of the order; of one class each, batches would have other statistics than in training.
+        workers: loading processes, as far as the granted CPU cores allow.
+    """
+    order = np.random.default_rng(derive_seed(seed, "once")).permutation(len(dataset))
+    batches = np.array_split(order, math.ceil(len(dataset) / batch_size))
     return _Loading(
         DataLoader(
             dataset,
-            batch_size,
+            batch_sampler=[batch.tolist() for batch in batches],
             num_workers=loading_processes(workers),
             worker_init_fn=_leave_signals_alone,
         )

@@ -156,9 +156,10 @@ def make_run(
     for name, accuracy in accuracies if pretrained else ():
         write_json(root / name / "metrics.json", {"format": 1, "accuracy": accuracy})
         records = [
-            {"epoch": n, "iteration": 10 * n, "validation_accuracy": accuracy * (1 - 0.8**n)}
+            {"epoch": n, "iteration": 10 * n, "accuracy": accuracy * (1 - 0.8**n)}
             for n in range(1, 11)
         ]
+        records.append({"epoch": 10, "iteration": 100, "validation_accuracy": accuracy})
         write_json(root / name / "history.json", {"format": 1, "records": records})
     _evaluation(folder, classes, rng)
     _manifests(folder, pretrained)

@@ -96,7 +96,7 @@ def test_a_supernet_learns_with_alpha_as_it_was(
     # once, after the last epoch
     assert [record["epoch"] for record in history if "validation_accuracy" in record] == [20]
     assert task.accuracy == history[-1]["validation_accuracy"]
-    assert task.accuracy == 1.0 or paths is not None
+    assert task.accuracy == 1.0 if paths is None else task.accuracy > reached
     files = pretrained_files(task, history)
     assert set(files) == {"weights.safetensors", "metrics.json", "history.json"}
 
