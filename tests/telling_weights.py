@@ -2,11 +2,12 @@
 
 from typing import Any
 
+from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 
-def randomise(model: Any) -> None:
-    """Weights away from their initial values, and batch statistics that no batch has."""
+def randomise_norms(model: nn.Module) -> None:
+    """Batch normalisations away from their initial values, with statistics that no batch has."""
     for module in model.modules():
         if isinstance(module, _BatchNorm):
             assert module.running_mean is not None and module.running_var is not None
@@ -14,6 +15,11 @@ def randomise(model: Any) -> None:
             module.running_var.uniform_(0.5, 2)
             module.weight.data.uniform_(0.5, 1.5)
             module.bias.data.normal_(0, 0.3)
+
+
+def randomise(model: Any) -> None:
+    """Norms, biases and the last layers of a two-stage detector away from their initial values."""
+    randomise_norms(model)
     for name, parameter in model.named_parameters():
         if name.endswith("bias") and not parameter.any():
             parameter.data.normal_(0, 0.3)

@@ -123,9 +123,9 @@ class History(_Read):
 
     records: tuple[dict[str, float], ...]
 
-    def series(self, key: str, by: str = "iteration") -> tuple[list[float], list[float]]:
-        """Positions and values of the records that hold `key`."""
-        found = [(record[by], record[key]) for record in self.records if key in record]
+    def series(self, key: str) -> tuple[list[float], list[float]]:
+        """Iterations and values of the records that hold `key`."""
+        found = [(record["iteration"], record[key]) for record in self.records if key in record]
         return [x for x, _ in found], [y for _, y in found]
 
 

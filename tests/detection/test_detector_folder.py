@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch.nn.modules.batchnorm import _BatchNorm
+from telling_weights import randomise_norms
 
 from pipeline.artifacts.errors import ArtifactError
 from pipeline.artifacts.manifest import Origin
@@ -56,11 +56,7 @@ def _randomised(architecture: Architecture) -> Any:
     """A detector with batch statistics of its own, and scores that differ from box to box."""
     torch.manual_seed(0)
     model: Any = build_detector(architecture, AROUND)
-    for module in model.modules():
-        if isinstance(module, _BatchNorm):
-            assert module.running_mean is not None and module.running_var is not None
-            module.running_mean.normal_(0, 0.3)
-            module.running_var.uniform_(0.5, 2)
+    randomise_norms(model)
     for layer in (model.rpn_head.rpn_cls, model.rpn_head.rpn_reg, model.roi_head.bbox_head.fc_cls):
         layer.weight.data.normal_(0, 0.5)
     return model

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import torch
 from mmdet.structures import DetDataSample
+from telling_weights import randomise_norms
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from pipeline.config.detector import TestingConfig as Selection
 from pipeline.config.supernet import SupernetConfig
@@ -41,13 +41,7 @@ AROUND = Surroundings(testing=Selection(proposals=20, score_threshold=0.0, detec
 
 def _randomise(model: nn.Module) -> None:
     """Weights away from their initial values, and batch statistics that no batch has."""
-    for module in model.modules():
-        if isinstance(module, _BatchNorm):
-            assert module.running_mean is not None and module.running_var is not None
-            module.running_mean.normal_(0, 0.3)
-            module.running_var.uniform_(0.5, 2)
-            module.weight.data.uniform_(0.5, 1.5)
-            module.bias.data.normal_(0, 0.3)
+    randomise_norms(model)
     for name, parameter in model.named_parameters():
         if name.endswith("alpha"):
             parameter.data.normal_()

@@ -7,7 +7,8 @@ import pytest
 import torch
 from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
-from torch import Tensor, nn
+from telling_weights import randomise_norms
+from torch import Tensor
 
 from pipeline.config.detector import TestingConfig as Selection
 from pipeline.config.supernet import SupernetConfig
@@ -41,13 +42,7 @@ SIDES = [(16, 24), (8, 12), (4, 6), (2, 3), (1, 2)]
 
 def _randomise(model: Any) -> None:
     """Weights away from their initial values, and batch statistics that no batch has."""
-    for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            assert module.running_mean is not None and module.running_var is not None
-            module.running_mean.normal_(0, 0.3)
-            module.running_var.uniform_(0.5, 2)
-            module.weight.data.uniform_(0.5, 1.5)
-            module.bias.data.normal_(0, 0.3)
+    randomise_norms(model)
     for name, parameter in model.named_parameters():
         if name.endswith("alpha"):
             parameter.data.normal_()
