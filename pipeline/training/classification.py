@@ -15,7 +15,7 @@ from torchvision.transforms import v2
 
 from pipeline.config.detector import Normalization
 from pipeline.config.optimization import Classification
-from pipeline.training.distributed import share_statistics
+from pipeline.training.distributed import own_statistics, share_statistics
 from pipeline.training.loop import Record
 from pipeline.training.optimization import build_optimizer, learning_rate, step_optimizer
 from pipeline.training.stream import BatchStream, once
@@ -143,8 +143,9 @@ class BackbonePretraining:
     @torch.no_grad()
     def validate(self) -> float:
         """Fraction of the validation images whose class is predicted first."""
-        # on a copy, since batch statistics would move the running ones
+        # on a copy, since batch statistics would move the running ones; the first process is alone here
         model = copy.deepcopy(self.model).train(self.sampled)
+        own_statistics(model)
         batches = once(
             self.validation, self.settings.batch_size, self.seed, workers=self.settings.workers
         )

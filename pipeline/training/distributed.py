@@ -193,3 +193,10 @@ def share_statistics(model: nn.Module) -> None:
     for module in model.modules():
         if type(module) is nn.BatchNorm2d:
             module.__class__ = SharedBatchNorm2d
+
+
+def own_statistics(model: nn.Module) -> None:
+    """Undo `share_statistics`, for a model that the first process runs while the others wait."""
+    shared: list[Any] = [each for each in model.modules() if type(each) is SharedBatchNorm2d]
+    for module in shared:
+        module.__class__ = nn.BatchNorm2d

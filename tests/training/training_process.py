@@ -77,7 +77,7 @@ def _task(name: str, folder: Path) -> Any:
         settings = Classification(epochs=1, batch_size=8, image_size=32, paths=2, optimizer=SGD)
         model = Classifier(build_backbone(architecture, paths=2), 8, len(CLASSES))
         folders = (folder / "classes", folder / "classes")
-        return BackbonePretraining(model, settings, Normalization(), folders, 5)
+        return BackbonePretraining(model, settings, Normalization(), folders, 5, sampled=True)
     data, _ = _detection(folder, "train")
     if name == "training":
         single = supernet_architecture(
@@ -139,14 +139,14 @@ def _shrinking(folder: Path) -> Any:
 
 
 def main(name: str, data: Path, out: Path) -> None:
-    """Train three steps; the first process writes their losses and the parameters."""
+    """Train three steps, and validate a classification; the first process writes records and parameters."""
     torch.set_num_threads(1)
     distributed.join(torch.device("cpu"))
     seed_everything(3)
     task = _task(name, data)
     # as several processes do, so that one draws the same boxes
     sample_by_image(task.model, processes=2)
-    task.iterations, task.epoch_length = 3, 100
+    task.iterations, task.epoch_length = 3, 3 if name == "classification" else 100
     work = WorkFolder(out / f"work{distributed.rank()}", "sha256:" + "0" * 64)
     history = run_loop(task, work, seed=1, title=name, log_interval=1, checkpoint_seconds=1e9)
     if distributed.rank() == 0:
