@@ -69,6 +69,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         sys.exit(1)
     if devices is not None:
         environment["CUDA_VISIBLE_DEVICES"] = ",".join(devices)
+    if given.gpus == 0:
+        environment["DETSEARCH_DEVICE"] = "cpu"
     if scheduled:
         environment[DEADLINE] = f"{time.time() + soft_limit(60 * given.minutes):.0f}"
     processes = given.gpus or given.processes

@@ -1,17 +1,23 @@
-"""What all rules share: the validated config, where results go, and how a stage is launched."""
+"""How a stage is launched: the validated config, where results go, the command line, what a job asks for.
+
+A rule names the artifacts that its stage reads by their manifests: a named input that is a
+`manifest.json` becomes the argument of that name, `--data …` (`group.name=…`, one of several:
+`--group name=…`). Other inputs, weights say, are only watched: where they are missing they are made again.
+"""
 
 import sys
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 sys.path.insert(0, str(workflow.basedir))
 
+from pipeline.artifacts.digest import value_digest
 from pipeline.artifacts.fingerprint import code_fingerprint
-from pipeline.artifacts.manifest import recorded_code
+from pipeline.artifacts.manifest import MANIFEST, recorded_code
 from pipeline.config.root import ConfigError, load_config
 from pipeline.config.sections import changed, sections
-from pipeline.doctor.datasets import missing_datasets
 from pipeline.search_space.architecture import COMPONENTS
-from pipeline.status import Job, write_jobs
 
 try:
     CONFIG = load_config(config)
@@ -20,8 +26,8 @@ except ConfigError as error:
 
 RUN = Path("results") / CONFIG.run.name
 LOGS = RUN / "logs"
-BENCHMARKS = RUN / "benchmarks"
 HIT = RUN / "hit_detector"
+JOINT = RUN / "joint_detnas"
 
 # Where a stage runs does not make its results stale, so this is in no rule's params.
 # Threads that spin for long while they wait make a training step 20 times slower as soon as another
@@ -42,19 +48,77 @@ shell.prefix(
     f" DETSEARCH_CHECKPOINT_SECONDS={CONFIG.run.checkpoint_seconds}; "
 )
 
+# The shell command of every stage; `stage` gives its params.
+STAGE = (
+    "python -m pipeline.launch {resources.gpu} {resources.processes} {resources.runtime}"
+    " pipeline.stages.{params.stage} {params.arguments}"
+    " --settings {params.settings:q} --seed {params.seed} --code {params.code}"
+    " --threads {threads} --manifest {output.manifest} 2>&1 | tee {log}"
+)
 
-ONE_STAGE = CONFIG.supernet.one_stage
-# Where the searched detector has other anchors, the teacher pool's are those of a two-stage one.
-TWO_STAGE_ANCHORS = (
-    CONFIG.teacher_pool.space if ONE_STAGE else CONFIG.supernet
-).anchor_scale
+
+def stage(
+    name: str,
+    folder: Path,
+    settings: str | Callable[..., str] = "{}",
+    *,
+    uses: Callable[..., str] | None = None,
+) -> dict[str, object]:
+    """The params of a rule that runs a stage: all that its result depends on besides the inputs.
+
+    With `run.track_code: false` the code's fingerprint is that of the code which made what is there.
+
+    name: of the stage, `pipeline/stages/<name>.py`.
+    folder: where it publishes.
+    settings: what it uses of the config, as `settings` gives it.
+    uses: a module that it imports by a name which the wildcards decide.
+    """
+
+    def recorded(wildcards) -> str:
+        return recorded_code(Path(str(folder).format(**wildcards)))
+
+    def of_both(wildcards) -> str:
+        return value_digest(
+            [fingerprint(f"pipeline.stages.{name}"), fingerprint(uses(wildcards))]
+        )
+
+    code = recorded
+    if CONFIG.run.track_code:
+        code = of_both if uses else fingerprint(f"pipeline.stages.{name}")
+    return {
+        "stage": name,
+        "settings": settings,
+        "arguments": arguments,
+        "seed": CONFIG.run.seed,
+        "code": code,
+    }
 
 
-def require_datasets(data) -> None:
-    """Refuse to start where a dataset is missing: one message, with the tree that is expected."""
-    message = missing_datasets(data)
-    if message:
-        raise WorkflowError(message)
+@cache
+def fingerprint(module: str) -> str:
+    """The digest of its code and of all that it imports."""
+    return code_fingerprint(module, Path(workflow.basedir))
+
+
+def arguments(wildcards, input) -> str:
+    """The command-line arguments that name the artifacts among a job's inputs."""
+    words: dict[str, list[str]] = {}
+    for name, given in input.items():
+        for path in [given] if isinstance(given, str) else given:
+            if Path(path).name == MANIFEST:
+                option, group, member = name.partition(".")
+                words.setdefault(option, []).append(
+                    f"{member}={path}" if group else str(path)
+                )
+    return " ".join(
+        f"--{option.replace('_', '-')} {' '.join(paths)}"
+        for option, paths in words.items()
+    )
+
+
+def grouped(group: str, artifacts: dict[str, str]) -> dict[str, str]:
+    """Several artifacts of one argument, as named inputs."""
+    return {f"{group}.{name}": path for name, path in artifacts.items()}
 
 
 def settings(
@@ -64,68 +128,14 @@ def settings(
     return sections(CONFIG, *names, constants=constants, **renamed)
 
 
-def changed_settings(values: dict[str, object], *names: str, **renamed: str) -> str:
+def changed_settings(
+    values: dict[str, object],
+    *names: str,
+    constants: dict[str, object] | None = None,
+    **renamed: str,
+) -> str:
     """Like `settings`, of the config with some values replaced."""
-    return sections(changed(CONFIG, values), *names, **renamed)
-
-
-def tracked(stage: str, folder: Path) -> dict[str, object]:
-    """The params of every stage besides its settings: the seed, and the fingerprint of its code.
-
-    With `run.track_code: false` it is that of the code which made what is in the folder.
-    """
-
-    def recorded(wildcards) -> str:
-        return recorded_code(Path(str(folder).format(**wildcards)))
-
-    code = recorded
-    if CONFIG.run.track_code:
-        code = code_fingerprint(f"pipeline.stages.{stage}", Path(workflow.basedir))
-    return {"seed": CONFIG.run.seed, "code": code}
-
-
-CROPPED = CONFIG.data.classification.source == "crops"
-
-
-def annotation_files(wildcards) -> list[str]:
-    """The user's annotation files; of those that are missing the stage tells, with all other defects."""
-    detection = CONFIG.data.detection
-    splits = detection.active.splits.values() if detection.source == "coco" else ()
-    return [split.annotations for split in splits if Path(split.annotations).exists()]
-
-
-def given_weights(wildcards) -> str:
-    """The user's file of a network's weights."""
-    return getattr(CONFIG.data.classification.active, wildcards.network)
-
-
-def given_weights_settings(wildcards) -> str:
-    """The same as the stage's settings."""
-    return settings(file=f"data.classification.checkpoint.{wildcards.network}")
-
-
-# Where the weights of a network lie that is pretrained on the classification data.
-PRETRAINED = {
-    "screening_supernet": HIT / "screening/supernet",
-    "search_supernet": HIT / "supernet",
-    "backbone": HIT / "pretraining",
-}
-
-
-def pretrained(network: str, file: str = "manifest.json") -> list[str]:
-    """A file of a network's pretrained weights; none where it starts from its initialisation."""
-    classification = CONFIG.data.classification
-    if classification.source == "none":
-        return []
-    if classification.source == "checkpoint":
-        given = getattr(classification.active, network)
-        return [f"{RUN}/data/weights/{network}/{file}"] if given else []
-    return [f"{PRETRAINED[network]}/{file}"]
-
-
-def pretrained_argument(name: str, network: str) -> str:
-    """The command-line argument that names those weights."""
-    return " ".join(f"--{name} {path}" for path in pretrained(network))
+    return sections(changed(CONFIG, values), *names, constants=constants, **renamed)
 
 
 def heavy(minutes: int = 720, gpus: int = CONFIG.run.gpus) -> dict[str, int]:
@@ -150,142 +160,16 @@ def cpus_of(gpus: int) -> int:
 
 
 def light(memory: int = 4000, minutes: int = 60) -> dict[str, int]:
-    """Resources of a stage that does not train."""
-    return {"mem_mb": memory, "runtime": minutes}
+    """Resources of a stage that does not train: no GPU."""
+    return {"mem_mb": memory, "runtime": minutes, "gpu": 0, "processes": 1}
 
 
 def show_resources() -> None:
     """Let the message of every stage say what it asks for: Snakemake prints a message in place of that."""
     for each in workflow.rules:
         if each.message and "mem_mb" in each.resources:
-            gpus = "{resources.gpu} GPUs, " if "gpu" in each.resources else ""
+            gpus = "{resources.gpu} GPUs, " if each.resources["gpu"] else ""
             each.message += (
                 f" ({gpus}{{threads}} CPUs, {{resources.mem_mb}} MB,"
                 " {resources.runtime} minutes)"
             )
-
-
-def checking(data) -> dict[str, int]:
-    """Resources of a stage that checks a dataset: the user's own may be as large as COCO or ImageNet."""
-    return light() if data.source == "embedded" else light(24000, 600)
-
-
-def named(artifacts: dict[str, str]) -> str:
-    """The values of an argument that names artifacts."""
-    return " ".join(f"{name}={path}" for name, path in artifacts.items())
-
-
-def screened_before(wildcards) -> dict[str, str]:
-    """The screenings that come before a component's: backbone, neck, head."""
-    earlier = COMPONENTS[: COMPONENTS.index(wildcards.component)]
-    return {name: f"{HIT}/screening/{name}/manifest.json" for name in earlier}
-
-
-def screened_arguments(wildcards) -> str:
-    """The command-line arguments that name those screenings."""
-    return " ".join(
-        f"--{name} {path}" for name, path in screened_before(wildcards).items()
-    )
-
-
-def jobs_of_run() -> list[Job]:
-    """The stages of the run, in an order in which they can be worked off: for `pipeline.status`."""
-    levels = [
-        [
-            Job(
-                "_".join((job.rule.name, *map(str, job.wildcards))),
-                str(Path(job.log[0]).relative_to(RUN)),
-                str(Path(job.output.manifest).relative_to(RUN)),
-            )
-            for job in level
-            if job.output.get("manifest")
-        ]
-        for level in workflow.dag.toposorted()
-    ]
-    return [job for level in levels for job in sorted(level)]
-
-
-POOL = RUN / "joint_detnas/teacher_pool"
-
-
-def former_phases(wildcards) -> dict[str, str]:
-    """The phase before, and phase 0, whose largest net teaches; none for phase 0 itself."""
-    phase = int(wildcards.phase)
-    if phase == 0:
-        return {}
-    return {
-        "former": f"{POOL}/phase_{phase - 1}/manifest.json",
-        "largest": f"{POOL}/phase_0/manifest.json",
-    }
-
-
-def former_phase_arguments(wildcards) -> str:
-    """The command-line arguments that name those phases."""
-    return " ".join(
-        f"--{name} {path}" for name, path in former_phases(wildcards).items()
-    )
-
-
-def phase_settings(wildcards) -> str:
-    """The settings of a phase. Other phases are no part of it: a change there leaves it as it is."""
-    number = int(wildcards.phase)
-    phase = CONFIG.teacher_pool.phases[number].model_dump(mode="json")
-    distillation = CONFIG.teacher_pool.distillation.model_dump(mode="json")
-    return settings(
-        "normalization",
-        "detector",
-        "testing",
-        space="teacher_pool.space",
-        recalibration="teacher_pool.recalibration",
-        constants={"phase": phase, "distillation": distillation if number else None},
-    )
-
-
-LAST_PHASE = POOL / f"phase_{len(CONFIG.teacher_pool.phases) - 1}/manifest.json"
-
-
-def student_inputs(wildcards) -> dict[str, str]:
-    """The network that is trained, and the pool that its teacher comes from, if it has one."""
-    kind, _, number = wildcards.trained.partition("/")
-    if kind == "base":
-        return {"architecture": f"{RUN}/joint_detnas/base/manifest.json"}
-    if kind == "alone":
-        sampled = f"{RUN}/joint_detnas/sampled/{number}/detector/manifest.json"
-        return {"architecture": sampled}
-    baseline = f"{RUN}/baselines/{CONFIG.joint_tables.student}/manifest.json"
-    pool = {"pool": str(LAST_PHASE)} if kind == "with_teacher" else {}
-    return {"architecture": baseline, **pool}
-
-
-def student_arguments(wildcards) -> str:
-    """The command-line arguments that name them."""
-    named = student_inputs(wildcards)
-    return " ".join(f"--{name} {path}" for name, path in named.items())
-
-
-def student_settings(wildcards) -> str:
-    """The settings of a student's training; only a teacher is recalibrated."""
-    recalibration = CONFIG.teacher_pool.recalibration.model_dump(mode="json")
-    taught = wildcards.trained == "with_teacher"
-    return settings(
-        "normalization",
-        "detector",
-        "testing",
-        training=(
-            "base_detector.training"
-            if wildcards.trained == "base"
-            else "joint_tables.training"
-        ),
-        constants={"recalibration": recalibration if taught else None},
-    )
-
-
-def sampling_settings(wildcards) -> str:
-    """The settings of a draw from the pool."""
-    return settings(
-        "normalization",
-        "detector",
-        "testing",
-        recalibration="teacher_pool.recalibration",
-        constants={"number": int(wildcards.number)},
-    )

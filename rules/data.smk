@@ -1,89 +1,117 @@
-"""The datasets: built (embedded), or checked and indexed (the user's own)."""
+"""The datasets: built (embedded), or checked and indexed (the user's own); and weights that are given."""
+
+DETECTION = RUN / "data/detection/manifest.json"
+CLASSIFICATION = RUN / "data/classification/manifest.json"
+
+# Where the weights of a network lie that is pretrained on the classification data.
+PRETRAINED = {
+    "screening_supernet": HIT / "screening/supernet",
+    "search_supernet": HIT / "supernet",
+    "backbone": HIT / "pretraining",
+}
+
+
+wildcard_constraints:
+    given="|".join(PRETRAINED),
+
+
+def annotation_files(wildcards) -> list[str]:
+    """The user's annotation files; of those that are missing the stage tells, with all other defects."""
+    detection = CONFIG.data.detection
+    splits = detection.active.splits.values() if detection.source == "coco" else ()
+    return [split.annotations for split in splits if Path(split.annotations).exists()]
+
+
+def checking(data) -> dict[str, int]:
+    """Resources of a stage that checks a dataset: the user's own may be as large as COCO or ImageNet."""
+    return light() if data.source == "embedded" else light(24000, 600)
+
+
+def pretrained(network: str, file: str = MANIFEST) -> list[str]:
+    """A file of a network's pretrained weights; none where it starts from its initialisation."""
+    classification = CONFIG.data.classification
+    if classification.source == "none":
+        return []
+    if classification.source == "checkpoint":
+        given = getattr(classification.active, network)
+        return [f"{RUN}/data/weights/{network}/{file}"] if given else []
+    return [f"{PRETRAINED[network]}/{file}"]
 
 
 rule prepare_detection_data:
     """Build or check the detection dataset, and index it."""
     input:
-        annotations=annotation_files,
+        annotation_files,
     output:
         index=RUN / "data/detection/dataset.json",
-        manifest=RUN / "data/detection/manifest.json",
+        manifest=DETECTION,
     log:
         LOGS / "prepare_detection_data.log",
-    benchmark:
-        BENCHMARKS / "prepare_detection_data.tsv"
     conda:
         "../envs/environment.yaml"
-    threads: 1
     resources:
         **checking(CONFIG.data.detection),
     params:
-        **tracked("prepare_detection_data", RUN / "data/detection"),
-        settings=settings(dataset="data.detection"),
+        **stage(
+            "prepare_detection_data",
+            RUN / "data/detection",
+            settings(dataset="data.detection"),
+        ),
     message:
         "Preparing the detection dataset"
     shell:
-        "python -m pipeline.stages.prepare_detection_data"
-        " --settings {params.settings:q} --seed {params.seed} --code {params.code}"
-        " --threads {threads} --manifest {output.manifest} 2>&1 | tee {log}"
-
-
-wildcard_constraints:
-    network="|".join(PRETRAINED),
+        STAGE
 
 
 rule prepare_classification_data:
     """Build or check the classification dataset, and index it."""
     input:
-        detection=rules.prepare_detection_data.output.manifest if CROPPED else [],
+        detection=DETECTION if CONFIG.data.classification.source == "crops" else [],
     output:
         index=RUN / "data/classification/dataset.json",
-        manifest=RUN / "data/classification/manifest.json",
+        manifest=CLASSIFICATION,
     log:
         LOGS / "prepare_classification_data.log",
-    benchmark:
-        BENCHMARKS / "prepare_classification_data.tsv"
     conda:
         "../envs/environment.yaml"
-    threads: 1
     resources:
         **checking(CONFIG.data.classification),
     params:
-        **tracked("prepare_classification_data", RUN / "data/classification"),
-        settings=settings(dataset="data.classification"),
-        detection="--detection" if CROPPED else "",
+        **stage(
+            "prepare_classification_data",
+            RUN / "data/classification",
+            settings(dataset="data.classification"),
+        ),
     message:
         "Preparing the classification dataset"
     shell:
-        "python -m pipeline.stages.prepare_classification_data"
-        " {params.detection} {input.detection}"
-        " --settings {params.settings:q} --seed {params.seed} --code {params.code}"
-        " --threads {threads} --manifest {output.manifest} 2>&1 | tee {log}"
+        STAGE
 
 
 rule import_weights:
     """Read weights that were pretrained elsewhere."""
     input:
-        file=given_weights,
+        lambda wildcards: getattr(CONFIG.data.classification.active, wildcards.given),
     output:
-        weights=RUN / "data/weights/{network}/weights.safetensors",
-        manifest=RUN / "data/weights/{network}/manifest.json",
+        weights=RUN / "data/weights/{given}/weights.safetensors",
+        manifest=RUN / "data/weights/{given}/manifest.json",
     log:
-        LOGS / "import_weights_{network}.log",
-    benchmark:
-        BENCHMARKS / "import_weights_{network}.tsv"
+        LOGS / "import_weights_{given}.log",
     priority: 1  # before the search: a file that cannot be read is told at once
+    localrule: True
     conda:
         "../envs/environment.yaml"
-    threads: 1
     resources:
         **light(),
     params:
-        **tracked("import_weights", RUN / "data/weights/{network}"),
-        settings=given_weights_settings,
+        **stage(
+            "import_weights",
+            RUN / "data/weights/{given}",
+            lambda wildcards: settings(
+                file=f"data.classification.checkpoint.{wildcards.given}"
+            ),
+        ),
     message:
-        "Reading the given weights: {wildcards.network}"
+        "Reading the given weights: {wildcards.given}"
     shell:
-        "python -m pipeline.stages.import_weights"
-        " --settings {params.settings:q} --seed {params.seed} --code {params.code}"
-        " --threads {threads} --manifest {output.manifest} 2>&1 | tee {log}"
+        STAGE

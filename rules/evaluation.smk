@@ -1,37 +1,40 @@
 """Evaluation of detectors: COCO's numbers, cost, speed."""
 
 
-rule evaluate_hit_detector:
-    """Evaluate the searched detector on the test split, where there is one, or the validation split."""
+def evaluation(detector: str) -> str:
+    """The manifest of a detector's evaluation; the detector lies in `results/<run>/<detector>/detector/`."""
+    return f"{RUN}/{detector}/evaluation/manifest.json"
+
+
+rule evaluate:
+    """Evaluate a detector on the test split, where there is one, or the validation split."""
     input:
-        data=rules.prepare_detection_data.output.manifest,
-        detector=rules.train_detector.output.manifest,
-        weights=rules.train_detector.output.weights,
+        RUN / "{detector}/detector/weights.safetensors",
+        data=DETECTION,
+        detector=RUN / "{detector}/detector/manifest.json",
     output:
-        metrics=HIT / "evaluation/metrics.json",
-        manifest=HIT / "evaluation/manifest.json",
+        metrics=RUN / "{detector}/evaluation/metrics.json",
+        manifest=RUN / "{detector}/evaluation/manifest.json",
     log:
-        LOGS / "evaluate_hit_detector.log",
-    benchmark:
-        BENCHMARKS / "evaluate_hit_detector.tsv"
+        LOGS / "{detector}/evaluate.log",
     conda:
         "../envs/environment.yaml"
     threads: 2
     resources:
         **heavy(120, gpus=1),
     params:
-        **tracked("evaluate", HIT / "evaluation"),
-        settings=settings(
-            "normalization",
-            "detector",
-            "testing",
-            "evaluation",
-            proposals="supernet.proposals",
+        **stage(
+            "evaluate",
+            RUN / "{detector}/evaluation",
+            settings(
+                "normalization",
+                "detector",
+                "testing",
+                "evaluation",
+                proposals="supernet.proposals",
+            ),
         ),
     message:
-        "Evaluating the searched detector"
+        "Evaluating {wildcards.detector}"
     shell:
-        "python -m pipeline.launch {resources.gpu} {resources.processes} {resources.runtime}"
-        " pipeline.stages.evaluate --data {input.data} --detector {input.detector}"
-        " --settings {params.settings:q} --seed {params.seed} --code {params.code}"
-        " --threads {threads} --manifest {output.manifest} 2>&1 | tee {log}"
+        STAGE

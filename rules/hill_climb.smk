@@ -1,202 +1,279 @@
-"""Joint-DetNAS: the hill climbing, generation after generation, and the student that comes out."""
+"""Joint-DetNAS: hill climbing, generation after generation, and the student that comes out.
+
+Wildcard `search` is the search itself (`hill_climb`), or another that it is compared with.
+"""
+
+from pipeline.config.hill_climb import Listing, Proposing, Scoring
+
+# What a search has in place of the config's `hill_climb`: with a fixed teacher only the student evolves.
+SEARCHES = {"hill_climb": {}, "fixed_teacher": {"evolve_student": 1.0}}
+GENERATION = JOINT / "{search}/generation_{generation}"
+CANDIDATE = GENERATION / "candidate_{candidate}"
+LAST_RANKING = (
+    JOINT / f"hill_climb/generation_{CONFIG.hill_climb.generations - 1}/ranking"
+)
 
 
 wildcard_constraints:
+    search="|".join(SEARCHES),
     generation="[0-9]+",
     candidate="[0-9]+",
+
+
+def former(part: str) -> Callable[..., list[str]]:
+    """A file of the generation before, by its path in that generation's folder; none for the first."""
+
+    def of(wildcards) -> list[str]:
+        generation = int(wildcards.generation)
+        if not generation:
+            return []
+        return [f"{JOINT}/{wildcards.search}/generation_{generation - 1}/{part}"]
+
+    return of
+
+
+def wave(file: str) -> Callable[..., dict[str, str]]:
+    """A file of each of a generation's candidates, as named inputs."""
+
+    def of(wildcards) -> dict[str, str]:
+        folder = f"{JOINT}/{wildcards.search}/generation_{wildcards.generation}"
+        names = [
+            f"candidate_{number}" for number in range(CONFIG.hill_climb.candidates)
+        ]
+        return grouped(
+            "candidates", {name: f"{folder}/{name}/{file}" for name in names}
+        )
+
+    return of
+
+
+def candidates_until(search: str, generation: int) -> dict[str, str]:
+    """The manifests of all candidates of a search up to and with a generation, as named inputs."""
+    return grouped(
+        "candidates",
+        {
+            f"generation_{earlier}.candidate_{number}": f"{JOINT}/{search}/generation_{earlier}"
+            f"/candidate_{number}/manifest.json"
+            for earlier in range(generation + 1)
+            for number in range(CONFIG.hill_climb.candidates)
+        },
+    )
+
+
+def all_so_far(wildcards) -> dict[str, str]:
+    """Those up to and with the generation of the wildcards."""
+    return candidates_until(wildcards.search, int(wildcards.generation))
+
+
+def all_candidates(wildcards) -> dict[str, str]:
+    """Those of all generations."""
+    return candidates_until(wildcards.search, CONFIG.hill_climb.generations - 1)
+
+
+def removals(search: str) -> list[str]:
+    """What a target asks for besides its result: that superfluous weights are gone."""
+    if CONFIG.hill_climb.keep_weights:
+        return []
+    return [
+        f"{JOINT}/{search}/generation_{generation}/removed/manifest.json"
+        for generation in range(CONFIG.hill_climb.generations)
+    ]
+
+
+def climb_part(part: type) -> dict[str, object]:
+    """The keys of section `hill_climb` that one of its parts has: a stage depends on no others."""
+    return CONFIG.hill_climb.model_dump(mode="json", include=set(part.model_fields))
+
+
+def proposing_settings(wildcards) -> str:
+    """The settings of a generation's proposals."""
+    proposing = climb_part(Proposing) | SEARCHES[wildcards.search]
+    return settings(
+        constants={"proposing": proposing, "generation": int(wildcards.generation)}
+    )
+
+
+def candidate_settings(wildcards) -> str:
+    """The settings of a candidate's evaluation."""
+    return settings(
+        "normalization",
+        "detector",
+        "testing",
+        training="hill_climb.training",
+        recalibration="teacher_pool.recalibration",
+        proposals="supernet.proposals",
+        constants={
+            "scoring": climb_part(Scoring),
+            "generation": int(wildcards.generation),
+            "candidate": int(wildcards.candidate),
+        },
+    )
 
 
 rule propose:
     """Propose a generation's candidates (section 3.1.4, Algorithm 1)."""
     input:
-        ranking_before,
         base=BASE / "manifest.json",
         pool=LAST_PHASE,
+        ranking=former("ranking/manifest.json"),
     output:
         proposals=GENERATION / "proposals/proposals.json",
         manifest=GENERATION / "proposals/manifest.json",
     log:
-        LOGS / "joint_detnas/propose_{generation}.log",
-    benchmark:
-        BENCHMARKS / "joint_detnas/propose_{generation}.tsv"
+        LOGS / "joint_detnas/{search}/propose_{generation}.log",
+    localrule: True
     conda:
         "../envs/environment.yaml"
-    threads: 1
     resources:
         **light(),
     params:
-        **tracked("propose", GENERATION / "proposals"),
-        settings=proposing_settings,
-        ranking=ranking_argument,
+        **stage("propose", GENERATION / "proposals", proposing_settings),
     message:
-        "Proposing the candidates of generation {wildcards.generation}"
+        "Proposing the candidates of generation {wildcards.generation} of {wildcards.search}"
     shell:
-        "python -m pipeline.stages.propose --base {input.base} --pool {input.pool}"
-        " {params.ranking}"
-        " --settings {params.settings:q} --seed {params.seed} --code {params.code}"
-        " --threads {threads} --manifest {output.manifest} 2>&1 | tee {log}"
+        STAGE
 
 
 rule evaluate_candidate:
     """Train a student–teacher pair a few epochs, and score it."""
     input:
-        ranking_before,
-        parents_before,
-        data=rules.prepare_detection_data.output.manifest,
+        BASE / "weights.safetensors",
+        former("ranking/parents.safetensors"),
+        data=DETECTION,
         base=BASE / "manifest.json",
-        base_weights=BASE / "weights.safetensors",
         pool=LAST_PHASE,
         proposed=GENERATION / "proposals/manifest.json",
+        ranking=former("ranking/manifest.json"),
     output:
         weights=CANDIDATE / "weights.safetensors",
         manifest=CANDIDATE / "manifest.json",
     log:
-        LOGS / "joint_detnas/candidate_{generation}_{candidate}.log",
-    benchmark:
-        BENCHMARKS / "joint_detnas/candidate_{generation}_{candidate}.tsv"
+        LOGS / "joint_detnas/{search}/candidate_{generation}_{candidate}.log",
     conda:
         "../envs/environment.yaml"
     threads: CONFIG.hill_climb.cpus or CONFIG.run.cpus
     resources:
         **heavy(),
     params:
-        **tracked("evaluate_candidate", CANDIDATE),
-        settings=candidate_settings,
-        ranking=ranking_argument,
+        **stage("evaluate_candidate", CANDIDATE, candidate_settings),
     message:
-        "Evaluating candidate {wildcards.candidate} of generation {wildcards.generation}"
+        "Evaluating candidate {wildcards.candidate} of generation {wildcards.generation} of {wildcards.search}"
     shell:
-        "python -m pipeline.launch {resources.gpu} {resources.processes} {resources.runtime}"
-        " pipeline.stages.evaluate_candidate --data {input.data} --base {input.base}"
-        " --pool {input.pool} --proposed {input.proposed} {params.ranking}"
-        " --settings {params.settings:q} --seed {params.seed} --code {params.code}"
-        " --threads {threads} --manifest {output.manifest} 2>&1 | tee {log}"
+        STAGE
 
 
 rule rank:
     """Rank a generation's candidates among the best so far."""
     input:
-        ranking_before,
-        parents_before,
-        wave_weights,
-        candidates=wave,
+        unpack(wave("manifest.json")),
+        former("ranking/parents.safetensors"),
+        lambda wildcards: wave("weights.safetensors")(wildcards).values(),
+        former=former("ranking/manifest.json"),
     output:
         ranking=GENERATION / "ranking/ranking.json",
         parents=GENERATION / "ranking/parents.safetensors",
         manifest=GENERATION / "ranking/manifest.json",
     log:
-        LOGS / "joint_detnas/rank_{generation}.log",
-    benchmark:
-        BENCHMARKS / "joint_detnas/rank_{generation}.tsv"
+        LOGS / "joint_detnas/{search}/rank_{generation}.log",
+    localrule: True
     conda:
         "../envs/environment.yaml"
-    threads: 1
     resources:
         **light(),
     params:
-        **tracked("rank", GENERATION / "ranking"),
-        settings=settings(constants={"listing": climb_part(Listing)}),
-        former=former_argument,
-        candidates=wave_arguments,
+        **stage(
+            "rank",
+            GENERATION / "ranking",
+            settings(constants={"listing": climb_part(Listing)}),
+        ),
     message:
-        "Ranking the candidates of generation {wildcards.generation}"
+        "Ranking the candidates of generation {wildcards.generation} of {wildcards.search}"
     shell:
-        "python -m pipeline.stages.rank --candidates {params.candidates} {params.former}"
-        " --settings {params.settings:q} --seed {params.seed} --code {params.code}"
-        " --threads {threads} --manifest {output.manifest} 2>&1 | tee {log}"
+        STAGE
 
 
 rule remove_weights:
     """Remove the weights of candidates from which no later one can descend."""
     input:
-        ranking_before,
-        removed_before,
+        unpack(all_so_far),
+        former("removed/manifest.json"),  # each verifies files that the next one removes
         ranking=GENERATION / "ranking/manifest.json",
-        candidates=all_so_far,
+        former=former("ranking/manifest.json"),
     output:
         removed=GENERATION / "removed/removed.json",
         manifest=GENERATION / "removed/manifest.json",
     log:
-        LOGS / "joint_detnas/remove_{generation}.log",
-    benchmark:
-        BENCHMARKS / "joint_detnas/remove_{generation}.tsv"
+        LOGS / "joint_detnas/{search}/remove_{generation}.log",
+    localrule: True
     conda:
         "../envs/environment.yaml"
-    threads: 1
     resources:
         **light(),
     params:
-        **tracked("remove_weights", GENERATION / "removed"),
-        settings=settings(),
-        former=former_argument,
-        candidates=all_so_far_arguments,
+        **stage("remove_weights", GENERATION / "removed"),
     message:
-        "Removing the weights that generation {wildcards.generation} left behind"
+        "Removing the weights that generation {wildcards.generation} of {wildcards.search} left behind"
     shell:
-        "python -m pipeline.stages.remove_weights --ranking {input.ranking} {params.former}"
-        " --candidates {params.candidates}"
-        " --settings {params.settings:q} --seed {params.seed} --code {params.code}"
-        " --threads {threads} --manifest {output.manifest} 2>&1 | tee {log}"
+        STAGE
+
+
+rule trace_descent:
+    """Gather all candidates of a search: the tree of descent."""
+    input:
+        unpack(all_candidates),
+        # while they run, files vanish that this stage verifies
+        lambda wildcards: removals(wildcards.search),
+    output:
+        descent=JOINT / "{search}/descent/descent.json",
+        manifest=JOINT / "{search}/descent/manifest.json",
+    log:
+        LOGS / "joint_detnas/{search}/trace_descent.log",
+    localrule: True
+    conda:
+        "../envs/environment.yaml"
+    resources:
+        **light(),
+    params:
+        **stage("trace_descent", JOINT / "{search}/descent"),
+    message:
+        "Gathering the candidates of {wildcards.search}"
+    shell:
+        STAGE
 
 
 rule take_student:
     """Take the best student of the search, without further training."""
     input:
+        LAST_RANKING / "parents.safetensors",
         base=BASE / "manifest.json",
         ranking=LAST_RANKING / "manifest.json",
-        parents=LAST_RANKING / "parents.safetensors",
     output:
         weights=JOINT / "student/detector/weights.safetensors",
         config=JOINT / "student/detector/config.py",
         manifest=JOINT / "student/detector/manifest.json",
     log:
         LOGS / "joint_detnas/take_student.log",
-    benchmark:
-        BENCHMARKS / "joint_detnas/take_student.tsv"
+    localrule: True
     conda:
         "../envs/environment.yaml"
-    threads: 1
     resources:
         **light(),
     params:
-        **tracked("take_student", JOINT / "student/detector"),
-        settings=settings("normalization", "detector", "testing"),
+        **stage(
+            "take_student",
+            JOINT / "student/detector",
+            settings("normalization", "detector", "testing"),
+        ),
     message:
         "Taking the best student"
     shell:
-        "python -m pipeline.stages.take_student --base {input.base} --ranking {input.ranking}"
-        " --settings {params.settings:q} --seed {params.seed} --code {params.code}"
-        " --threads {threads} --manifest {output.manifest} 2>&1 | tee {log}"
-
-
-use rule evaluate_hit_detector as evaluate_joint_detnas with:
-    input:
-        data=rules.prepare_detection_data.output.manifest,
-        detector=rules.take_student.output.manifest,
-        weights=rules.take_student.output.weights,
-    output:
-        metrics=JOINT / "evaluation/metrics.json",
-        manifest=JOINT / "evaluation/manifest.json",
-    log:
-        LOGS / "joint_detnas/evaluate.log",
-    benchmark:
-        BENCHMARKS / "joint_detnas/evaluate.tsv"
-    params:
-        **tracked("evaluate", JOINT / "evaluation"),
-        settings=settings(
-            "normalization",
-            "detector",
-            "testing",
-            "evaluation",
-            proposals="supernet.proposals",
-        ),
-    message:
-        "Evaluating the student"
+        STAGE
 
 
 rule joint_detnas:
     """The Joint-DetNAS chain: the student and the base, both evaluated."""
     input:
-        rules.evaluate_joint_detnas.output.metrics,
-        JOINT / "base/evaluation/metrics.json",
-        removals(),
+        evaluation("joint_detnas/student"),
+        evaluation("joint_detnas/base"),
+        removals("hill_climb"),
+    localrule: True

@@ -1,229 +1,278 @@
-"""Hit-Detector: screening, search, derivation, and training of what was found, in the paper's order."""
+"""Hit-Detector: screening, search, derivation, pretraining and training, in the paper's order.
+
+Wildcards make one rule of each for the chain itself (`hit_detector/`) and for what is compared with it:
+`study`, a chain whose screening differs; `searched`, a search in spaces of its own; `network`, a detector
+that is pretrained and trained as the searched one is, in `results/<run>/<network>/`.
+"""
 
 
 wildcard_constraints:
     component="|".join(COMPONENTS),
+    study="hit_detector|ablations/sparsity/[a-z_]+(\\.[0-9.e-]+)?",
+    searched="hit_detector|ablations/one_space",
+    network="hit_detector|baselines/[A-Za-z0-9_]+|ablations/[A-Za-z0-9_/.]+",
+
+
+def screened_before(wildcards) -> dict[str, str]:
+    """The screenings that come before a component's: backbone, neck, head."""
+    earlier = COMPONENTS[: COMPONENTS.index(wildcards.component)]
+    return {name: f"{HIT}/screening/{name}/manifest.json" for name in earlier}
+
+
+def screening_settings(wildcards) -> str:
+    """The settings of a screening: in a study, with another regulariser and μ."""
+    values = {}
+    if wildcards.study != "hit_detector":
+        regularizer, _, mu = Path(wildcards.study).name.partition(".")
+        values["screening.mu"] = float(mu or 0)
+        if mu:
+            values["screening.regularizer"] = regularizer
+    return changed_settings(
+        values,
+        "supernet",
+        "normalization",
+        "detector",
+        "screening",
+        constants={"component": wildcards.component},
+    )
+
+
+def spaces(wildcards) -> dict[str, str]:
+    """The sub search space of each component."""
+    if wildcards.searched == "hit_detector":
+        return {name: f"{HIT}/screening/{name}/manifest.json" for name in COMPONENTS}
+    return dict.fromkeys(COMPONENTS, f"{RUN}/{wildcards.searched}/space/manifest.json")
+
+
+def search_start(file: str = MANIFEST) -> Callable[..., list[str]]:
+    """A file of the weights that a search starts from."""
+
+    def of(wildcards) -> list[str]:
+        own = CONFIG.data.classification.source not in ("none", "checkpoint")
+        if own and wildcards.searched != "hit_detector":
+            return [f"{RUN}/{wildcards.searched}/supernet/{file}"]
+        return pretrained("search_supernet", file)
+
+    return of
+
+
+def backbone_start(file: str = MANIFEST) -> Callable[..., list[str]]:
+    """A file of the pretrained backbone that a network starts from; none for some."""
+
+    def of(wildcards) -> list[str]:
+        kind, _, name = wildcards.network.partition("/")
+        if kind == "ablations" and name.startswith("replacement/"):
+            return []
+        if kind == "hit_detector" or name == "searched_backbone":
+            return pretrained("backbone", file)
+        if CONFIG.data.classification.source in ("none", "checkpoint"):
+            # given weights are those of the searched backbone, and fit no other
+            return []
+        if name in ("searched_neck", "searched_head"):
+            return [f"{RUN}/baselines/{CONFIG.ablations.baseline}/pretraining/{file}"]
+        return [f"{RUN}/{wildcards.network}/pretraining/{file}"]
+
+    return of
+
+
+def network_training(wildcards) -> str:
+    """The settings of a network's training: those of the searched detector, shorter in Figure 3."""
+    values = {}
+    if wildcards.network.startswith("ablations/replacement/"):
+        values["training.epochs"] = CONFIG.ablations.replacement.epochs
+    return changed_settings(values, "normalization", "detector", "testing", "training")
 
 
 rule pretrain_screening_supernet:
     """Pretrain the screening backbone supernet with α fixed (section 4.2)."""
     input:
-        data=rules.prepare_classification_data.output.manifest,
+        data=CLASSIFICATION,
     output:
         weights=HIT / "screening/supernet/weights.safetensors",
         manifest=HIT / "screening/supernet/manifest.json",
     log:
-        LOGS / "pretrain_screening_supernet.log",
-    benchmark:
-        BENCHMARKS / "pretrain_screening_supernet.tsv"
+        LOGS / "hit_detector/pretrain_screening_supernet.log",
     conda:
         "../envs/environment.yaml"
     threads: CONFIG.run.cpus
     resources:
         **heavy(),
     params:
-        **tracked("pretrain_screening_supernet", HIT / "screening/supernet"),
-        settings=settings(
-            "supernet",
-            "normalization",
-            candidates="screening.candidates",
-            pretraining="screening_pretraining",
+        **stage(
+            "pretrain_screening_supernet",
+            HIT / "screening/supernet",
+            settings(
+                "supernet",
+                "normalization",
+                candidates="screening.candidates",
+                pretraining="screening_pretraining",
+            ),
         ),
     message:
         "Pretraining the screening supernet"
     shell:
-        "python -m pipeline.launch {resources.gpu} {resources.processes} {resources.runtime}"
-        " pipeline.stages.pretrain_screening_supernet --data {input.data}"
-        " --settings {params.settings:q} --seed {params.seed} --code {params.code}"
-        " --threads {threads} --manifest {output.manifest} 2>&1 | tee {log}"
+        STAGE
 
 
 rule screen:
     """Screen the sub search space of a component (section 3.2)."""
     input:
         unpack(screened_before),
-        data=rules.prepare_detection_data.output.manifest,
+        pretrained("screening_supernet", "weights.safetensors"),
+        data=DETECTION,
         supernet=pretrained("screening_supernet"),
-        weights=pretrained("screening_supernet", "weights.safetensors"),
     output:
-        space=HIT / "screening/{component}/sub_search_space.json",
-        manifest=HIT / "screening/{component}/manifest.json",
+        space=RUN / "{study}/screening/{component}/sub_search_space.json",
+        manifest=RUN / "{study}/screening/{component}/manifest.json",
     log:
-        LOGS / "screen_{component}.log",
-    benchmark:
-        BENCHMARKS / "screen_{component}.tsv"
+        LOGS / "{study}/screen_{component}.log",
     conda:
         "../envs/environment.yaml"
     threads: CONFIG.run.cpus
     resources:
         **heavy(),
     params:
-        **tracked("screen", HIT / "screening/{component}"),
-        settings=settings("supernet", "normalization", "detector", "screening"),
-        supernet=pretrained_argument("supernet", "screening_supernet"),
-        screened=screened_arguments,
+        **stage("screen", RUN / "{study}/screening/{component}", screening_settings),
     message:
-        "Screening the {wildcards.component}"
+        "Screening the {wildcards.component} of {wildcards.study}"
     shell:
-        "python -m pipeline.launch {resources.gpu} {resources.processes} {resources.runtime}"
-        " pipeline.stages.screen --component {wildcards.component}"
-        " --data {input.data} {params.supernet} {params.screened}"
-        " --settings {params.settings:q} --seed {params.seed} --code {params.code}"
-        " --threads {threads} --manifest {output.manifest} 2>&1 | tee {log}"
+        STAGE
 
 
 rule pretrain_search_supernet:
     """Pretrain the search backbone supernet over its sub search space (section 4.2)."""
     input:
-        data=rules.prepare_classification_data.output.manifest,
-        space=HIT / "screening/backbone/manifest.json",
+        data=CLASSIFICATION,
+        space=lambda wildcards: spaces(wildcards)["backbone"],
     output:
-        weights=HIT / "supernet/weights.safetensors",
-        manifest=HIT / "supernet/manifest.json",
+        weights=RUN / "{searched}/supernet/weights.safetensors",
+        manifest=RUN / "{searched}/supernet/manifest.json",
     log:
-        LOGS / "pretrain_search_supernet.log",
-    benchmark:
-        BENCHMARKS / "pretrain_search_supernet.tsv"
+        LOGS / "{searched}/pretrain_search_supernet.log",
     conda:
         "../envs/environment.yaml"
     threads: CONFIG.run.cpus
     resources:
         **heavy(),
     params:
-        **tracked("pretrain_search_supernet", HIT / "supernet"),
-        settings=settings("supernet", "normalization", pretraining="search_pretraining"),
+        **stage(
+            "pretrain_search_supernet",
+            RUN / "{searched}/supernet",
+            settings("supernet", "normalization", pretraining="search_pretraining"),
+        ),
     message:
-        "Pretraining the search supernet"
+        "Pretraining the search supernet of {wildcards.searched}"
     shell:
-        "python -m pipeline.launch {resources.gpu} {resources.processes} {resources.runtime}"
-        " pipeline.stages.pretrain_search_supernet --data {input.data}"
-        " --space {input.space}"
-        " --settings {params.settings:q} --seed {params.seed} --code {params.code}"
-        " --threads {threads} --manifest {output.manifest} 2>&1 | tee {log}"
+        STAGE
 
 
 rule search:
     """Search backbone, neck and head together (sections 3.3 and 3.4)."""
     input:
-        data=rules.prepare_detection_data.output.manifest,
-        backbone=HIT / "screening/backbone/manifest.json",
-        neck=HIT / "screening/neck/manifest.json",
-        head=HIT / "screening/head/manifest.json",
-        supernet=pretrained("search_supernet"),
-        weights=pretrained("search_supernet", "weights.safetensors"),
+        unpack(spaces),
+        search_start("weights.safetensors"),
+        data=DETECTION,
+        supernet=search_start(),
     output:
-        scores=HIT / "search/scores.json",
-        weights=HIT / "search/weights.safetensors",
-        manifest=HIT / "search/manifest.json",
+        scores=RUN / "{searched}/search/scores.json",
+        weights=RUN / "{searched}/search/weights.safetensors",
+        manifest=RUN / "{searched}/search/manifest.json",
     log:
-        LOGS / "search.log",
-    benchmark:
-        BENCHMARKS / "search.tsv"
+        LOGS / "{searched}/search.log",
     conda:
         "../envs/environment.yaml"
     threads: CONFIG.run.cpus
     resources:
         **heavy(),
     params:
-        **tracked("search", HIT / "search"),
-        settings=settings("supernet", "normalization", "detector", "search"),
-        supernet=pretrained_argument("supernet", "search_supernet"),
+        **stage(
+            "search",
+            RUN / "{searched}/search",
+            settings("supernet", "normalization", "detector", "search"),
+        ),
     message:
-        "Searching backbone, neck and head end to end"
+        "Searching {wildcards.searched} end to end"
     shell:
-        "python -m pipeline.launch {resources.gpu} {resources.processes} {resources.runtime}"
-        " pipeline.stages.search --data {input.data} --backbone {input.backbone}"
-        " --neck {input.neck} --head {input.head} {params.supernet}"
-        " --settings {params.settings:q} --seed {params.seed} --code {params.code}"
-        " --threads {threads} --manifest {output.manifest} 2>&1 | tee {log}"
+        STAGE
 
 
 rule derive:
     """Decode the architecture: in each layer the operation with the highest score (section 3.3)."""
     input:
-        search=rules.search.output.manifest,
+        search=RUN / "{searched}/search/manifest.json",
     output:
-        architecture=HIT / "architecture.json",
-        manifest=HIT / "manifest.json",
+        architecture=RUN / "{searched}/architecture.json",
+        manifest=RUN / "{searched}/manifest.json",
     log:
-        LOGS / "derive.log",
-    benchmark:
-        BENCHMARKS / "derive.tsv"
+        LOGS / "{searched}/derive.log",
+    localrule: True
     conda:
         "../envs/environment.yaml"
-    threads: 1
     resources:
         **light(),
     params:
-        **tracked("derive", HIT),
-        settings=settings(),
+        **stage("derive", RUN / "{searched}"),
     message:
-        "Deriving the architecture"
+        "Deriving the architecture of {wildcards.searched}"
     shell:
-        "python -m pipeline.stages.derive --search {input.search}"
-        " --settings {params.settings:q} --seed {params.seed} --code {params.code}"
-        " --threads {threads} --manifest {output.manifest} 2>&1 | tee {log}"
+        STAGE
 
 
 rule pretrain_backbone:
-    """Pretrain the derived backbone (section 4.2)."""
+    """Pretrain a network's backbone (section 4.2)."""
     input:
-        data=rules.prepare_classification_data.output.manifest,
-        architecture=rules.derive.output.manifest,
+        data=CLASSIFICATION,
+        architecture=RUN / "{network}/manifest.json",
     output:
-        weights=HIT / "pretraining/weights.safetensors",
-        manifest=HIT / "pretraining/manifest.json",
+        weights=RUN / "{network}/pretraining/weights.safetensors",
+        manifest=RUN / "{network}/pretraining/manifest.json",
     log:
-        LOGS / "pretrain_backbone.log",
-    benchmark:
-        BENCHMARKS / "pretrain_backbone.tsv"
+        LOGS / "{network}/pretrain_backbone.log",
     conda:
         "../envs/environment.yaml"
     threads: CONFIG.run.cpus
     resources:
         **heavy(),
     params:
-        **tracked("pretrain_backbone", HIT / "pretraining"),
-        settings=settings("normalization", "pretraining"),
+        **stage(
+            "pretrain_backbone",
+            RUN / "{network}/pretraining",
+            settings("normalization", "pretraining"),
+        ),
     message:
-        "Pretraining the derived backbone"
+        "Pretraining the backbone of {wildcards.network}"
     shell:
-        "python -m pipeline.launch {resources.gpu} {resources.processes} {resources.runtime}"
-        " pipeline.stages.pretrain_backbone --data {input.data}"
-        " --architecture {input.architecture}"
-        " --settings {params.settings:q} --seed {params.seed} --code {params.code}"
-        " --threads {threads} --manifest {output.manifest} 2>&1 | tee {log}"
+        STAGE
 
 
 rule train_detector:
-    """Train the derived detector (section 4.2)."""
+    """Train a network as a detector (section 4.2)."""
     input:
-        data=rules.prepare_detection_data.output.manifest,
-        architecture=rules.derive.output.manifest,
-        backbone=pretrained("backbone"),
-        weights=pretrained("backbone", "weights.safetensors"),
+        backbone_start("weights.safetensors"),
+        data=DETECTION,
+        architecture=RUN / "{network}/manifest.json",
+        backbone=backbone_start(),
     output:
-        weights=HIT / "detector/weights.safetensors",
-        config=HIT / "detector/config.py",
-        manifest=HIT / "detector/manifest.json",
+        weights=RUN / "{network}/detector/weights.safetensors",
+        config=RUN / "{network}/detector/config.py",
+        manifest=RUN / "{network}/detector/manifest.json",
     log:
-        LOGS / "train_detector.log",
-    benchmark:
-        BENCHMARKS / "train_detector.tsv"
+        LOGS / "{network}/train_detector.log",
     conda:
         "../envs/environment.yaml"
     threads: CONFIG.run.cpus
     resources:
         **heavy(),
     params:
-        **tracked("train_detector", HIT / "detector"),
-        settings=settings("normalization", "detector", "testing", "training"),
-        backbone=pretrained_argument("backbone", "backbone"),
+        **stage("train_detector", RUN / "{network}/detector", network_training),
     message:
-        "Training the derived detector"
+        "Training {wildcards.network}"
     shell:
-        "python -m pipeline.launch {resources.gpu} {resources.processes} {resources.runtime}"
-        " pipeline.stages.train_detector --data {input.data}"
-        " --architecture {input.architecture} {params.backbone}"
-        " --settings {params.settings:q} --seed {params.seed} --code {params.code}"
-        " --threads {threads} --manifest {output.manifest} 2>&1 | tee {log}"
+        STAGE
+
+
+rule hit_detector:
+    """The Hit-Detector chain, up to the evaluated detector."""
+    input:
+        HIT / "evaluation/metrics.json",
+    localrule: True

@@ -1,101 +1,159 @@
-"""Networks beside the searched one: baselines, and variants for the ablations, trained and evaluated alike.
+"""Networks beside the searched one, as architectures: of the zoo, and variants for the ablations.
 
-Each lies in `results/<run>/<network>/` as the searched detector does in `hit_detector/`: its
-architecture.json, pretraining/, detector/ and evaluation/.
+What trains and evaluates them is in hit_detector.smk, students.smk and evaluation.smk.
 """
+
+from pipeline.zoo.architectures import zoo_architecture
+
+ABLATIONS = RUN / "ablations"
+ONE_STAGE = CONFIG.supernet.one_stage
 
 
 wildcard_constraints:
-    place="baselines/[A-Za-z0-9_]+|ablations/[A-Za-z0-9_/.]+",
-    baseline="[A-Za-z0-9_]+",
+    chosen="baselines/[A-Za-z0-9_]+|joint_detnas/base",
+    draw="[0-9]+",
+    operation="[a-z0-9_]+",
+
+
+def is_one_stage(baseline: str) -> bool:
+    """Whether a configured baseline is a one-stage detector."""
+    return zoo_architecture(CONFIG.named_baselines[baseline].zoo).rpn is None
+
+
+def chosen_settings(wildcards) -> str:
+    """A network of the zoo, and what of the run's outer shape it takes."""
+    # Where the searched detector has other anchors, the teacher pool's are those of a two-stage one.
+    two_stage = CONFIG.teacher_pool.space if ONE_STAGE else CONFIG.supernet
+    scale = two_stage.anchor_scale
+    kind, _, name = wildcards.chosen.partition("/")
+    if kind == "baselines":
+        baseline = CONFIG.named_baselines[name].model_dump(mode="json")
+        if is_one_stage(name):
+            # null keeps the zoo's
+            scale = CONFIG.supernet.anchor_scale if ONE_STAGE else None
+    else:
+        base = CONFIG.base_detector
+        baseline = {
+            "zoo": base.network,
+            "width": base.width,
+            "head_width": base.head_width,
+        }
+    return settings(
+        input_size="supernet.input_size",
+        constants={"anchor_scale": scale, "baseline": baseline},
+    )
+
+
+def replacement_settings(wildcards) -> str:
+    """What the stage that replaces an operation uses."""
+    return settings(
+        "supernet",
+        replacement="ablations.replacement",
+        constants={
+            "component": wildcards.component,
+            "operation": wildcards.operation,
+            "draw": int(wildcards.draw),
+        },
+    )
 
 
 rule choose_network:
-    """Take a baseline from the zoo, at the scale of the run."""
+    """Take a network from the zoo, at the scale of the run."""
     input:
-        data=rules.prepare_detection_data.output.manifest,
+        data=DETECTION,
     output:
-        architecture=RUN / "baselines/{baseline}/architecture.json",
-        manifest=RUN / "baselines/{baseline}/manifest.json",
+        architecture=RUN / "{chosen}/architecture.json",
+        manifest=RUN / "{chosen}/manifest.json",
     log:
-        LOGS / "baselines/{baseline}/choose_network.log",
-    benchmark:
-        BENCHMARKS / "baselines/{baseline}/choose_network.tsv"
+        LOGS / "{chosen}/choose_network.log",
+    localrule: True
     conda:
         "../envs/environment.yaml"
-    threads: 1
     resources:
         **light(),
     params:
-        **tracked("choose_network", RUN / "baselines/{baseline}"),
-        settings=baseline_settings,
+        **stage("choose_network", RUN / "{chosen}", chosen_settings),
     message:
-        "Taking {wildcards.baseline} from the zoo"
+        "Taking {wildcards.chosen} from the zoo"
     shell:
-        "python -m pipeline.stages.choose_network --data {input.data}"
-        " --settings {params.settings:q} --seed {params.seed} --code {params.code}"
-        " --threads {threads} --manifest {output.manifest} 2>&1 | tee {log}"
+        STAGE
 
 
-use rule pretrain_backbone as pretrain_network with:
+rule merge_spaces:
+    """One sub search space for all three components (Table 4)."""
     input:
-        data=rules.prepare_classification_data.output.manifest,
-        architecture=NETWORK / "manifest.json",
+        **{name: HIT / f"screening/{name}/manifest.json" for name in COMPONENTS},
     output:
-        weights=NETWORK / "pretraining/weights.safetensors",
-        manifest=NETWORK / "pretraining/manifest.json",
+        space=ABLATIONS / "one_space/space/sub_search_space.json",
+        manifest=ABLATIONS / "one_space/space/manifest.json",
     log:
-        LOGS / "{place}/pretrain.log",
-    benchmark:
-        BENCHMARKS / "{place}/pretrain.tsv"
+        LOGS / "ablations/one_space/merge_spaces.log",
+    localrule: True
+    conda:
+        "../envs/environment.yaml"
+    resources:
+        **light(),
     params:
-        **tracked("pretrain_backbone", NETWORK / "pretraining"),
-        settings=settings("normalization", "pretraining"),
-    message:
-        "Pretraining the backbone of {wildcards.place}"
-
-
-use rule train_detector as train_network with:
-    input:
-        backbone_pretraining,
-        data=rules.prepare_detection_data.output.manifest,
-        architecture=NETWORK / "manifest.json",
-    output:
-        weights=NETWORK / "detector/weights.safetensors",
-        config=NETWORK / "detector/config.py",
-        manifest=NETWORK / "detector/manifest.json",
-    log:
-        LOGS / "{place}/train.log",
-    benchmark:
-        BENCHMARKS / "{place}/train.tsv"
-    params:
-        **tracked("train_detector", NETWORK / "detector"),
-        settings=network_training,
-        backbone=backbone_argument,
-    message:
-        "Training {wildcards.place}"
-
-
-use rule evaluate_hit_detector as evaluate_network with:
-    input:
-        data=rules.prepare_detection_data.output.manifest,
-        detector=NETWORK / "detector/manifest.json",
-        weights=NETWORK / "detector/weights.safetensors",
-    output:
-        metrics=NETWORK / "evaluation/metrics.json",
-        manifest=NETWORK / "evaluation/manifest.json",
-    log:
-        LOGS / "{place}/evaluate.log",
-    benchmark:
-        BENCHMARKS / "{place}/evaluate.tsv"
-    params:
-        **tracked("evaluate", NETWORK / "evaluation"),
-        settings=settings(
-            "normalization",
-            "detector",
-            "testing",
-            "evaluation",
-            proposals="supernet.proposals",
+        **stage(
+            "merge_spaces",
+            ABLATIONS / "one_space/space",
+            settings(keep="screening.keep.backbone"),
         ),
     message:
-        "Evaluating {wildcards.place}"
+        "Merging the sub search spaces"
+    shell:
+        STAGE
+
+
+rule replace_part:
+    """The baseline with one component replaced by the searched one (Table 5)."""
+    input:
+        baseline=RUN / "baselines" / CONFIG.ablations.baseline / "manifest.json",
+        searched=HIT / "manifest.json",
+    output:
+        architecture=ABLATIONS / "searched_{component}/architecture.json",
+        manifest=ABLATIONS / "searched_{component}/manifest.json",
+    log:
+        LOGS / "ablations/searched_{component}/replace_part.log",
+    localrule: True
+    conda:
+        "../envs/environment.yaml"
+    resources:
+        **light(),
+    params:
+        **stage(
+            "replace_part",
+            ABLATIONS / "searched_{component}",
+            lambda wildcards: settings(constants={"component": wildcards.component}),
+        ),
+    message:
+        "Putting the searched {wildcards.component} into the baseline"
+    shell:
+        STAGE
+
+
+rule replace_operation:
+    """A uniform detector with the operation of one random layer replaced (Figure 3)."""
+    input:
+        data=DETECTION,
+    output:
+        architecture=ABLATIONS
+        / "replacement/{component}/{operation}/{draw}/architecture.json",
+        manifest=ABLATIONS / "replacement/{component}/{operation}/{draw}/manifest.json",
+    log:
+        LOGS / "ablations/replacement/{component}/{operation}/{draw}/replace.log",
+    localrule: True
+    conda:
+        "../envs/environment.yaml"
+    resources:
+        **light(),
+    params:
+        **stage(
+            "replace_operation",
+            ABLATIONS / "replacement/{component}/{operation}/{draw}",
+            replacement_settings,
+        ),
+    message:
+        "Placing {wildcards.operation} in a layer of the {wildcards.component}"
+    shell:
+        STAGE

@@ -5,9 +5,9 @@ rule plan:
     """Print GPU-hours, memory, disk and time of every stage; it needs no dataset."""
     log:
         LOGS / "plan.log",
+    localrule: True
     conda:
         "../envs/environment.yaml"
-    threads: 1
     resources:
         **light(),
     params:

@@ -1,53 +1,56 @@
 """The report: one page over everything the run made."""
 
 
+def joint_report() -> dict[str, str]:
+    """What the report shows of Joint-DetNAS, by the names of its arguments."""
+    if not CONFIG.report.joint_detnas:
+        return {}
+    evaluations = {
+        name: evaluation(f"joint_detnas/{name}")
+        for name in ("student", "base", "base_longer")
+    }
+    return {
+        **evaluations,
+        "descent": f"{JOINT}/hill_climb/descent/manifest.json",
+        "allocation": f"{RUN}/figures/joint_figure7/manifest.json",
+    }
+
+
 rule draw_report:
     """Draw the HTML page, and its tables and figures as files."""
     input:
-        [*joint_report().values()],
-        data=rules.prepare_detection_data.output.manifest,
+        **joint_report(),
+        **{name: HIT / f"screening/{name}/manifest.json" for name in COMPONENTS},
+        data=DETECTION,
         screening_supernet=pretrained("screening_supernet"),
-        backbone=HIT / "screening/backbone/manifest.json",
-        neck=HIT / "screening/neck/manifest.json",
-        head=HIT / "screening/head/manifest.json",
         supernet=pretrained("search_supernet"),
-        search=rules.search.output.manifest,
-        architecture=rules.derive.output.manifest,
+        search=HIT / "search/manifest.json",
+        architecture=HIT / "manifest.json",
         pretraining=pretrained("backbone"),
-        detector=rules.train_detector.output.manifest,
-        evaluation=rules.evaluate_hit_detector.output.manifest,
+        detector=HIT / "detector/manifest.json",
+        evaluation=evaluation("hit_detector"),
     output:
-        page=RUN / "report.html",
+        page=report(
+            RUN / "report.html", caption="captions/report.rst", category="Report"
+        ),
         manifest=RUN / "manifest.json",
     log:
         LOGS / "draw_report.log",
-    benchmark:
-        BENCHMARKS / "draw_report.tsv"
+    localrule: True
     conda:
         "../envs/environment.yaml"
-    threads: 1
     resources:
         **light(),
     params:
-        **tracked("report", RUN),
-        settings=settings("report"),
-        pretrained=" ".join(
-            pretrained_argument(name, network)
-            for name, network in (
-                ("screening-supernet", "screening_supernet"),
-                ("supernet", "search_supernet"),
-                ("pretraining", "backbone"),
-            )
-        ),
-        joint=" ".join(f"--{name} {path}" for name, path in joint_report().items()),
+        **stage("report", RUN, settings("report")),
     message:
         "Drawing the report"
     shell:
-        "python -m pipeline.stages.report --data {input.data}"
-        " {params.pretrained} --backbone {input.backbone}"
-        " --neck {input.neck} --head {input.head}"
-        " --search {input.search} --architecture {input.architecture}"
-        " --detector {input.detector}"
-        " --evaluation {input.evaluation} {params.joint}"
-        " --settings {params.settings:q} --seed {params.seed} --code {params.code}"
-        " --threads {threads} --manifest {output.manifest} 2>&1 | tee {log}"
+        STAGE
+
+
+rule report:
+    """The HTML page of the run."""
+    input:
+        rules.draw_report.output.page,
+    localrule: True

@@ -1,93 +1,137 @@
-"""Joint-DetNAS: subnets of the pool, students trained with its teacher or alone (Tables 1 and 3), the base."""
+"""Joint-DetNAS: the base, subnets of the pool, and networks trained with its teacher or alone (Tables 1 and 3).
 
-STUDENT = RUN / "joint_detnas/{student}"
+Each lies in `results/<run>/joint_detnas/<name>/detector/`; evaluation.smk evaluates it.
+"""
+
+BASE = JOINT / "base/detector"
 
 
 wildcard_constraints:
-    student="base|sampled/[0-9]+|alone/[0-9]+|with_teacher",
-    trained=f"{TRAINED_BASE}alone/[0-9]+|with_teacher",
+    # the user's own base is not trained but converted
+    trained=("base|" if CONFIG.base_detector.source == "zoo" else "")
+    + "alone/[0-9]+|with_teacher|standard/[A-Za-z0-9_]+",
     number="[0-9]+",
 
 
-rule sample_subnet:
-    """Take a subnet from the pool without training it (Table 1)."""
-    input:
-        data=rules.prepare_detection_data.output.manifest,
-        pool=LAST_PHASE,
-    output:
-        weights=RUN / "joint_detnas/sampled/{number}/detector/weights.safetensors",
-        manifest=RUN / "joint_detnas/sampled/{number}/detector/manifest.json",
-    log:
-        LOGS / "joint_detnas/sampled/{number}/sample.log",
-    benchmark:
-        BENCHMARKS / "joint_detnas/sampled/{number}/sample.tsv"
-    conda:
-        "../envs/environment.yaml"
-    threads: cpus_of(1)
-    resources:
-        **heavy(60, gpus=1),
-    params:
-        **tracked("sample_subnet", RUN / "joint_detnas/sampled/{number}/detector"),
-        settings=sampling_settings,
-    message:
-        "Taking subnet {wildcards.number} from the teacher pool"
-    shell:
-        "python -m pipeline.launch {resources.gpu} {resources.processes} {resources.runtime}"
-        " pipeline.stages.sample_subnet --data {input.data} --pool {input.pool}"
-        " --settings {params.settings:q} --seed {params.seed} --code {params.code}"
-        " --threads {threads} --manifest {output.manifest} 2>&1 | tee {log}"
+def student_inputs(wildcards) -> dict[str, str]:
+    """The network that is trained, and the pool that its teacher comes from, if it has one."""
+    kind, _, name = wildcards.trained.partition("/")
+    if kind == "base":
+        return {"architecture": f"{JOINT}/base/manifest.json"}
+    if kind == "alone":
+        return {"architecture": f"{JOINT}/sampled/{name}/detector/manifest.json"}
+    if kind == "standard":
+        return {"architecture": f"{RUN}/baselines/{name}/manifest.json"}
+    baseline = f"{RUN}/baselines/{CONFIG.joint_tables.student}/manifest.json"
+    return {"architecture": baseline, "pool": str(LAST_PHASE)}
+
+
+def student_settings(wildcards) -> str:
+    """The settings of a student's training; only a teacher is recalibrated."""
+    recalibration = CONFIG.teacher_pool.recalibration.model_dump(mode="json")
+    taught = wildcards.trained == "with_teacher"
+    base = wildcards.trained == "base"
+    return settings(
+        "normalization",
+        "detector",
+        "testing",
+        training="base_detector.training" if base else "joint_tables.training",
+        constants={"recalibration": recalibration if taught else None},
+    )
 
 
 rule train_student:
     """Train a network at several resolutions, with the pool's largest net as teacher or alone."""
     input:
         unpack(student_inputs),
-        data=rules.prepare_detection_data.output.manifest,
+        data=DETECTION,
     output:
-        weights=RUN / "joint_detnas/{trained}/detector/weights.safetensors",
-        manifest=RUN / "joint_detnas/{trained}/detector/manifest.json",
+        weights=JOINT / "{trained}/detector/weights.safetensors",
+        manifest=JOINT / "{trained}/detector/manifest.json",
     log:
         LOGS / "joint_detnas/{trained}/train.log",
-    benchmark:
-        BENCHMARKS / "joint_detnas/{trained}/train.tsv"
     conda:
         "../envs/environment.yaml"
     threads: CONFIG.run.cpus
     resources:
         **heavy(),
     params:
-        **tracked("train_student", RUN / "joint_detnas/{trained}/detector"),
-        settings=student_settings,
-        inputs=student_arguments,
+        **stage("train_student", JOINT / "{trained}/detector", student_settings),
     message:
         "Training {wildcards.trained}"
     shell:
-        "python -m pipeline.launch {resources.gpu} {resources.processes} {resources.runtime}"
-        " pipeline.stages.train_student --data {input.data} {params.inputs}"
-        " --settings {params.settings:q} --seed {params.seed} --code {params.code}"
-        " --threads {threads} --manifest {output.manifest} 2>&1 | tee {log}"
+        STAGE
 
 
-use rule evaluate_hit_detector as evaluate_student with:
+rule sample_subnet:
+    """Take a subnet from the pool without training it (Table 1)."""
     input:
-        data=rules.prepare_detection_data.output.manifest,
-        detector=STUDENT / "detector/manifest.json",
-        weights=STUDENT / "detector/weights.safetensors",
+        data=DETECTION,
+        pool=LAST_PHASE,
     output:
-        metrics=STUDENT / "evaluation/metrics.json",
-        manifest=STUDENT / "evaluation/manifest.json",
+        weights=JOINT / "sampled/{number}/detector/weights.safetensors",
+        manifest=JOINT / "sampled/{number}/detector/manifest.json",
     log:
-        LOGS / "joint_detnas/{student}/evaluate.log",
-    benchmark:
-        BENCHMARKS / "joint_detnas/{student}/evaluate.tsv"
+        LOGS / "joint_detnas/sampled/{number}/sample.log",
+    conda:
+        "../envs/environment.yaml"
+    threads: cpus_of(1)
+    resources:
+        **heavy(60, gpus=1),
     params:
-        **tracked("evaluate", STUDENT / "evaluation"),
-        settings=settings(
-            "normalization",
-            "detector",
-            "testing",
-            "evaluation",
-            proposals="supernet.proposals",
+        **stage(
+            "sample_subnet",
+            JOINT / "sampled/{number}/detector",
+            lambda wildcards: settings(
+                "normalization",
+                "detector",
+                "testing",
+                recalibration="teacher_pool.recalibration",
+                constants={"number": int(wildcards.number)},
+            ),
         ),
     message:
-        "Evaluating {wildcards.student}"
+        "Taking subnet {wildcards.number} from the teacher pool"
+    shell:
+        STAGE
+
+
+if CONFIG.base_detector.source == "mmdet":
+
+    rule convert_base:
+        """Check and convert the user's mmdet detector, the base of the search (section 4.2)."""
+        input:
+            CONFIG.base_detector.mmdet.config,
+            CONFIG.base_detector.mmdet.checkpoint,
+            data=DETECTION,
+        output:
+            weights=BASE / "weights.safetensors",
+            config=BASE / "config.py",
+            manifest=BASE / "manifest.json",
+        log:
+            LOGS / "joint_detnas/convert_base.log",
+        priority: 1  # before the teacher pool trains: a detector that does not fit is told at once
+        localrule: True
+        conda:
+            "../envs/environment.yaml"
+        resources:
+            **light(),
+        params:
+            **stage(
+                "convert_base",
+                BASE,
+                settings(
+                    "normalization", "detector", "testing", base="base_detector.mmdet"
+                ),
+            ),
+        message:
+            "Converting the base detector"
+        shell:
+            STAGE
+
+
+rule standard_baselines:
+    """Every baseline of the config in Joint-DetNAS's standard training ("2x+ms"): alone, at several resolutions."""
+    input:
+        [evaluation(f"joint_detnas/standard/{name}") for name in CONFIG.named_baselines],
+    localrule: True

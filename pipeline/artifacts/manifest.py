@@ -115,6 +115,8 @@ class Manifest(Origin):
     job: Job | None
     wall_seconds: float
     gpu_hours: float
+    peak_memory: int | None = None
+    """Bytes of resident memory of the stage's largest process; None where it was not measured."""
     created: str
     """UTC, ISO 8601, to the second."""
 
@@ -127,6 +129,7 @@ class Manifest(Origin):
         device: str,
         wall_seconds: float,
         gpu_hours: float,
+        peak_memory: int | None = None,
     ) -> "Manifest":
         """The manifest of files (relative path: digest) just made here."""
         return cls(
@@ -137,6 +140,7 @@ class Manifest(Origin):
             job=current_job(),
             wall_seconds=round(wall_seconds, 3),
             gpu_hours=round(gpu_hours, 6),
+            peak_memory=peak_memory,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
         )
 

@@ -42,6 +42,7 @@ def publish(
     device: str = "cpu",
     wall_seconds: float = 0.0,
     gpu_hours: float = 0.0,
+    peak_memory: int | None = None,
 ) -> Manifest:
     """Publish files into `folder`, write its manifest and add a line to its history.
 
@@ -54,6 +55,7 @@ def publish(
         device: where it was computed, such as `cpu` or `8 x NVIDIA A100`.
         wall_seconds: the stage's time, over all its jobs.
         gpu_hours: devices times hours.
+        peak_memory: bytes of the stage's largest process, where it was measured.
 
     Returns:
         The manifest that was written.
@@ -73,7 +75,12 @@ def publish(
         _check_room(folder, sources.keys(), former)
         digests = dict(zip(sources, _seal(sources.values()), strict=True))
         manifest = Manifest.of(
-            origin, digests, device=device, wall_seconds=wall_seconds, gpu_hours=gpu_hours
+            origin,
+            digests,
+            device=device,
+            wall_seconds=wall_seconds,
+            gpu_hours=gpu_hours,
+            peak_memory=peak_memory,
         )
         write_bytes(staging / MANIFEST, manifest.content())
         write_bytes(staging / HISTORY, extended_history(folder, manifest, sources))

@@ -91,7 +91,7 @@ def hit_detector_stages(config: Config, images: Images) -> Iterator[Planned]:
     macs += validations * images.validated * tested.whole.macs
     yield planned("train_detector", training, cost, macs)
     yield Planned(
-        name="evaluate_hit_detector",
+        name="evaluate",
         method="hit_detector",
         macs=images.evaluated * tested.whole.macs,
         gpus=1,

@@ -12,8 +12,8 @@ from pipeline.report.joint_tables import ALLOCATION, Evaluated, StageCost, read_
 
 BASE = "joint_detnas/base/evaluation"
 BASE_LONGER = "joint_detnas/base_longer/evaluation"
-STUDENT = "joint_detnas/evaluation"
-SEARCH_TREE = "joint_detnas/descent"
+STUDENT = "joint_detnas/student/evaluation"
+SEARCH_TREE = "joint_detnas/hill_climb/descent"
 STAGES = "figures/joint_figure7"
 
 

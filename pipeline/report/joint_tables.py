@@ -155,7 +155,7 @@ COST_PARTS = {
     "base detector": ("joint_detnas/base",),
     "teacher pool": ("joint_detnas/teacher_pool",),
     "search": ("joint_detnas/hill_climb",),
-    "student": ("joint_detnas/student", "joint_detnas/evaluation"),
+    "student": ("joint_detnas/student",),
     "data": ("data",),
 }
 """The parts of Table 7 by the folders of their artifacts; what is in none of them is `other`."""

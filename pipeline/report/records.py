@@ -14,20 +14,28 @@ from pipeline.search_space.architecture import COMPONENTS
 
 
 def time_section(run: Run, settings: ReportConfig) -> Section:
-    """Wall time and GPU-hours of every stage that the detector descends from."""
+    """Wall time, GPU-hours and memory of every stage that the detector descends from."""
     rows: list[tuple[Cell, ...]] = [
-        (folder, manifest.wall_seconds, manifest.gpu_hours, manifest.device)
+        (
+            folder,
+            manifest.wall_seconds,
+            manifest.gpu_hours,
+            manifest.peak_memory and manifest.peak_memory / 2**30,
+            manifest.device,
+        )
         for folder, manifest in run.manifests.items()
     ]
     manifests = run.manifests.values()
     seconds = sum(manifest.wall_seconds for manifest in manifests)
-    rows.append(("total", seconds, sum(manifest.gpu_hours for manifest in manifests), ""))
+    hours = sum(manifest.gpu_hours for manifest in manifests)
+    rows.append(("total", seconds, hours, None, ""))
     table = Table(
         "time",
         (
             Column("stage", "folder"),
             Column("wall time", "wall_seconds", "seconds", bar=True),
             Column("GPU-hours", "gpu_hours", "decimal"),
+            Column("memory, GiB", "peak_memory_gib", "decimal"),
             Column("device", "device"),
         ),
         rows,
@@ -35,7 +43,8 @@ def time_section(run: Run, settings: ReportConfig) -> Section:
     )
     intro = paragraph(
         "From the manifest of each stage, in the order in which results depend on each other. Stages that "
-        "do not need each other run side by side, so less time passed than they took together."
+        "do not need each other run side by side, so less time passed than they took together. Memory is "
+        "that of a stage's largest process."
     )
     return Section("time", "Time", (intro, table))
 

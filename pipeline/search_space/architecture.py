@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import Field, PositiveInt, ValidationError, model_validator
 
@@ -48,6 +48,7 @@ __all__ = [
     "Block",
     "BlockBackbone",
     "BlockHead",
+    "ComponentName",
     "ConvFcHead",
     "FpnNeck",
     "Head",
@@ -64,7 +65,8 @@ __all__ = [
 ]
 
 FORMAT = 1
-COMPONENTS = ("backbone", "neck", "head")
+ComponentName = Literal["backbone", "neck", "head"]
+COMPONENTS: tuple[ComponentName, ...] = get_args(ComponentName)
 
 
 class Architecture(Part):

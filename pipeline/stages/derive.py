@@ -6,17 +6,13 @@ from collections.abc import Mapping
 
 from pipeline.artifacts.files import json_bytes, read_json
 from pipeline.artifacts.publish import Content
-from pipeline.config.base import Section
+from pipeline.config.base import NoSettings
 from pipeline.hit_detector.search import derive
 from pipeline.search_space.architecture import Architecture
 from pipeline.stages.base import Stage, stage_main
 
 
-class Settings(Section):
-    """The stage uses nothing of the config."""
-
-
-def run(stage: Stage[Settings]) -> Mapping[str, Content]:
+def run(stage: Stage[NoSettings]) -> Mapping[str, Content]:
     """Read the scores and the supernet's architecture; publish the network's."""
     folder = stage.inputs["search"]
     supernet = Architecture.load(folder / "supernet.json")
@@ -25,4 +21,4 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
 
 
 if __name__ == "__main__":
-    stage_main(run, Settings, inputs=("search",))
+    stage_main(run, NoSettings, inputs=("search",))

@@ -5,19 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pipeline.artifacts.publish import Content
-from pipeline.config.base import Section
+from pipeline.config.base import NoSettings
 from pipeline.stages.base import Stage, stage_main
 from pipeline.zoo.published import compare, comparison_csv
 
 
-class Settings(Section):
-    """The stage uses nothing of the config."""
-
-
-def run(stage: Stage[Settings]) -> Mapping[str, Content]:
+def run(stage: Stage[NoSettings]) -> Mapping[str, Content]:
     """Build each network on the meta device, count, and publish the table."""
     return {"published_numbers.csv": comparison_csv(compare())}
 
 
 if __name__ == "__main__":
-    stage_main(run, Settings)
+    stage_main(run, NoSettings)

@@ -11,18 +11,14 @@ from collections.abc import Mapping
 from pipeline.artifacts.files import json_bytes
 from pipeline.artifacts.publish import Content
 from pipeline.artifacts.removal import remove_files
-from pipeline.config.base import Section
+from pipeline.config.base import NoSettings
 from pipeline.hill_climb.parents import PARENTS, WEIGHTS
 from pipeline.hill_climb.ranking import no_longer_parents
 from pipeline.hill_climb.records import load_evaluation, load_ranking
 from pipeline.stages.base import Stage, stage_main
 
 
-class Settings(Section):
-    """The stage uses nothing of the config."""
-
-
-def run(stage: Stage[Settings]) -> Mapping[str, Content]:
+def run(stage: Stage[NoSettings]) -> Mapping[str, Content]:
     """Remove; publish the list of what is gone."""
     folders = {
         evaluation.proposal.name: folder
@@ -40,7 +36,7 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
 if __name__ == "__main__":
     stage_main(
         run,
-        Settings,
+        NoSettings,
         inputs=("ranking",),
         optional_inputs=("former",),
         several_inputs=("candidates",),

@@ -15,7 +15,7 @@ from pipeline.data.index import FILE_NAME, DatasetIndex
 from pipeline.errors import DetSearchError
 from pipeline.hit_detector.ablations import replacement_layers, with_replaced
 from pipeline.hit_detector.spaces import Operations, supernet_architecture
-from pipeline.search_space.architecture import COMPONENTS
+from pipeline.search_space.architecture import COMPONENTS, ComponentName
 from pipeline.search_space.names import OperationName
 from pipeline.stages.base import Stage, stage_main
 
@@ -25,13 +25,14 @@ class Settings(Section):
 
     supernet: SupernetConfig
     replacement: ReplacementConfig
+    component: ComponentName
     operation: OperationName
     draw: NonNegativeInt
 
 
 def run(stage: Stage[Settings]) -> Mapping[str, Content]:
     """Publish the architecture; the layer is noted in its provenance."""
-    settings, component = stage.settings, stage.options["component"]
+    settings, component = stage.settings, stage.settings.component
     index = DatasetIndex.load(stage.inputs["data"] / FILE_NAME)
     shape = settings.supernet
     operations: dict[str, Operations] = dict.fromkeys(COMPONENTS, settings.replacement.base)
@@ -51,4 +52,4 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
 
 
 if __name__ == "__main__":
-    stage_main(run, Settings, inputs=("data",), options={"component": COMPONENTS})
+    stage_main(run, Settings, inputs=("data",))

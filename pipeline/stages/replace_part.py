@@ -8,12 +8,14 @@ from pipeline.artifacts.files import json_bytes
 from pipeline.artifacts.publish import Content
 from pipeline.config.base import Section
 from pipeline.hit_detector.ablations import with_searched
-from pipeline.search_space.architecture import COMPONENTS, Architecture
+from pipeline.search_space.architecture import Architecture, ComponentName
 from pipeline.stages.base import Stage, stage_main
 
 
 class Settings(Section):
-    """The stage uses nothing of the config."""
+    """The component that is replaced; the stage uses nothing of the config."""
+
+    component: ComponentName
 
 
 def run(stage: Stage[Settings]) -> Mapping[str, Content]:
@@ -21,10 +23,10 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
     mixed = with_searched(
         Architecture.load(stage.inputs["baseline"] / "architecture.json"),
         Architecture.load(stage.inputs["searched"] / "architecture.json"),
-        stage.options["component"],
+        stage.settings.component,
     )
     return {"architecture.json": json_bytes(mixed.model_dump(mode="json"))}
 
 
 if __name__ == "__main__":
-    stage_main(run, Settings, inputs=("baseline", "searched"), options={"component": COMPONENTS})
+    stage_main(run, Settings, inputs=("baseline", "searched"))

@@ -11,7 +11,7 @@ from pipeline.report.page import build_report
 from pipeline.search_space.architecture import COMPONENTS
 from pipeline.stages.base import Stage, stage_main
 
-JOINT = ("student", "base", "base-longer", "descent", "allocation")
+JOINT = ("student", "base", "base_longer", "descent", "allocation")
 """Artifacts of Joint-DetNAS: evaluations, the tree of descent, computation by stage."""
 
 
@@ -43,5 +43,5 @@ if __name__ == "__main__":
             "detector",
             "evaluation",
         ),
-        optional_inputs=("screening-supernet", "supernet", "pretraining", *JOINT),
+        optional_inputs=("screening_supernet", "supernet", "pretraining", *JOINT),
     )

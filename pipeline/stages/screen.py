@@ -18,22 +18,23 @@ from pipeline.detection.builder import Surroundings
 from pipeline.hit_detector.detection import SupernetData, detection_supernet
 from pipeline.hit_detector.screening import Screening
 from pipeline.hit_detector.spaces import screening_operations
-from pipeline.search_space.architecture import COMPONENTS
+from pipeline.search_space.architecture import COMPONENTS, ComponentName
 from pipeline.stages.base import Stage, history_bytes, stage_main
 
 
 class Settings(Section):
-    """What the stage uses of the config."""
+    """What the stage uses of the config, and the component that it screens."""
 
     supernet: SupernetConfig
     normalization: Normalization
     detector: DetectorConfig
     screening: ScreeningConfig
+    component: ComponentName
 
 
 def run(stage: Stage[Settings]) -> Mapping[str, Content]:
     """Learn α of the detector supernet, and remove candidates of the component step by step."""
-    settings, component = stage.settings, stage.options["component"]
+    settings, component = stage.settings, stage.settings.component
     around = Surroundings(detector=settings.detector, normalization=settings.normalization)
     data = SupernetData.load(stage.inputs["data"], around, settings.screening, stage.seed)
     supernet = detection_supernet(
@@ -71,5 +72,4 @@ if __name__ == "__main__":
         Settings,
         inputs=("data",),
         optional_inputs=("supernet", "backbone", "neck"),
-        options={"component": COMPONENTS},
     )

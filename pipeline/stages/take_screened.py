@@ -10,19 +10,20 @@ from pipeline.config.base import Section
 from pipeline.config.hit_detector import ScreeningConfig
 from pipeline.errors import DetSearchError
 from pipeline.hit_detector.joint_screening import component_history
-from pipeline.search_space.architecture import COMPONENTS
+from pipeline.search_space.architecture import ComponentName
 from pipeline.stages.base import Stage, history_bytes, stage_main
 
 
 class Settings(Section):
-    """What the stage uses of the config."""
+    """What the stage uses of the config, and the component that it takes."""
 
     screening: ScreeningConfig
+    component: ComponentName
 
 
 def run(stage: Stage[Settings]) -> Mapping[str, Content]:
     """Publish the component's space and curves as its own screening would have."""
-    component, joint = stage.options["component"], stage.inputs["joint"]
+    component, joint = stage.settings.component, stage.inputs["joint"]
     space = read_json(joint / f"{component}.json")
     keep = getattr(stage.settings.screening.keep, component)
     if len(space["kept"]) != keep:
@@ -38,4 +39,4 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
 
 
 if __name__ == "__main__":
-    stage_main(run, Settings, inputs=("joint",), options={"component": COMPONENTS})
+    stage_main(run, Settings, inputs=("joint",))

@@ -5,18 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pipeline.artifacts.publish import Content
-from pipeline.config.base import Section
+from pipeline.config.base import NoSettings
 from pipeline.hill_climb.descent import DESCENT, Descent
 from pipeline.hill_climb.records import Evaluation
 from pipeline.report.inputs import read_as
 from pipeline.stages.base import Stage, stage_main
 
 
-class Settings(Section):
-    """The stage uses nothing of the config."""
-
-
-def run(stage: Stage[Settings]) -> Mapping[str, Content]:
+def run(stage: Stage[NoSettings]) -> Mapping[str, Content]:
     """Read the evaluations; a candidate that came after convergence has none."""
     folders = stage.several("candidates").values()
     found = [folder / "evaluation.json" for folder in folders]
@@ -25,4 +21,4 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
 
 
 if __name__ == "__main__":
-    stage_main(run, Settings, several_inputs=("candidates",))
+    stage_main(run, NoSettings, several_inputs=("candidates",))

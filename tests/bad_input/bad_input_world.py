@@ -48,7 +48,6 @@ class Command:
     folder: str
     settings: Mapping[str, str] = field(default_factory=dict)
     inputs: Mapping[str, str] = field(default_factory=dict)
-    options: Mapping[str, str] = field(default_factory=dict)
 
 
 STAGES = {
@@ -233,8 +232,6 @@ class World:
         ]
         for name, source in command.inputs.items():
             arguments += [f"--{name}", str(RUN / source / "manifest.json")]
-        for name, value in command.options.items():
-            arguments += [f"--{name}", value]
         manifest = RUN / command.folder / "manifest.json"
         return [*arguments, "--manifest", str(manifest), "--run-folder", str(RUN), "--threads", "1"]
 

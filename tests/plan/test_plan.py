@@ -182,7 +182,7 @@ def test_stages_are_those_of_the_run() -> None:
         "search",
         "pretrain_backbone",
         "train_detector",
-        "evaluate_hit_detector",
+        "evaluate",
     ]
     assert whole_chain[9:] == [
         "train_student_base",

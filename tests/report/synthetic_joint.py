@@ -13,10 +13,10 @@ from pipeline.artifacts.manifest import Input
 from pipeline.hill_climb.descent import Descent
 
 BESIDE = (
-    "joint_detnas/evaluation",
+    "joint_detnas/student/evaluation",
     "joint_detnas/base/evaluation",
     "joint_detnas/base_longer/evaluation",
-    "joint_detnas/descent",
+    "joint_detnas/hill_climb/descent",
     "figures/joint_figure7",
 )
 NUMBERS = {"base": (0.30, 104_300_000), "base_longer": (0.32, 104_300_000)}
@@ -27,13 +27,13 @@ def add_joint(folder: Path) -> None:
     """Write what the report reads; evaluations are the searched detector's with other numbers."""
     root = folder / "joint_detnas"
     for name, (ap, macs) in {**NUMBERS, "student": STUDENT}.items():
-        target = root / ("evaluation" if name == "student" else f"{name}/evaluation")
+        target = root / f"{name}/evaluation"
         shutil.copytree(folder / "hit_detector/evaluation", target)
         write_json(
             target / "metrics.json", read_json(target / "metrics.json") | {"AP": ap, "macs": macs}
         )
-    (root / "descent").mkdir()
-    (root / "descent/descent.json").write_bytes(Descent(made_up_search()).content())
+    (root / "hill_climb/descent").mkdir(parents=True)
+    (root / "hill_climb/descent/descent.json").write_bytes(Descent(made_up_search()).content())
     base = {"stem": {"blocks": 0, "macs": 4_000_000}, "stage1": {"blocks": 2, "macs": 30_000_000}}
     student = {
         "stem": {"blocks": 0, "macs": 3_000_000},

@@ -65,6 +65,6 @@ def test_the_page_shows_what_it_was_given_not_what_lies_there(run: Path) -> None
 def test_a_missing_search_is_named(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "both")
     add_joint(folder)
-    (folder / "joint_detnas/descent/descent.json").unlink()
+    (folder / "joint_detnas/hill_climb/descent/descent.json").unlink()
     with pytest.raises(ArtifactError, match=r"descent\.json"):
         build_report(folder, SETTINGS, BESIDE)

@@ -77,11 +77,10 @@ def test_a_one_stage_detector_goes_through_the_stages(run: Path) -> None:
         screen,
         run,
         "head",
-        sections(CONFIG, *around, "screening"),
-        *(*data, *spaces, "--component", "head"),
+        sections(CONFIG, *around, "screening", constants={"component": "head"}),
+        *(*data, *spaces),
         inputs=("data",),
         optional_inputs=("supernet", "backbone", "neck"),
-        options={"component": COMPONENTS},
     )
     space = json.loads((run / "head/sub_search_space.json").read_text())
     assert len(space["kept"]) == len(space["removed"]) == 2

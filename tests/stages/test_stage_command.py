@@ -13,12 +13,14 @@ from pipeline.artifacts.files import write_json
 from pipeline.artifacts.lock import locked
 from pipeline.artifacts.manifest import Manifest, Origin, verify
 from pipeline.artifacts.publish import publish
+from pipeline.config.base import NoSettings
 from pipeline.config.supernet import SupernetConfig
 from pipeline.hit_detector.spaces import supernet_architecture
 from pipeline.search_space.architecture import COMPONENTS, Architecture
-from pipeline.stages import compare_detectors, derive
+from pipeline.stages import derive, draw
 from pipeline.stages.base import stage_main
 
+TABLE = '{"drawing": "hit_table1", "paper": "hit_detector", "settings": {}}'
 SPACE = ("ir_k3_d1_e3", "sep_k5_d2", "conv_k3_d1")
 
 
@@ -56,7 +58,7 @@ def run(search: Path, *further: str, settings: str = "{}") -> tuple[int, Path]:
     argv = ["--settings", settings, "--search", str(search / "scores.json")]
     argv += ["--manifest", str(out / "manifest.json"), "--run-folder", str(search.parent)]
     try:
-        stage_main(derive.run, derive.Settings, inputs=("search",), argv=[*argv, *further])
+        stage_main(derive.run, NoSettings, inputs=("search",), argv=[*argv, *further])
     except SystemExit as stop:
         return int(stop.code or 0), out
     return 0, out
@@ -137,9 +139,12 @@ def test_what_another_process_published_meanwhile_is_not_made_again(search, tmp_
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        (["r18"], "--detectors takes NAME=FILE, not 'r18'"),
-        (["r18=a/manifest.json", "r18=b/manifest.json"], "--detectors names 'r18' twice"),
-        (["r18=a/manifest.json"], "a/manifest.json"),
+        (["detectors.r18"], "--inputs takes NAME=FILE, not 'detectors.r18'"),
+        (
+            ["detectors.r18=a/manifest.json", "detectors.r18=b/manifest.json"],
+            "--inputs names 'detectors.r18' twice",
+        ),
+        (["detectors.r18=a/manifest.json"], "a/manifest.json"),
     ],
 )
 def test_several_inputs_need_names_that_differ_and_files_that_are_there(
@@ -147,12 +152,11 @@ def test_several_inputs_need_names_that_differ_and_files_that_are_there(
 ):
     with pytest.raises(SystemExit) as stop:
         stage_main(
-            compare_detectors.run,
-            compare_detectors.Settings,
-            several_inputs=("detectors",),
-            options={"table": ("hit_table1",)},
+            draw.run,
+            draw.Settings,
+            several_inputs=("inputs",),
             argv=[
-                *("--settings", "{}", "--detectors", *values, "--table", "hit_table1"),
+                *("--settings", TABLE, "--inputs", *values),
                 *("--manifest", str(tmp_path / "out" / "manifest.json")),
             ],
         )
@@ -165,7 +169,7 @@ def test_every_stage_explains_itself(monkeypatch, capsys):
     stages = sorted(
         path.stem
         for path in Path(derive.__file__).parent.glob("*.py")
-        if path.stem not in ("__init__", "base")
+        if path.stem not in ("__init__", "base", "command")
     )
     assert {"prepare_detection_data", "search", "evaluate"} <= set(stages)
     # in this process: each one of its own would import torch again

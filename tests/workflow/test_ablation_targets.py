@@ -12,17 +12,17 @@ def test_targets_share_what_they_train(finished: Project):
     """Table 5 needs a baseline and three mixtures, Table 2 the same baseline, Table 4 one more search."""
     assert finished.stale("hit_table2") == {
         "choose_network": 1,
-        "pretrain_network": 1,
-        "train_network": 1,
-        "evaluate_network": 1,
-        "compare_detectors": 1,
+        "pretrain_backbone": 1,
+        "train_detector": 1,
+        "evaluate": 1,
+        "draw": 1,
         "hit_table2": 1,
     }
     together = finished.stale("hit_table2", "hit_table4", "hit_table5")
-    assert together["train_network"] == 1 + 1 + 3
-    assert together["pretrain_network"] == 1 + 1
-    assert together["search_common"] == 1
-    assert not {"search", "screen", "train_detector"} & set(together)
+    assert together["train_detector"] == 1 + 1 + 3
+    assert together["pretrain_backbone"] == 1 + 1
+    assert together["search"] == 1
+    assert "screen" not in together
 
 
 def test_table_3_takes_its_student_from_the_standard_trainings(finished: Project):
@@ -30,20 +30,20 @@ def test_table_3_takes_its_student_from_the_standard_trainings(finished: Project
     baselines = finished.stale("standard_baselines")
     assert baselines == {
         "choose_network": 2,
-        "train_standard": 2,
-        "evaluate_standard": 2,
+        "train_student": 2,
+        "evaluate": 2,
         "standard_baselines": 1,
     }
     together = finished.stale("standard_baselines", "joint_table3", "joint_table1")
-    assert together["train_standard"] == 2 and together["train_student"] == 1 + 1
+    assert together["train_student"] == 2 + 1 + 1
     assert together["sample_subnet"] == 1 and "shrink_pool" not in together
 
 
 def test_figure_4_screens_once_for_each_regulariser_that_is_not_there(finished: Project):
     """μ of 0 and 0.1, two regularisers: the run itself has min_column with 0.1."""
     assert finished.stale("hit_figure4") == {
-        "screen_with_sparsity": 2,
-        "compare_screenings": 1,
+        "screen": 2,
+        "draw": 1,
         "hit_figure4": 1,
     }
 
@@ -73,16 +73,13 @@ def test_joint_targets_share_the_search_and_train_what_is_missing(finished: Proj
         **dict.fromkeys(("joint_table2", "joint_table4", "joint_table5", "joint_figure4"), 1),
         "search_pool": 1,
         "refine_detector": 1 + 2,
-        "evaluate_refined": 1 + 3,
-        "compare_detectors": 1,
-        "compare_upgrade": 1,
-        "compare_pipelines": 1,
-        "propose_fixed": 2,
-        "evaluate_fixed": 4,
-        "rank_fixed": 2,
-        "remove_fixed": 2,
-        "trace_fixed": 1,
-        "compare_searches": 1,
+        "evaluate": 1 + 3,
+        "propose": 2,
+        "evaluate_candidate": 4,
+        "rank": 2,
+        "remove_weights": 2,
+        "trace_descent": 1,
+        "draw": 4,
     }
     result = finished.snakemake("joint_table7", "joint_figure6")
     assert result.returncode == 0, result.stdout[-6000:]

@@ -27,7 +27,7 @@ REST = {
     "search": 1,
     "derive": 1,
     "train_detector": 1,
-    "evaluate_hit_detector": 1,
+    "evaluate": 1,
     "draw_report": 1,
 }
 

@@ -30,7 +30,7 @@ ARTIFACTS = (
     "joint_detnas/hill_climb/generation_1/ranking",
     "joint_detnas/hill_climb/generation_1/removed",
     "joint_detnas/student/detector",
-    "joint_detnas/evaluation",
+    "joint_detnas/student/evaluation",
     ".",
 )
 

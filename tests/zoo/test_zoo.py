@@ -11,6 +11,7 @@ from torch import nn
 
 from pipeline.artifacts.fingerprint import code_fingerprint, imported_modules
 from pipeline.artifacts.manifest import verify
+from pipeline.config.base import NoSettings
 from pipeline.detection.builder import Surroundings, build_detector
 from pipeline.detection.complexity import detector_complexity
 from pipeline.errors import DetSearchError
@@ -65,7 +66,7 @@ def test_the_table_meets_every_figure(tmp_path: Path) -> None:
     out = tmp_path / "tables"
     stage_main(
         published_numbers.run,
-        published_numbers.Settings,
+        NoSettings,
         argv=["--settings", "{}", "--manifest", str(out / "manifest.json")],
     )
     verify(out / "manifest.json")

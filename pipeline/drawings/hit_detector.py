@@ -1,0 +1,89 @@
+"""Hit-Detector's tables and figures: docs/ablations.md."""
+
+from __future__ import annotations
+
+from pipeline.artifacts.manifest import MANIFEST, Manifest
+from pipeline.config.ablations import ReplacementConfig
+from pipeline.config.base import NoSettings, Section
+from pipeline.drawings.detector_tables import DETECTORS
+from pipeline.drawings.drawing import Drawing, Drawn, Given
+from pipeline.report.ablations import (
+    Replacement,
+    Screened,
+    replacement_study,
+    sparsity_study,
+)
+from pipeline.report.architecture import draw_architecture
+from pipeline.report.inputs import History, Metrics, SubSearchSpace, read_as
+from pipeline.report.tables import Column, Table
+from pipeline.search_space.architecture import COMPONENTS, Architecture, ComponentName
+
+
+class Replacing(Section):
+    """The settings of Figure 3."""
+
+    replacement: ReplacementConfig
+
+
+class Screening(Section):
+    """The settings of Figure 4."""
+
+    component: ComponentName
+
+
+def figure3(given: Given[Replacing]) -> Drawn:
+    """What was replaced, from the architectures, and the AP, from the evaluations."""
+    settings, evaluations = given.settings.replacement, given.several["evaluations"]
+    replacements = []
+    for name, folder in given.several["architectures"].items():
+        origin = Architecture.load(folder / "architecture.json").provenance
+        metrics = read_as(evaluations[name] / "metrics.json", Metrics)
+        replacements.append(
+            Replacement(origin["component"], origin["layer"], origin["operation"], metrics.AP)
+        )
+    return Drawn(*replacement_study(replacements, settings.operations, settings.base))
+
+
+def figure4(given: Given[Screening]) -> Drawn:
+    """Screenings under several regularisers; the manifest of each says which one was its own."""
+    screened = []
+    for folder in given.several["screenings"].values():
+        config = Manifest.load(folder / MANIFEST).config["screening"]
+        screened.append(
+            Screened(
+                config["regularizer"],
+                config["mu"],
+                read_as(folder / "sub_search_space.json", SubSearchSpace),
+                read_as(folder / "history.json", History),
+            )
+        )
+    return Drawn(*sparsity_study(given.settings.component, screened))
+
+
+def figure5(given: Given[NoSettings]) -> Drawn:
+    """The searched architecture, with the margin of each layer over its runner-up."""
+    architecture = Architecture.load(given.one["architecture"] / "architecture.json")
+    margins = architecture.provenance["margins"]
+    rows = [
+        [
+            component,
+            name,
+            str(block.operation),
+            block.channels,
+            block.stride,
+            margins[component][name],
+        ]
+        for component in COMPONENTS
+        for name, block in architecture.blocks(component).items()
+    ]
+    names = ("component", "layer", "operation", "channels", "stride", "margin")
+    table = Table(given.name, [Column(name, name) for name in names], rows)
+    return Drawn(table, draw_architecture(architecture, margins))
+
+
+DRAWINGS = {
+    **{f"hit_table{number}": DETECTORS for number in range(1, 7)},
+    "hit_figure3": Drawing(figure3, Replacing),
+    "hit_figure4": Drawing(figure4, Screening),
+    "hit_figure5": Drawing(figure5, NoSettings),
+}

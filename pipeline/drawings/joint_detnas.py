@@ -1,0 +1,147 @@
+"""Joint-DetNAS's tables and figures: docs/analyses.md."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+
+from pipeline.artifacts.errors import ArtifactError
+from pipeline.artifacts.files import json_bytes, read_json
+from pipeline.artifacts.lineage import base_folder, descended_from
+from pipeline.artifacts.manifest import MANIFEST, Manifest
+from pipeline.config.base import NoSettings, Section
+from pipeline.config.distillation import Resolution
+from pipeline.config.hill_climb import Scoring
+from pipeline.detection.complexity import stage_costs
+from pipeline.detection.detector_folder import ARCHITECTURE, METRICS
+from pipeline.drawings.detector_tables import DETECTORS
+from pipeline.drawings.drawing import Drawing, Drawn, Given
+from pipeline.hill_climb.descent import DESCENT, Descent, base_score
+from pipeline.morphism.shapes import stages_of
+from pipeline.report.inputs import Metrics, read_as
+from pipeline.report.joint_search import capacity_study, gain_study, teacher_comparison
+from pipeline.report.joint_tables import (
+    ALLOCATION,
+    Pipeline,
+    StageCost,
+    allocation_study,
+    pipeline_table,
+    read_evaluated,
+    search_cost_table,
+    upgrade_table,
+)
+from pipeline.search_space.architecture import Architecture
+from pipeline.teacher_pool.space import Subnet, load_space
+
+
+class Gains(Section):
+    """The settings of Figure 6: R_base, α and β."""
+
+    scoring: Scoring
+    resolution: Resolution
+
+
+def table4(given: Given[NoSettings]) -> Drawn:
+    """The base, the base trained longer, and the search's result: metrics and speed."""
+    detectors = {name: read_evaluated(at) for name, at in given.several["detectors"].items()}
+    return Drawn(*upgrade_table(detectors))
+
+
+def table5(given: Given[NoSettings]) -> Drawn:
+    """Pipelines that prune and then distil, and the joint search: all ends, and the starts there are."""
+    starts = given.several["starts"]
+    pipelines = {
+        name: Pipeline(
+            read_evaluated(starts[name]) if name in starts else None, read_evaluated(folder)
+        )
+        for name, folder in given.several["ends"].items()
+    }
+    return Drawn(*pipeline_table(pipelines))
+
+
+def table7(given: Given[NoSettings]) -> Drawn:
+    """What the search cost, from the manifests of all between the student's evaluation and the data."""
+    evaluation = given.one["evaluation"]
+    descent = Descent.load(given.one["descent"] / DESCENT)
+    run_folder = base_folder(evaluation, Manifest.load(evaluation / MANIFEST))
+    if run_folder is None:
+        raise ArtifactError(f"{evaluation}: no folder around it holds what it was made from")
+    folder = evaluation.absolute().relative_to(run_folder.absolute()).as_posix()
+    manifests = descended_from(run_folder, folder)
+    result = read_as(evaluation / METRICS, Metrics)
+    return Drawn(*search_cost_table(manifests, len(descent.evaluations), result))
+
+
+def figure4(given: Given[NoSettings]) -> Drawn:
+    """Whole searches: with teachers that evolve, and with one teacher throughout."""
+    searches = {name: Descent.load(at / DESCENT) for name, at in given.several["searches"].items()}
+    return Drawn(*teacher_comparison(searches))
+
+
+def figure5(given: Given[NoSettings]) -> Drawn:
+    """Backbone parameters of teachers and students, counted on meta tensors, each teacher once."""
+    descent = Descent.load(given.one["descent"] / DESCENT)
+    space = load_space(given.one["pool"])
+    counted: dict[Subnet, int] = {}
+    students, teachers = {}, {}
+    for name, one in descent.evaluations.items():
+        students[name] = _params(one.architecture)
+        teacher = one.proposal.teacher
+        if teacher not in counted:
+            counted[teacher] = _params(space.architecture(teacher))
+        teachers[name] = counted[teacher]
+    return Drawn(*capacity_study(descent, students, teachers))
+
+
+def figure6(given: Given[Gains]) -> Drawn:
+    """Each candidate's H beside its parent's; of children of the base beside that of the base."""
+    descent = Descent.load(given.one["descent"] / DESCENT)
+    settings, validated = given.settings, given.one["base"] / METRICS
+    first = None
+    # a user's own detector was not validated at the candidates' resolutions
+    if validated.exists():
+        metrics = read_json(validated)["resolutions"]
+        first = base_score(metrics, settings.resolution, settings.scoring)
+    return Drawn(*gain_study(descent, first))
+
+
+def figure7(given: Given[NoSettings]) -> Drawn:
+    """Computation of each stage of the backbone before and after, at the input size of the base."""
+    base = Architecture.load(given.one["base"] / ARCHITECTURE)
+    student = Architecture.load(given.one["student"] / ARCHITECTURE)
+    costs = {
+        name: _by_stage(network, base.input_size)
+        for name, network in (("base", base), ("student", student))
+    }
+    table, figure = allocation_study(costs["base"], costs["student"])
+    plain = {
+        network: {stage: asdict(cost) for stage, cost in stages.items()}
+        for network, stages in costs.items()
+    }
+    return Drawn(table, figure, {ALLOCATION: json_bytes({"format": 1, **plain})})
+
+
+def _params(architecture: Architecture) -> int:
+    return sum(cost.params for cost in stage_costs(architecture).values())
+
+
+def _by_stage(architecture: Architecture, size: tuple[int, int]) -> Mapping[str, StageCost]:
+    blocks = {
+        f"stage{number}": len(stage) for number, stage in enumerate(stages_of(architecture), 1)
+    }
+    return {
+        name: StageCost(blocks.get(name, 0), cost.macs)
+        for name, cost in stage_costs(architecture, size).items()
+    }
+
+
+DRAWINGS = {
+    **{f"joint_table{number}": DETECTORS for number in (1, 2, 3)},
+    "joint_table4": Drawing(table4, NoSettings),
+    "joint_table5": Drawing(table5, NoSettings),
+    "joint_table7": Drawing(table7, NoSettings),
+    "joint_figure4": Drawing(figure4, NoSettings),
+    "joint_figure5": Drawing(figure5, NoSettings),
+    "joint_figure6": Drawing(figure6, Gains),
+    "joint_figure7": Drawing(figure7, NoSettings),
+}

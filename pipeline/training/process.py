@@ -1,0 +1,27 @@
+"""What decides, besides its settings, what a process computes: devices, threads, algorithms, seeds."""
+
+from __future__ import annotations
+
+import os
+
+import torch
+
+from pipeline.training import distributed
+from pipeline.training.seeding import seed_everything
+from pipeline.training.stream import CPUS
+
+
+def prepare_process(device: torch.device, threads: int, *seed: int | str) -> None:
+    """Set up this process, one of those that share the job's CPU cores, to compute repeatably.
+
+    Args:
+        device: where it computes. On a CPU the same inputs give the same bits; on a GPU some kernels
+            have no deterministic form, and say so.
+        threads: CPU cores of the job.
+        seed: parts of the seed of all random numbers.
+    """
+    cpus = max(1, threads // distributed.size())
+    os.environ[CPUS] = str(cpus)
+    torch.set_num_threads(cpus)
+    torch.use_deterministic_algorithms(True, warn_only=device.type != "cpu")
+    seed_everything(*seed)
