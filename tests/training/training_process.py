@@ -108,7 +108,7 @@ def _task(name: str, folder: Path) -> Any:
         keep = Kept(backbone=2, neck=2, head=2)
         settings = ScreeningConfig(**common, candidates=SPACE, keep=keep)
         arguments = (supernet.model, settings, supernet.choices, detection_loss, halves)
-        return Screening("backbone", 2, *arguments)
+        return Screening(("backbone",), *arguments)
     fill_candidate_macs(supernet.model, supernet.architecture, 20)
     return TrinitySearch(
         supernet.model, SearchConfig(**common), supernet.choices, detection_loss, halves
@@ -133,9 +133,7 @@ def _shrinking(folder: Path) -> Any:
     space = SubnetSpace.of_phase(shape, len(CLASSES), settings)
     split = SplitPaths(folder / "annotations/train.json", folder / "images/train")
     train = datasets_at(((64, 64),), split, list(CLASSES), AROUND.detector, train=True)
-    task: Any = Shrinking(elastic, None, space, settings, DistillationConfig(), train, 5)
-    task.model = elastic.model
-    return task
+    return Shrinking(elastic, None, space, settings, DistillationConfig(), train, 5)
 
 
 def main(name: str, data: Path, out: Path) -> None:
