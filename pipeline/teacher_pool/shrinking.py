@@ -72,8 +72,8 @@ class Shrinking(TaughtTask[ShrinkingPhase]):
     def passes(self, iteration: int, batch: Any) -> list[Pass]:
         """One for each of the step's subnets, on the same batch and the same view of the teacher."""
         model = self.elastic.model
-        images, samples = preprocess(model, batch)
         with self.forward_pass():
+            images, samples = preprocess(model, batch)
             view = self.observed(images)
 
         def losses(images: Tensor, samples: list[Any]) -> dict[str, Any]:

@@ -71,7 +71,11 @@ class TrainingTask(ABC, Generic[S]):
         """
 
     def forward_pass(self) -> AbstractContextManager[None]:
-        """The context of every forward pass of every training, a teacher's included."""
+        """The context of every forward pass of every training, a teacher's included.
+
+        What a supernet computes again in the backward pass runs after it: `torch.utils.checkpoint`
+        restores autocast there, and nothing else.
+        """
         return nullcontext()
 
     def update(
