@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from pipeline.config.detector import DetectorConfig
 from pipeline.config.distillation import Resolution, StudentTrainingConfig
 from pipeline.data.index import DatasetIndex
 from pipeline.detection.evaluation import coco_metrics, detect
+from pipeline.detection.loss import detection_loss
 from pipeline.detection.resolutions import MultiResolutionStream, datasets_at
-from pipeline.detection.sampling import sample_by_image
-from pipeline.distillation.detectors import observe
-from pipeline.distillation.distiller import Distiller
 from pipeline.distillation.losses import batch_norm_sparsity
-from pipeline.training.distributed import share_statistics
+from pipeline.distillation.task import TaughtTask
 from pipeline.training.loop import Record
-from pipeline.training.optimization import build_optimizer, learning_rate, step_optimizer
+from pipeline.training.task import Pass
 
 
-class StudentTraining:
+class StudentTraining(TaughtTask[StudentTrainingConfig]):
     """Minimises L = L_det + L_feat + L_cls + L_reg + λ · L_BN, each step at one drawn resolution.
 
-    After the last epoch the student is validated at every resolution. Its `state_dict` holds the
-    detector alone: the adaptation layer is the task's, and stays behind.
+    After the last epoch the student is validated at every resolution. The student's `state_dict` holds
+    the detector alone: the adaptation layer is the task's, and stays behind.
 
     Args:
         student: an mmdet detector, on its device.
@@ -56,48 +54,18 @@ class StudentTraining:
                 raise ValueError(
                     f"{len(datasets)} {name} datasets for {len(settings.resolutions)} resolutions"
                 )
-        self.student, self.teacher, self.settings = student, teacher, settings
-        self.validation = validation
-        self.distiller: nn.Module | None = None
-        if teacher is not None:
-            device = next(student.parameters()).device
-            self.distiller = Distiller(student, teacher, settings.distillation).to(device)
-        self.stream = MultiResolutionStream(
-            train, settings.batch_size, seed, workers=settings.workers
-        )
-        self.epoch_length = self.stream.epoch_length
-        self.iterations = settings.epochs * self.epoch_length
-        adaptation = self.distiller.parameters() if self.distiller else ()
-        self.optimizer = build_optimizer([*student.parameters(), *adaptation], settings.optimizer)
+        stream = MultiResolutionStream(train, settings.batch_size, seed, workers=settings.workers)
+        super().__init__(student, teacher, settings, settings.distillation, stream)
+        self.student, self.validation = student, validation
         self.metrics: list[dict[str, Any]] = []
-        self._batches: Iterator[Any] = iter(())
 
-    def start(self, iteration: int) -> None:
-        """Open the data stream."""
-        share_statistics(self.student)
-        sample_by_image(self.student)
-        self.student.train()
-        self._batches = self.stream.starting_at(iteration, self.iterations)
+    def passes(self, iteration: int, batch: Any) -> list[Pass]:
+        """One, whose loss is L."""
+        return [lambda: detection_loss(self.student, batch, self._weighted)]
 
-    def fetch(self, iteration: int) -> Any:
-        """The next training batch."""
-        return next(self._batches)
-
-    def step(self, iteration: int, data: Any) -> Record:
-        """One update of the student and the adaptation layer."""
-        rate = learning_rate(self.settings.optimizer, iteration, self.iterations, self.epoch_length)
-        loss, parts = self.student.parse_losses(self.losses(data))
-        step_optimizer(self.optimizer, loss, self.settings.optimizer, rate)
-        return {name: float(value.detach()) for name, value in parts.items()} | {"lr": rate}
-
-    def losses(self, batch: Any) -> dict[str, Tensor | list[Tensor]]:
+    def _weighted(self, images: Tensor, samples: list[Any]) -> dict[str, Tensor | list[Tensor]]:
         """All terms of L, weighted, by the names under which they are logged."""
-        data = self.student.data_preprocessor(batch, True)
-        images, samples = data["inputs"], data["data_samples"]
-        if self.distiller is None:
-            losses = self.student.loss(images, samples)
-        else:
-            losses = self.distiller(self.student, images, samples, observe(self.teacher, images))
+        losses = self.losses(images, samples, self.observed(images))
         if self.settings.sparsity:
             sparsity = batch_norm_sparsity(self.student.backbone)
             losses["loss_sparsity"] = self.settings.sparsity * sparsity
@@ -122,21 +90,6 @@ class StudentTraining:
             for resolution, numbers in zip(self.settings.resolutions, self.metrics, strict=True)
             if numbers["AP"] is not None
         }
-
-    def state_dict(self) -> dict[str, Any]:
-        """Student, adaptation layer and optimiser; the teacher does not change."""
-        return {
-            "student": dict(self.student.state_dict()),
-            "distiller": dict(self.distiller.state_dict()) if self.distiller else {},
-            "optimizer": self.optimizer.state_dict(),
-        }
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take back `state_dict`."""
-        self.student.load_state_dict(state["student"])
-        if self.distiller:
-            self.distiller.load_state_dict(state["distiller"])
-        self.optimizer.load_state_dict(state["optimizer"])
 
 
 def student_training(

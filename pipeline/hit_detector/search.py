@@ -17,7 +17,7 @@ from pipeline.training.loop import Record
 from pipeline.training.stream import BatchStream
 
 
-class TrinitySearch(AlternatingTask):
+class TrinitySearch(AlternatingTask[SearchConfig]):
     """Minimises L_det + λ (C(α) + C(β) + C(γ)) over the architecture parameters (Eq. 6).
 
     Args:
@@ -37,12 +37,11 @@ class TrinitySearch(AlternatingTask):
         halves: tuple[BatchStream, BatchStream],
     ) -> None:
         super().__init__(model, settings, choices, loss, halves)
-        self.cost_weight = settings.cost_weight
         self._all = [layer for layers in choices.values() for layer in layers]
 
     def penalty(self) -> Tensor:
         """λ times the expected cost of all components, in GMACs (Eq. 6 and 7)."""
-        return self.cost_weight * expected_gmacs(self._all)
+        return self.settings.cost_weight * expected_gmacs(self._all)
 
     def step(self, iteration: int, data: tuple[Any, Any]) -> Record:
         """One alternation; logs the expected cost."""

@@ -113,12 +113,12 @@ def kept_operations(folder: Path) -> tuple[str, ...]:
 
 
 def screening_operations(
-    component: str, settings: ScreeningConfig, screened: Mapping[str, Path]
+    components: Sequence[str], settings: ScreeningConfig, screened: Mapping[str, Path]
 ) -> dict[str, Operations]:
-    """What each component holds while one is screened: candidates, its sub space, or a default.
+    """What each component holds while some are screened: candidates, its sub space, or a default.
 
     Args:
-        component: the one under screening.
+        components: those under screening: one, or all.
         settings: the `screening` section.
         screened: by component, the folder of its screening, where it came before.
 
@@ -127,12 +127,12 @@ def screening_operations(
     """
     operations: dict[str, Operations] = {}
     for other in COMPONENTS:
-        if other == component:
+        if other in components:
             operations[other] = settings.candidates
         elif other in screened:
             operations[other] = kept_operations(screened[other])
         elif other == "backbone":
-            raise DetSearchError(f"screening the {component} needs the screened backbone")
+            raise DetSearchError(f"screening the {components[0]} needs the screened backbone")
         else:
             operations[other] = getattr(settings.defaults, other)
     return operations

@@ -15,10 +15,8 @@ from pipeline.config.detector import DetectorConfig, Normalization
 from pipeline.config.hit_detector import ScreeningConfig
 from pipeline.config.supernet import SupernetConfig
 from pipeline.detection.builder import Surroundings
-from pipeline.hit_detector.detection import SupernetData, detection_supernet
-from pipeline.hit_detector.screening import Screening
-from pipeline.hit_detector.spaces import screening_operations
-from pipeline.search_space.architecture import COMPONENTS, ComponentName
+from pipeline.hit_detector.detector_screening import detector_screening
+from pipeline.search_space.architecture import ComponentName
 from pipeline.stages.base import Stage, history_bytes, stage_main
 
 
@@ -36,32 +34,18 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
     """Learn α of the detector supernet, and remove candidates of the component step by step."""
     settings, component = stage.settings, stage.settings.component
     around = Surroundings(detector=settings.detector, normalization=settings.normalization)
-    data = SupernetData.load(stage.inputs["data"], around, settings.screening, stage.seed)
-    supernet = detection_supernet(
+    task = detector_screening(
+        (component,),
         settings.supernet,
-        settings.supernet.screening_depth,
-        screening_operations(component, settings.screening, stage.inputs),
-        around,
-        classes=len(data.classes),
-        backbone=stage.inputs.get("supernet"),
-        paths={
-            name: settings.screening.paths if name == component else settings.screening.held_paths
-            for name in COMPONENTS
-        },
-        device=stage.device,
-    )
-    task = Screening(
-        component,
-        getattr(settings.screening.keep, component),
-        supernet.model,
         settings.screening,
-        supernet.choices,
-        data.loss,
-        data.streams,
+        around,
+        stage.inputs,
+        seed=stage.seed,
+        device=stage.device,
     )
     history = stage.train(task, f"screening {component}", settings.screening.log_interval)
     return {
-        "sub_search_space.json": json_bytes(task.result()),
+        "sub_search_space.json": json_bytes(task.results()[component]),
         "history.json": history_bytes(history),
     }
 

@@ -11,8 +11,7 @@ from pipeline.config.detector import DetectorConfig, Normalization
 from pipeline.config.hit_detector import ScreeningConfig
 from pipeline.config.supernet import SupernetConfig
 from pipeline.detection.builder import Surroundings
-from pipeline.hit_detector.detection import SupernetData, detection_supernet
-from pipeline.hit_detector.joint_screening import JointScreening
+from pipeline.hit_detector.detector_screening import detector_screening
 from pipeline.search_space.architecture import COMPONENTS
 from pipeline.stages.base import Stage, history_bytes, stage_main
 
@@ -30,19 +29,14 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
     """Learn α of a supernet that holds all candidates everywhere, and remove some of each component."""
     settings = stage.settings
     around = Surroundings(detector=settings.detector, normalization=settings.normalization)
-    data = SupernetData.load(stage.inputs["data"], around, settings.screening, stage.seed)
-    supernet = detection_supernet(
+    task = detector_screening(
+        COMPONENTS,
         settings.supernet,
-        settings.supernet.screening_depth,
-        dict.fromkeys(COMPONENTS, settings.screening.candidates),
+        settings.screening,
         around,
-        classes=len(data.classes),
-        backbone=stage.inputs.get("supernet"),
-        paths=dict.fromkeys(COMPONENTS, settings.screening.paths),
+        stage.inputs,
+        seed=stage.seed,
         device=stage.device,
-    )
-    task = JointScreening(
-        supernet.model, settings.screening, supernet.choices, data.loss, data.streams
     )
     history = stage.train(task, "joint screening", settings.screening.log_interval)
     spaces = {f"{name}.json": json_bytes(space) for name, space in task.results().items()}

@@ -9,7 +9,7 @@ from pipeline.artifacts.publish import Content
 from pipeline.config.base import Section
 from pipeline.config.hit_detector import ScreeningConfig
 from pipeline.errors import DetSearchError
-from pipeline.hit_detector.joint_screening import component_history
+from pipeline.hit_detector.screening import component_history
 from pipeline.search_space.architecture import ComponentName
 from pipeline.stages.base import Stage, history_bytes, stage_main
 

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
-from torch import nn
+from torch import Tensor
 
 from pipeline.config.distillation import DistillationConfig
 from pipeline.config.teacher_pool import ShrinkingPhase
+from pipeline.detection.loss import preprocess, summed_losses
 from pipeline.detection.resolutions import MultiResolutionStream
-from pipeline.detection.sampling import sample_by_image
-from pipeline.distillation.detectors import observe
-from pipeline.distillation.distiller import Distiller
+from pipeline.distillation.task import TaughtTask
 from pipeline.teacher_pool.detector import ElasticDetector
 from pipeline.teacher_pool.space import Subnet, SubnetSpace
-from pipeline.training.distributed import share_statistics
-from pipeline.training.loop import Record
-from pipeline.training.optimization import apply_gradients, build_optimizer, learning_rate
 from pipeline.training.seeding import derive_seed
+from pipeline.training.task import Numbers, Pass
 
 
-class Shrinking:
+class Shrinking(TaughtTask[ShrinkingPhase]):
     """One phase: each step trains a few subnets of the phase's space on one batch, at one resolution.
 
     The gradients of a step's subnets are averaged before the update. The largest net of phase 0 is
@@ -55,34 +53,10 @@ class Shrinking:
         self.resolutions = space.choices["resolution"]
         if len(train) != len(self.resolutions):
             raise ValueError(f"{len(train)} datasets for {len(self.resolutions)} resolutions")
-        self.elastic, self.teacher, self.space = elastic, teacher, space
-        self.settings, self.seed = settings, seed
+        self.elastic, self.space, self.seed = elastic, space, seed
         elastic.set_max_net()
-        self.distiller: nn.Module | None = None
-        if teacher is not None:
-            device = next(elastic.model.parameters()).device
-            self.distiller = Distiller(elastic.model, teacher, distillation).to(device)
-        self.stream = MultiResolutionStream(
-            train, settings.batch_size, seed, workers=settings.workers
-        )
-        self.epoch_length = self.stream.epoch_length
-        self.iterations = settings.epochs * self.epoch_length
-        adaptation = self.distiller.parameters() if self.distiller else ()
-        self.optimizer = build_optimizer(
-            [*elastic.model.parameters(), *adaptation], settings.optimizer
-        )
-        self._batches: Iterator[Any] = iter(())
-
-    def start(self, iteration: int) -> None:
-        """Open the data stream."""
-        share_statistics(self.elastic.model)
-        sample_by_image(self.elastic.model)
-        self.elastic.model.train()
-        self._batches = self.stream.starting_at(iteration, self.iterations)
-
-    def fetch(self, iteration: int) -> Any:
-        """The next training batch."""
-        return next(self._batches)
+        stream = MultiResolutionStream(train, settings.batch_size, seed, workers=settings.workers)
+        super().__init__(elastic.model, teacher, settings, distillation, stream)
 
     def subnets(self, iteration: int) -> list[Subnet]:
         """The subnets that a step trains, each once: a function of the seed and the iteration."""
@@ -95,45 +69,18 @@ class Shrinking:
             dict.fromkeys(each.model_copy(update={"resolution": resolution}) for each in drawn)
         )
 
-    def step(self, iteration: int, data: Any) -> Record:
-        """One update of the shared weights; the record holds means over the step's subnets."""
+    def passes(self, iteration: int, batch: Any) -> list[Pass]:
+        """One for each of the step's subnets, on the same batch and the same view of the teacher."""
         model = self.elastic.model
-        rate = learning_rate(self.settings.optimizer, iteration, self.iterations, self.epoch_length)
-        batch = model.data_preprocessor(data, True)
-        images, samples = batch["inputs"], batch["data_samples"]
-        view = observe(self.teacher, images) if self.teacher is not None else None
-        subnets, distiller = self.subnets(iteration), self.distiller
-        record: Record = {}
-        self.optimizer.zero_grad(set_to_none=True)
-        for subnet in subnets:
+        with self.forward_pass():
+            images, samples = preprocess(model, batch)
+            view = self.observed(images)
+
+        def losses(images: Tensor, samples: list[Any]) -> dict[str, Any]:
+            return self.losses(images, samples, view)
+
+        def train(subnet: Subnet) -> tuple[Tensor, Numbers]:
             self.elastic.set_active_subnet(subnet)
-            if distiller is None:
-                losses = model.loss(images, samples)
-            else:
-                losses = distiller(model, images, samples, view)
-            loss, parts = model.parse_losses(losses)
-            # one backward pass each: the activations of one subnet at a time are kept
-            (loss / len(subnets)).backward()
-            for name, value in parts.items():
-                record[name] = record.get(name, 0.0) + float(value.detach()) / len(subnets)
-        apply_gradients(self.optimizer, self.settings.optimizer, rate)
-        return {**record, "lr": rate}
+            return summed_losses(model, images, samples, losses)
 
-    def end_epoch(self, epoch: int) -> Record:
-        """Nothing: subnets are evaluated once they are recalibrated, by the stage."""
-        return {}
-
-    def state_dict(self) -> dict[str, Any]:
-        """The pool, the adaptation layer and the optimiser; the teacher does not change."""
-        return {
-            "pool": dict(self.elastic.model.state_dict()),
-            "distiller": dict(self.distiller.state_dict()) if self.distiller else {},
-            "optimizer": self.optimizer.state_dict(),
-        }
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take back `state_dict`."""
-        self.elastic.model.load_state_dict(state["pool"])
-        if self.distiller:
-            self.distiller.load_state_dict(state["distiller"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        return [partial(train, subnet) for subnet in self.subnets(iteration)]

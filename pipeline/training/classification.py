@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +14,10 @@ from torchvision.transforms import v2
 
 from pipeline.config.detector import Normalization
 from pipeline.config.optimization import Classification
-from pipeline.training.distributed import own_statistics, share_statistics
+from pipeline.training.distributed import own_statistics
 from pipeline.training.loop import Record
-from pipeline.training.optimization import build_optimizer, learning_rate, step_optimizer
 from pipeline.training.stream import BatchStream, once
+from pipeline.training.task import Numbers, Pass, TrainingTask
 
 
 def train_transform(settings: Classification, normalization: Normalization) -> v2.Transform:
@@ -65,7 +64,7 @@ class Classifier(nn.Module):
         return self.fc(self.backbone(images)[-1].mean((2, 3)))
 
 
-class BackbonePretraining:
+class BackbonePretraining(TrainingTask[Classification]):
     """Classification training; α of a supernet keeps its values (Hit-Detector, section 4.2).
 
     Args:
@@ -89,7 +88,6 @@ class BackbonePretraining:
         *,
         sampled: bool = False,
     ) -> None:
-        self.model, self.settings, self.seed, self.sampled = model, settings, seed, sampled
         train, self.validation = (
             ImageFolder(str(folder), transform)
             for folder, transform in zip(
@@ -98,40 +96,30 @@ class BackbonePretraining:
                 strict=True,
             )
         )
-        self.stream = BatchStream(train, settings.batch_size, seed, workers=settings.workers)
-        self.epoch_length = self.stream.epoch_length
-        self.iterations = settings.epochs * self.epoch_length
+        stream = BatchStream(train, settings.batch_size, seed, workers=settings.workers)
         weights = [p for name, p in model.named_parameters() if not name.endswith("alpha")]
-        self.optimizer = build_optimizer(weights, settings.optimizer)
+        super().__init__(model, settings, stream, weights)
+        self.model: Classifier = model
+        self.seed, self.sampled = seed, sampled
         self.accuracy = 0.0
-        self._batches: Iterator[Any] = iter(())
 
     @property
     def device(self) -> torch.device:
         """Where the model is."""
         return self.model.fc.weight.device
 
-    def start(self, iteration: int) -> None:
-        """Open the data stream."""
-        share_statistics(self.model)
-        self.model.train()
-        self._batches = self.stream.starting_at(iteration, self.iterations)
+    def passes(self, iteration: int, batch: Any) -> list[Pass]:
+        """One, whose loss is the cross entropy."""
+        return [lambda: self._classify(*batch)]
 
-    def fetch(self, iteration: int) -> Any:
-        """The next training batch."""
-        return next(self._batches)
-
-    def step(self, iteration: int, data: Any) -> Record:
-        """One update of the weights."""
-        images, labels = (part.to(self.device) for part in data)
-        rate = learning_rate(self.settings.optimizer, iteration, self.iterations, self.epoch_length)
-        logits = self.model(images)
+    def _classify(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Numbers]:
+        labels = labels.to(self.device)
+        logits = self.model(images.to(self.device))
         loss = functional.cross_entropy(
             logits, labels, label_smoothing=self.settings.label_smoothing
         )
-        step_optimizer(self.optimizer, loss, self.settings.optimizer, rate)
         right = (logits.detach().argmax(1) == labels).float().mean()
-        return {"loss": loss.item(), "accuracy": right.item(), "lr": rate}
+        return loss, {"loss": loss.detach(), "accuracy": right}
 
     def end_epoch(self, epoch: int) -> Record:
         """Validate after the last epoch."""
@@ -154,15 +142,3 @@ class BackbonePretraining:
             for images, labels in batches
         )
         return right / len(self.validation)
-
-    def state_dict(self) -> dict[str, Any]:
-        """Model and optimiser."""
-        return {
-            "model": dict(self.model.state_dict()),
-            "optimizer": self.optimizer.state_dict(),
-        }
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Model and optimiser."""
-        self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])

@@ -48,24 +48,18 @@ def learning_rate(settings: Optimizer, iteration: int, iterations: int, epoch_le
     return settings.lr * factor
 
 
-def step_optimizer(
-    optimizer: torch.optim.Optimizer,
-    loss: torch.Tensor,
-    settings: Optimizer,
-    rate: float,
-) -> None:
-    """One update: backward, then `apply_gradients`."""
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()
-    apply_gradients(optimizer, settings, rate)
+def apply_gradients(optimizer: torch.optim.Optimizer, rate: float, clip_norm: float | None) -> None:
+    """Average the gradients over the processes, clip them, and step.
 
-
-def apply_gradients(optimizer: torch.optim.Optimizer, settings: Optimizer, rate: float) -> None:
-    """Set the rate, average the gradients over the processes, clip, step."""
+    Args:
+        optimizer: whose parameters have their gradients.
+        rate: learning rate.
+        clip_norm: largest norm of the gradient over all parameters, if it is clipped.
+    """
     for group in optimizer.param_groups:
         group["lr"] = rate
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
     average_gradients(parameters)
-    if settings.clip_norm is not None:
-        torch.nn.utils.clip_grad_norm_(parameters, settings.clip_norm)
+    if clip_norm is not None:
+        torch.nn.utils.clip_grad_norm_(parameters, clip_norm)
     optimizer.step()

@@ -114,7 +114,8 @@ def test_the_loss_reaches_every_parameter_of_the_drawn_path(
         _architecture(derived=False), AROUND, execution=execution, paths=paths
     ).train()
     ran = _run_names(model)
-    loss, record = detection_loss(model, _batch())
+    loss, numbers = detection_loss(model, _batch())
+    record = {name: float(value) for name, value in numbers.items()}
     assert {"loss", "loss_rpn_cls", "loss_rpn_bbox", "loss_cls", "loss_bbox"} <= record.keys()
     assert all(0 < record[name] < 100 for name in record if name.startswith("loss"))
     parts = sum(record[n] for n in ("loss_rpn_cls", "loss_rpn_bbox", "loss_cls", "loss_bbox"))

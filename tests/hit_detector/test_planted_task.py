@@ -94,10 +94,10 @@ def _screen(seed: int, mu: float, regularizer: Regularizer, keep: int, folder: P
     )
     layers = [layer for layer in model.layers if isinstance(layer, ChoiceLayer)]
     streams = BatchStream(_noise(seed), 8, seed), BatchStream(_noise(seed + 1000), 8, seed + 1)
-    task = Screening("neck", keep, model, settings, {"neck": layers}, _loss, streams)
+    task = Screening(("neck",), model, settings, {"neck": layers}, _loss, streams)
     work = WorkFolder(folder, "sha256:" + "0" * 64)
     run_loop(task, work, seed=seed, title="planted", log_interval=20, checkpoint_seconds=600)
-    return task.result()
+    return task.results()["neck"]
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from pipeline.artifacts.work import WorkFolder
 from pipeline.config.hit_detector import Kept, ScreeningConfig
 from pipeline.config.optimization import Optimizer
+from pipeline.hit_detector.removal import Removal
 from pipeline.hit_detector.screening import Screening
 from pipeline.search_space.names import CANDIDATES
 from pipeline.supernet.choice import ChoiceLayer
@@ -49,9 +50,15 @@ def _screening(candidates: int, keep: int, epochs: int, begin: int, images: int 
         architecture_lr=0.05,
         optimizer=Optimizer(lr=0.01, momentum=0.9),
     )
+    # not validated: a screening refuses by itself to keep more than there are
+    settings = settings.model_copy(update={"keep": Kept(backbone=1, neck=keep, head=1)})
     streams = (BatchStream(data, 2, 5), BatchStream(data, 2, 6))
     layers = [layer for layer in model.layers if isinstance(layer, ChoiceLayer)]
-    return Screening("neck", keep, model, settings, {"neck": layers}, _loss, streams)
+    return Screening(("neck",), model, settings, {"neck": layers}, _loss, streams)
+
+
+def _removal(task: Screening) -> Removal:
+    return task.removals["neck"]
 
 
 @settings(deadline=None, max_examples=40)
@@ -69,7 +76,7 @@ def test_the_schedule_falls_from_all_to_keep(
     task = _screening(candidates, keep, epochs, begin, images)
     start = (begin - 1) * images // 2
     assert task.architecture_start == start
-    living = [task.removal.living_after(done) for done in range(task.iterations + 1)]
+    living = [_removal(task).living_after(done) for done in range(task.iterations + 1)]
     assert living[: start + 1] == [candidates] * (start + 1)
     assert living[-1] == keep
     assert living == sorted(living, reverse=True)
@@ -82,27 +89,27 @@ def test_the_schedule_falls_from_all_to_keep(
 
 
 def _set(task: Screening, *rows: list[float]) -> None:
-    for layer, row in zip(task.removal.layers, rows, strict=True):
+    for layer, row in zip(_removal(task).layers, rows, strict=True):
         layer.alpha.data = torch.tensor(row)
 
 
 def test_the_lowest_score_goes_and_of_equal_ones_the_later() -> None:
     task = _screening(5, 1, 1, 1, images=8)
-    names = task.removal.layers[0].names
-    assert [task.removal.living_after(done) for done in range(5)] == [5, 4, 3, 2, 1]
+    names = _removal(task).layers[0].names
+    assert [_removal(task).living_after(done) for done in range(5)] == [5, 4, 3, 2, 1]
     # the mean over layers counts: candidate 0 is lowest in one layer only
     _set(task, [-1.0, 0, 0.5, 0.5, 0.5], [3.0, 0, 0, 0, 0])
     task.after_architecture_step(1)
-    assert [entry["operation"] for entry in task.removal.removed] == [names[1]]
+    assert [entry["operation"] for entry in _removal(task).removed] == [names[1]]
     _set(task, [1.0, 9, 0, 0, 0], [1.0, 9, 0, 0, 0])
     task.after_architecture_step(2)
-    assert task.removal.removed[-1]["operation"] == names[4]
+    assert _removal(task).removed[-1]["operation"] == names[4]
     # scores are over those who were alive: 1/(e + 3)
-    assert task.removal.removed[-1]["score"] == pytest.approx(1 / (2.718281828 + 3))
+    assert _removal(task).removed[-1]["score"] == pytest.approx(1 / (2.718281828 + 3))
     # a schedule that is two behind removes two at once
     task.after_architecture_step(4)
-    assert [entry["operation"] for entry in task.removal.removed[2:]] == [names[3], names[2]]
-    result = task.result()
+    assert [entry["operation"] for entry in _removal(task).removed[2:]] == [names[3], names[2]]
+    result = _removal(task).result()
     assert result["kept"] == [names[0]]
     assert list(result["scores"]) == list(names)
     assert result["scores"][names[0]] == 1
@@ -115,8 +122,8 @@ def test_kept_operations_are_ordered_by_falling_score() -> None:
     task = _screening(4, 4, 1, 1)
     _set(task, [0.0, 3, 1, 2], [0.0, 3, 1, 2])
     task.after_architecture_step(4)
-    names = task.removal.layers[0].names
-    result = task.result()
+    names = _removal(task).layers[0].names
+    result = _removal(task).result()
     assert result["kept"] == [names[1], names[3], names[2], names[0]]
     assert result["removed"] == []
     assert sum(result["scores"].values()) == pytest.approx(1)
@@ -130,10 +137,10 @@ def test_more_than_there_are_cannot_be_kept() -> None:
 def test_a_whole_screening_ends_with_exactly_keep(tmp_path: Path) -> None:
     task = _screening(7, 3, 4, 2)
     history = _run(task, tmp_path)
-    result = task.result()
+    result = _removal(task).result()
     assert len(result["kept"]) == 3 and len(result["removed"]) == 4
     assert [record["candidates"] for record in history if "candidates" in record] == [
-        task.removal.living_after(done) for done in range(1, 17)
+        _removal(task).living_after(done) for done in range(1, 17)
     ]
     # epochs of four iterations, α from the second on
     for entry in result["removed"]:
@@ -169,6 +176,6 @@ def test_a_resumed_screening_is_the_uninterrupted_one(crash: int, tmp_path: Path
         _run(broken, tmp_path / "broken")
     resumed = _screening(7, 3, 4, 2)
     assert _run(resumed, tmp_path / "broken") == expected
-    assert resumed.result() == whole.result()
+    assert resumed.results() == whole.results()
     for name, value in whole.model.state_dict().items():
         assert torch.equal(resumed.model.state_dict()[name], value), name

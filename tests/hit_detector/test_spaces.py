@@ -72,23 +72,23 @@ def test_components_are_screened_in_sequence(tmp_path: Path) -> None:
     candidates = ("conv_k3_d1", "sep_k3_d1", "ir_k3_d1_e1")
     backbone = _screened(tmp_path / "backbone", ["sep_k3_d1", "conv_k3_d1"])
     neck = _screened(tmp_path / "neck", ["ir_k3_d1_e1"])
-    assert screening_operations("backbone", SCREENING, {}) == {
+    assert screening_operations(("backbone",), SCREENING, {}) == {
         "backbone": candidates,
         "neck": "sep_k5_d1",
         "head": "conv_k5_d1",
     }
-    assert screening_operations("neck", SCREENING, {"backbone": backbone}) == {
+    assert screening_operations(("neck",), SCREENING, {"backbone": backbone}) == {
         "backbone": ("sep_k3_d1", "conv_k3_d1"),
         "neck": candidates,
         "head": "conv_k5_d1",
     }
-    assert screening_operations("head", SCREENING, {"backbone": backbone, "neck": neck}) == {
+    assert screening_operations(("head",), SCREENING, {"backbone": backbone, "neck": neck}) == {
         "backbone": ("sep_k3_d1", "conv_k3_d1"),
         "neck": ("ir_k3_d1_e1",),
         "head": candidates,
     }
     with pytest.raises(DetSearchError, match="neck needs the screened backbone"):
-        screening_operations("neck", SCREENING, {})
+        screening_operations(("neck",), SCREENING, {})
 
 
 @pytest.mark.parametrize("family", ["faster_rcnn", "retinanet"])

@@ -9,12 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from training_process import write_data
 
-from pipeline.config.data import EmbeddedClassification, EmbeddedDetection
 from pipeline.config.hit_detector import SearchConfig
 from pipeline.config.optimization import Optimizer
 from pipeline.config.scaling import scaled
-from pipeline.data.embedded import write_classification, write_detection
 from pipeline.errors import DetSearchError
 
 TASKS = ("classification", "screening", "search", "training", "shrinking")
@@ -23,21 +22,7 @@ TASKS = ("classification", "screening", "search", "training", "shrinking")
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("data")
-    settings = EmbeddedDetection(
-        image_size=64,
-        train_images=12,
-        val_images=2,
-        objects_per_image=(1, 2),
-        object_size=(16, 40),
-    )
-    write_detection(settings, folder)
-    pictures = folder / "pictures"
-    pictures.mkdir()
-    settings = EmbeddedClassification(
-        image_size=32, train_images_per_class=3, val_images_per_class=1
-    )
-    write_classification(settings, pictures)
-    (folder / "classes").symlink_to(next(p for p in pictures.rglob("train") if p.is_dir()))
+    write_data(folder)
     return folder
 
 

@@ -6,62 +6,51 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from pipeline.artifacts.work import WorkFolder
-from pipeline.config.optimization import Optimizer
+from pipeline.config.optimization import Optimizer, Training
 from pipeline.launch import DEADLINE
 from pipeline.training.loop import DivergedError, Interrupted, Record, run_loop
-from pipeline.training.optimization import build_optimizer, learning_rate, step_optimizer
 from pipeline.training.stream import BatchStream
+from pipeline.training.task import Numbers, Pass, TrainingTask
 
 ITERATIONS, EPOCH = 15, 5
 
 
-class _Task:
+class _Task(TrainingTask[Training]):
     """A small regression with everything that could be forgotten: BN, dropout, an optimiser's state."""
 
     def __init__(self, settings: Optimizer, event: Callable[[int], None] = lambda iteration: None):
         torch.manual_seed(0)
-        self.settings, self.event = settings, event
-        self.model = nn.Sequential(
-            nn.Linear(3, 8), nn.BatchNorm1d(8), nn.Dropout(0.5), nn.Linear(8, 1)
-        )
-        self.optimizer = build_optimizer(self.model.parameters(), settings)
+        self.event = event
+        model = nn.Sequential(nn.Linear(3, 8), nn.BatchNorm1d(8), nn.Dropout(0.5), nn.Linear(8, 1))
         generator = torch.Generator().manual_seed(1)
-        self.stream = BatchStream(list(torch.randn(11, 3, generator=generator)), 2, seed=2)
-        self.epoch_length, self.iterations = self.stream.epoch_length, ITERATIONS
-        self.batches: Iterator[Any] = iter(())
+        stream = BatchStream(list(torch.randn(11, 3, generator=generator)), 2, seed=2)
+        super().__init__(model, Training(epochs=3, optimizer=settings), stream, model.parameters())
+        assert (self.iterations, self.epoch_length) == (ITERATIONS, EPOCH)
 
-    def start(self, iteration: int) -> None:
-        self.batches = self.stream.starting_at(iteration, self.iterations)
+    def passes(self, iteration: int, batch: Any) -> list[Pass]:
+        return [lambda: self._regress(batch)]
 
-    def fetch(self, iteration: int) -> Any:
-        return next(self.batches)
+    def _regress(self, batch: Tensor) -> tuple[Tensor, Numbers]:
+        noisy = batch + 0.1 * torch.randn(batch.shape)
+        loss = (self.model(noisy) - batch.sum(1, keepdim=True)).square().mean()
+        return loss, {"loss": loss.detach()}
 
     def step(self, iteration: int, data: Any) -> Record:
-        rate = learning_rate(self.settings, iteration, self.iterations, self.epoch_length)
-        noisy = data + 0.1 * torch.randn(data.shape)
-        loss = (self.model(noisy) - data.sum(1, keepdim=True)).square().mean()
-        step_optimizer(self.optimizer, loss, self.settings, rate)
+        record = super().step(iteration, data)
         self.event(iteration)
-        return {"loss": loss.item(), "lr": rate}
+        return record
 
     def end_epoch(self, epoch: int) -> Record:
         return {"norm": float(sum(p.detach().norm() for p in self.model.parameters()))}
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"model": dict(self.model.state_dict()), "optimizer": self.optimizer.state_dict()}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
 
 
 def _run(task: Any, folder: Path, checkpoint_seconds: float = 1e-9, **options: Any) -> list[Record]:

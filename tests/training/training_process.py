@@ -1,4 +1,7 @@
-"""What test_distributed.py starts, alone or twice: a few steps of a task, and what they led to."""
+"""What test_distributed.py starts, alone or twice: a few steps of a task, and what they led to.
+
+test_task.py takes its tasks and data, too.
+"""
 
 import json
 import sys
@@ -9,6 +12,7 @@ import torch
 from mmengine.dataset import pseudo_collate
 
 from pipeline.artifacts.work import WorkFolder
+from pipeline.config.data import EmbeddedClassification, EmbeddedDetection
 from pipeline.config.detector import DetectorConfig, Normalization, TestingConfig
 from pipeline.config.distillation import DistillationConfig
 from pipeline.config.evaluation import TrainingConfig
@@ -16,6 +20,7 @@ from pipeline.config.hit_detector import Kept, ScreeningConfig, SearchConfig
 from pipeline.config.optimization import Classification, Optimizer
 from pipeline.config.supernet import SupernetConfig
 from pipeline.config.teacher_pool import PoolSpace, ShrinkingPhase
+from pipeline.data.embedded import write_classification, write_detection
 from pipeline.data.index import SplitPaths
 from pipeline.data.sources import CLASSES
 from pipeline.detection.builder import Surroundings, build_backbone, build_detector
@@ -68,7 +73,26 @@ def _detection(folder: Path, name: str) -> tuple[Any, Path]:
     )
 
 
-def _task(name: str, folder: Path) -> Any:
+def write_data(folder: Path) -> None:
+    """Images for detection in a folder, and those for classification in `classes` in it."""
+    detection = EmbeddedDetection(
+        image_size=64,
+        train_images=12,
+        val_images=2,
+        objects_per_image=(1, 2),
+        object_size=(16, 40),
+    )
+    write_detection(detection, folder)
+    pictures = folder / "pictures"
+    pictures.mkdir()
+    classification = EmbeddedClassification(
+        image_size=32, train_images_per_class=3, val_images_per_class=1
+    )
+    write_classification(classification, pictures)
+    (folder / "classes").symlink_to(next(p for p in pictures.rglob("train") if p.is_dir()))
+
+
+def make_task(name: str, folder: Path) -> Any:
     cpu = torch.device("cpu")
     architecture = supernet_architecture(
         SHAPE, len(CLASSES), SHAPE.depth, dict.fromkeys(COMPONENTS, SPACE)
@@ -108,7 +132,7 @@ def _task(name: str, folder: Path) -> Any:
         keep = Kept(backbone=2, neck=2, head=2)
         settings = ScreeningConfig(**common, candidates=SPACE, keep=keep)
         arguments = (supernet.model, settings, supernet.choices, detection_loss, halves)
-        return Screening("backbone", 2, *arguments)
+        return Screening(("backbone",), *arguments)
     fill_candidate_macs(supernet.model, supernet.architecture, 20)
     return TrinitySearch(
         supernet.model, SearchConfig(**common), supernet.choices, detection_loss, halves
@@ -133,9 +157,7 @@ def _shrinking(folder: Path) -> Any:
     space = SubnetSpace.of_phase(shape, len(CLASSES), settings)
     split = SplitPaths(folder / "annotations/train.json", folder / "images/train")
     train = datasets_at(((64, 64),), split, list(CLASSES), AROUND.detector, train=True)
-    task: Any = Shrinking(elastic, None, space, settings, DistillationConfig(), train, 5)
-    task.model = elastic.model
-    return task
+    return Shrinking(elastic, None, space, settings, DistillationConfig(), train, 5)
 
 
 def main(name: str, data: Path, out: Path) -> None:
@@ -143,7 +165,7 @@ def main(name: str, data: Path, out: Path) -> None:
     torch.set_num_threads(1)
     distributed.join(torch.device("cpu"))
     seed_everything(3)
-    task = _task(name, data)
+    task = make_task(name, data)
     # as several processes do, so that one draws the same boxes
     sample_by_image(task.model, processes=2)
     task.iterations, task.epoch_length = 3, 3 if name == "classification" else 100

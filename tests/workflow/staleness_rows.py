@@ -189,16 +189,16 @@ ROWS = (
     Row(
         "the screening's code",
         "pipeline/hit_detector/screening.py",
-        'record["candidates"] = ',
-        'record["living"] = ',
+        'LIVING = "candidates"',
+        'LIVING = "living"',
         SCREENING,
     ),
     Row(
         "the detectors' loss: what imports it, and what follows from that",
         "pipeline/detection/loss.py",
-        "float(value.detach())",
-        "float(value)",
-        SCREENING,
+        "value.detach()",
+        "value.clone()",
+        {**SCREENING, **BASE, **POOL_AND_CLIMB},
     ),
     Row(
         "the distillation losses, which no stage of Hit-Detector imports",

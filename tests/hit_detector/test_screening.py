@@ -11,9 +11,8 @@ from torch import Tensor, nn
 from pipeline.artifacts.work import WorkFolder
 from pipeline.config.hit_detector import Kept, ScreeningConfig
 from pipeline.config.optimization import Optimizer
-from pipeline.hit_detector.joint_screening import JointScreening, component_history
 from pipeline.hit_detector.objective import column_sparsity
-from pipeline.hit_detector.screening import Screening
+from pipeline.hit_detector.screening import Screening, component_history
 from pipeline.search_space.architecture import COMPONENTS
 from pipeline.search_space.names import CANDIDATES
 from pipeline.supernet.choice import ChoiceLayer
@@ -65,9 +64,9 @@ def _parts(
     return model, settings, choices, (BatchStream(data, 2, 5), BatchStream(data, 2, 6))
 
 
-def _joint(execution: str = "store") -> JointScreening:
+def _joint(execution: str = "store") -> Screening:
     model, settings, choices, streams = _parts(execution)
-    return JointScreening(model, settings, choices, _loss, streams)
+    return Screening(COMPONENTS, model, settings, choices, _loss, streams)
 
 
 def _run(task: Any, folder: Path) -> list[Record]:
@@ -104,7 +103,7 @@ def test_the_penalty_is_the_sum_over_the_components() -> None:
 def test_a_component_s_history_has_the_keys_of_its_own_screening(tmp_path: Path) -> None:
     joint = component_history(_run(_joint(), tmp_path / "joint"), "neck")
     model, settings, choices, streams = _parts()
-    alone = _run(Screening("neck", 3, model, settings, choices, _loss, streams), tmp_path / "alone")
+    alone = _run(Screening(("neck",), model, settings, choices, _loss, streams), tmp_path / "alone")
 
     def kinds(records: list[Record]) -> list[set[str]]:
         # which operation went may differ, not how many
