@@ -3,6 +3,7 @@
 verify    compare every published file of a run with the digest in its manifest
 lineage   which config, code, inputs and seed made an artifact
 history   the versions that an artifact had, their metrics, and what changed from one to the next
+digests   the digest of every result of a run; with --against, how they differ from another run's
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from pipeline.artifacts.comparison import LEFT_OUT, differences, digest_of_all, result_digests
 from pipeline.artifacts.history import Version, changes, flat, load_history
 from pipeline.artifacts.lineage import artifact_folders, check_run, lineage
 from pipeline.artifacts.manifest import HISTORY, Manifest
@@ -80,6 +82,21 @@ def history_command(folder: Path) -> int:
     return 0
 
 
+def digests_command(run: Path, other: Path | None) -> int:
+    """Print the digests of a run's results, or how they differ from another run's; 1 if they do."""
+    digests = result_digests(run)
+    if other is None:
+        for path, digest in digests.items():
+            print(f"{path}  {digest}")
+        print(f"all {len(digests)} results  {digest_of_all(digests)}")
+        return 0
+    found = differences(digests, result_digests(other))
+    for sentence in found:
+        print(sentence)
+    print(f"{len(digests)} results: " + (f"{len(found)} differences" if found else "all the same"))
+    return int(bool(found))
+
+
 def _metrics(version: Version) -> str:
     numbers = [
         (key, value)
@@ -102,20 +119,26 @@ def main(argv: Sequence[str] | None = None) -> int:
         ("verify", "a run, such as results/embedded, or any folder in it"),
         ("lineage", "an artifact's folder, such as results/embedded/hit_detector/detector"),
         ("history", "an artifact's folder, or one around several"),
+        ("digests", "a run, such as results/embedded, or any folder in it"),
     ):
-        sub = commands.add_parser(command)
+        sub = commands.add_parser(command, epilog=LEFT_OUT if command == "digests" else None)
         sub.add_argument("folder", type=Path, help=text)
         if command == "lineage":
             sub.add_argument("--config", action="store_true", help="print each stage's config too")
+        if command == "digests":
+            sub.add_argument("--against", type=Path, metavar="RUN", help="a run to compare with")
     arguments = parser.parse_args(argv)
     folder = arguments.folder
     try:
-        if not folder.is_dir():
-            raise DetSearchError(f"{folder} is no folder")
+        for path in (folder, getattr(arguments, "against", None)):
+            if path is not None and not path.is_dir():
+                raise DetSearchError(f"{path} is no folder")
         if arguments.command == "verify":
             return verify_command(folder)
         if arguments.command == "lineage":
             return lineage_command(folder, arguments.config)
+        if arguments.command == "digests":
+            return digests_command(folder, arguments.against)
         return history_command(folder)
     except DetSearchError as error:
         print(f"artifacts {arguments.command}: {error}", file=sys.stderr)
