@@ -4,6 +4,7 @@ verify    compare every published file of a run with the digest in its manifest
 lineage   which config, code, inputs and seed made an artifact
 history   the versions that an artifact had, their metrics, and what changed from one to the next
 digests   the digest of every result of a run; with --against, how they differ from another run's
+code      the files that a stage's fingerprint covers, and what it imports that decides no result
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.artifacts.comparison import LEFT_OUT, differences, digest_of_all, result_digests
+from pipeline.artifacts.fingerprint import ROOT, imported_modules, named_files
 from pipeline.artifacts.history import Version, changes, flat, load_history
 from pipeline.artifacts.lineage import artifact_folders, check_run, lineage
 from pipeline.artifacts.manifest import HISTORY, Manifest
+from pipeline.artifacts.no_result import DECIDES_NO_RESULT
 from pipeline.errors import DetSearchError
 
 
@@ -97,6 +100,25 @@ def digests_command(run: Path, other: Path | None) -> int:
     return int(bool(found))
 
 
+def code_command(stage: str) -> int:
+    """Print the files of a stage's fingerprint with their lines, and those that are left out."""
+    module = f"pipeline.stages.{stage}"
+    covered = imported_modules(module)
+    everything = imported_modules(module, left_out={})
+    files = [file for path in covered.values() for file in (path, *named_files(path))]
+    counts = {file: len(file.read_bytes().splitlines()) for file in files}
+    for file, count in counts.items():
+        print(f"{count:5}  {file.relative_to(ROOT)}")
+    print(f"{sum(counts.values()):5}  lines in {len(counts)} files decide the results of {stage}")
+    print("Left out, since it decides no result:")
+    for name, path in everything.items():
+        if name not in covered:
+            entry = DECIDES_NO_RESULT.get(name)
+            why = entry.why if entry else "Only what is left out imports it."
+            print(f"{len(path.read_bytes().splitlines()):5}  {path.relative_to(ROOT)}: {why}")
+    return 0
+
+
 def _metrics(version: Version) -> str:
     numbers = [
         (key, value)
@@ -127,9 +149,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             sub.add_argument("--config", action="store_true", help="print each stage's config too")
         if command == "digests":
             sub.add_argument("--against", type=Path, metavar="RUN", help="a run to compare with")
+    commands.add_parser("code").add_argument("stage", help="such as search or train_detector")
     arguments = parser.parse_args(argv)
-    folder = arguments.folder
     try:
+        if arguments.command == "code":
+            return code_command(arguments.stage)
+        folder = arguments.folder
         for path in (folder, getattr(arguments, "against", None)):
             if path is not None and not path.is_dir():
                 raise DetSearchError(f"{path} is no folder")

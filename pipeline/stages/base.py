@@ -28,13 +28,12 @@ from pipeline.artifacts.work import WorkFolder
 from pipeline.config.base import Section
 from pipeline.config.problems import describe
 from pipeline.config.scaling import scaled
+from pipeline.environment import CPUS, OUTCOME
 from pipeline.errors import DetSearchError
-from pipeline.launch import OUTCOME
 from pipeline.training import distributed
 from pipeline.training.device import choose_device
 from pipeline.training.loop import Interrupted, Record, Task, run_loop
 from pipeline.training.seeding import seed_everything
-from pipeline.training.stream import CPUS
 
 INTERRUPTED = 75
 """Exit code of a stage that stopped with a committed checkpoint: run it again to continue."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pipeline.artifacts.publish import Content
+from pipeline.artifacts.typed import read_as
 from pipeline.config.base import Section
 from pipeline.report.ablations import DETECTOR_TABLES, detector_table
-from pipeline.report.inputs import Metrics, read_as
+from pipeline.report.inputs import Metrics
 from pipeline.stages.base import Stage, stage_main
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pipeline.artifacts.publish import Content
+from pipeline.artifacts.typed import read_as
 from pipeline.config.ablations import ReplacementConfig
 from pipeline.config.base import Section
 from pipeline.report.ablations import Replacement, replacement_study
-from pipeline.report.inputs import Metrics, read_as
+from pipeline.report.inputs import Metrics
 from pipeline.search_space.architecture import Architecture
 from pipeline.stages.base import Stage, stage_main
 

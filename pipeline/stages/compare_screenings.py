@@ -6,9 +6,10 @@ from collections.abc import Mapping
 
 from pipeline.artifacts.manifest import MANIFEST, Manifest
 from pipeline.artifacts.publish import Content
+from pipeline.artifacts.typed import read_as
 from pipeline.config.base import Section
 from pipeline.report.ablations import Screened, sparsity_study
-from pipeline.report.inputs import History, SubSearchSpace, read_as
+from pipeline.report.inputs import History, SubSearchSpace
 from pipeline.search_space.architecture import COMPONENTS
 from pipeline.stages.base import Stage, stage_main
 

@@ -8,9 +8,10 @@ from pipeline.artifacts.errors import ArtifactError
 from pipeline.artifacts.lineage import base_folder, descended_from
 from pipeline.artifacts.manifest import MANIFEST, Manifest
 from pipeline.artifacts.publish import Content
+from pipeline.artifacts.typed import read_as
 from pipeline.config.base import Section
 from pipeline.hill_climb.descent import DESCENT, Descent
-from pipeline.report.inputs import Metrics, read_as
+from pipeline.report.inputs import Metrics
 from pipeline.report.joint_tables import search_cost_table
 from pipeline.stages.base import Stage, stage_main
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.artifacts.publish import Content
+from pipeline.artifacts.typed import read_as
 from pipeline.artifacts.weights import load_weights
 from pipeline.config.base import Section
 from pipeline.config.detector import DetectorConfig, Normalization, TestingConfig
@@ -32,7 +33,6 @@ from pipeline.distillation.training import student_training
 from pipeline.hill_climb.records import Evaluation
 from pipeline.morphism.budget import prune_within
 from pipeline.morphism.channels import prune_channels
-from pipeline.report.inputs import read_as
 from pipeline.search_space.architecture import Architecture
 from pipeline.stages.base import Stage, history_bytes, stage_main
 from pipeline.supernet.weights import load_strictly

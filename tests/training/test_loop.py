@@ -16,7 +16,7 @@ from torch import nn
 
 from pipeline.artifacts.work import WorkFolder
 from pipeline.config.optimization import Optimizer
-from pipeline.launch import DEADLINE
+from pipeline.environment import DEADLINE
 from pipeline.training.loop import DivergedError, Interrupted, Record, run_loop
 from pipeline.training.optimization import build_optimizer, learning_rate, step_optimizer
 from pipeline.training.stream import BatchStream
