@@ -15,7 +15,7 @@ from pipeline.artifacts.lineage import descended_from
 from pipeline.artifacts.manifest import MANIFEST, Manifest
 from pipeline.artifacts.typed import read_as
 from pipeline.data.index import FILE_NAME, DatasetIndex
-from pipeline.search_space.architecture import COMPONENTS, Architecture
+from pipeline.search_space.architecture import ARCHITECTURE, COMPONENTS, Architecture
 from pipeline.search_space.names import OperationName
 
 DATASET = "data/detection"
@@ -181,7 +181,7 @@ class Run:
     @cached_property
     def architecture(self) -> Architecture:
         """The searched detector's architecture."""
-        return Architecture.load(self.path / DETECTOR / "architecture.json")
+        return Architecture.load(self.path / DETECTOR / ARCHITECTURE)
 
     @cached_property
     def scores(self) -> Scores:

@@ -19,12 +19,12 @@ from typing import Generic, TypeVar
 import torch
 from pydantic import ValidationError
 
+from pipeline.artifacts.checkpoints import WorkFolder
 from pipeline.artifacts.files import json_bytes, write_bytes
 from pipeline.artifacts.lock import locked
 from pipeline.artifacts.manifest import MANIFEST, Origin, input_record, open_artifact
 from pipeline.artifacts.publish import Content, publish
 from pipeline.artifacts.spent import Spent
-from pipeline.artifacts.work import WorkFolder
 from pipeline.config.base import Section
 from pipeline.config.problems import describe
 from pipeline.config.scaling import scaled

@@ -9,10 +9,9 @@ from pipeline.artifacts.files import json_bytes
 from pipeline.artifacts.publish import Content
 from pipeline.config.base import Section
 from pipeline.detection.complexity import stage_costs
-from pipeline.detection.detector_folder import ARCHITECTURE
 from pipeline.morphism.shapes import stages_of
 from pipeline.report.joint_tables import ALLOCATION, StageCost, allocation_study
-from pipeline.search_space.architecture import Architecture
+from pipeline.search_space.architecture import ARCHITECTURE, Architecture
 from pipeline.stages.base import Stage, stage_main
 
 

@@ -125,7 +125,7 @@ def test_a_missing_module_is_named(root: Path) -> None:
 def test_the_project_itself_is_read_quickly_and_without_torch() -> None:
     code = (
         "import sys; from pipeline.artifacts.fingerprint import code_fingerprint; "
-        "code_fingerprint('pipeline.artifacts.work'); "
+        "code_fingerprint('pipeline.artifacts.checkpoints'); "
         "print(sorted({'torch', 'numpy', 'pydantic'} & set(sys.modules)))"
     )
     done = subprocess.run(

@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch import nn
 
-from pipeline.artifacts.work import WorkFolder
+from pipeline.artifacts.checkpoints import WorkFolder
 from pipeline.config.optimization import Optimizer
 from pipeline.environment import DEADLINE
 from pipeline.training.loop import DivergedError, Interrupted, Record, run_loop

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from mmengine.dataset import pseudo_collate
 
-from pipeline.artifacts.work import WorkFolder
+from pipeline.artifacts.checkpoints import WorkFolder
 from pipeline.config.detector import DetectorConfig, Normalization, TestingConfig
 from pipeline.config.distillation import DistillationConfig
 from pipeline.config.evaluation import TrainingConfig
@@ -16,8 +16,8 @@ from pipeline.config.hit_detector import Kept, ScreeningConfig, SearchConfig
 from pipeline.config.optimization import Classification, Optimizer
 from pipeline.config.supernet import SupernetConfig
 from pipeline.config.teacher_pool import PoolSpace, ShrinkingPhase
+from pipeline.data.embedded_sources import CLASSES
 from pipeline.data.index import SplitPaths
-from pipeline.data.sources import CLASSES
 from pipeline.detection.builder import Surroundings, build_backbone, build_detector
 from pipeline.detection.complexity import fill_candidate_macs
 from pipeline.detection.dataset import build_dataset
