@@ -1,6 +1,6 @@
-"""The environment variables by which rules, launcher and stages hand on what decides no result.
+"""The environment variables by which rules, launcher and stages tell each other how a stage runs.
 
-A stage's arguments say what it makes; these say where and how it runs. Their names stand here alone.
+What a stage makes is said by its arguments. Where batch sizes are scaled, the manifest's config says so.
 """
 
 from __future__ import annotations
