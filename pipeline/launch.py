@@ -22,14 +22,9 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from pipeline.environment import DEADLINE, DEVICE, OUTCOME, SCHEDULED
 from pipeline.errors import DetSearchError
 
-SCHEDULED = "DETSEARCH_SCHEDULED"
-"""Set to 1 where a scheduler granted the devices: then all that are visible are this job's."""
-DEADLINE = "DETSEARCH_DEADLINE"
-"""Seconds since 1970 at which a training stops with a checkpoint."""
-OUTCOME = "DETSEARCH_OUTCOME"
-"""File in which the first of several processes leaves its exit code; torchrun hides it."""
 MARGIN_SECONDS = 180.0
 """Kept free before a job's time limit: the job's start, its last step, the checkpoint."""
 LOCKS = Path(tempfile.gettempdir()) / "detsearch_gpus"
@@ -61,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         devices = devices_for(
             given.gpus,
             visible_devices(environment),
-            environment.get("DETSEARCH_DEVICE", "auto"),
+            environment.get(DEVICE, "auto"),
             scheduled=scheduled,
         )
     except DeviceError as error:
@@ -70,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if devices is not None:
         environment["CUDA_VISIBLE_DEVICES"] = ",".join(devices)
     if given.gpus == 0:
-        environment["DETSEARCH_DEVICE"] = "cpu"
+        environment[DEVICE] = "cpu"
     if scheduled:
         environment[DEADLINE] = f"{time.time() + soft_limit(60 * given.minutes):.0f}"
     processes = given.gpus or given.processes

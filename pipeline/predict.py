@@ -13,7 +13,8 @@ from typing import Any
 from PIL import Image, ImageDraw
 
 from pipeline.artifacts.manifest import MANIFEST, open_artifact
-from pipeline.detection.detector_folder import CONFIG, WEIGHTS
+from pipeline.artifacts.weights import WEIGHTS
+from pipeline.detection.detector_folder import CONFIG
 from pipeline.errors import DetSearchError
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(workflow.basedir))
 
+from pipeline import environment
 from pipeline.artifacts.digest import value_digest
 from pipeline.artifacts.fingerprint import code_fingerprint
 from pipeline.artifacts.manifest import MANIFEST, recorded_code
@@ -41,11 +42,11 @@ shell.prefix(
     f" export PATH={Path(sys.executable).parent}:$PATH"
     f" PYTHONPATH={workflow.basedir}"
     " OMP_WAIT_POLICY=PASSIVE GOMP_SPINCOUNT=20000"
-    f" DETSEARCH_RUN={RUN}"
-    f" DETSEARCH_DEVICE={CONFIG.run.device}"
-    f" DETSEARCH_REFERENCE_GPUS={CONFIG.run.reference_gpus or CONFIG.run.gpus}"
-    f" DETSEARCH_SCHEDULED={int(not workflow.is_main_process)}"
-    f" DETSEARCH_CHECKPOINT_SECONDS={CONFIG.run.checkpoint_seconds}; "
+    f" {environment.RUN}={RUN}"
+    f" {environment.DEVICE}={CONFIG.run.device}"
+    f" {environment.REFERENCE_GPUS}={CONFIG.run.reference_gpus or CONFIG.run.gpus}"
+    f" {environment.SCHEDULED}={int(not workflow.is_main_process)}"
+    f" {environment.CHECKPOINT_SECONDS}={CONFIG.run.checkpoint_seconds}; "
 )
 
 # The shell command of every stage; `stage` gives its params.

@@ -3,6 +3,8 @@
 verify    compare every published file of a run with the digest in its manifest
 lineage   which config, code, inputs and seed made an artifact
 history   the versions that an artifact had, their metrics, and what changed from one to the next
+digests   the digest of every result of a run; with --against, how they differ from another run's
+code      the files that a stage's fingerprint covers, and what it imports that decides no result
 """
 
 from __future__ import annotations
@@ -13,9 +15,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from pipeline.artifacts.comparison import LEFT_OUT, differences, digest_of_all, result_digests
+from pipeline.artifacts.fingerprint import ROOT, imported_modules, named_files
 from pipeline.artifacts.history import Version, changes, flat, load_history
 from pipeline.artifacts.lineage import artifact_folders, check_run, lineage
 from pipeline.artifacts.manifest import HISTORY, Manifest
+from pipeline.artifacts.no_result import DECIDES_NO_RESULT
 from pipeline.errors import DetSearchError
 
 
@@ -80,6 +85,40 @@ def history_command(folder: Path) -> int:
     return 0
 
 
+def digests_command(run: Path, other: Path | None) -> int:
+    """Print the digests of a run's results, or how they differ from another run's; 1 if they do."""
+    digests = result_digests(run)
+    if other is None:
+        for path, digest in digests.items():
+            print(f"{path}  {digest}")
+        print(f"all {len(digests)} results  {digest_of_all(digests)}")
+        return 0
+    found = differences(digests, result_digests(other))
+    for sentence in found:
+        print(sentence)
+    print(f"{len(digests)} results: " + (f"{len(found)} differences" if found else "all the same"))
+    return int(bool(found))
+
+
+def code_command(stage: str) -> int:
+    """Print the files of a stage's fingerprint with their lines, and those that are left out."""
+    module = f"pipeline.stages.{stage}"
+    covered = imported_modules(module)
+    everything = imported_modules(module, left_out={})
+    files = [file for path in covered.values() for file in (path, *named_files(path))]
+    counts = {file: len(file.read_bytes().splitlines()) for file in files}
+    for file, count in counts.items():
+        print(f"{count:5}  {file.relative_to(ROOT)}")
+    print(f"{sum(counts.values()):5}  lines in {len(counts)} files decide the results of {stage}")
+    print("Left out, since it decides no result:")
+    for name, path in everything.items():
+        if name not in covered:
+            entry = DECIDES_NO_RESULT.get(name)
+            why = entry.why if entry else "Only what is left out imports it."
+            print(f"{len(path.read_bytes().splitlines()):5}  {path.relative_to(ROOT)}: {why}")
+    return 0
+
+
 def _metrics(version: Version) -> str:
     numbers = [
         (key, value)
@@ -102,20 +141,29 @@ def main(argv: Sequence[str] | None = None) -> int:
         ("verify", "a run, such as results/embedded, or any folder in it"),
         ("lineage", "an artifact's folder, such as results/embedded/hit_detector/detector"),
         ("history", "an artifact's folder, or one around several"),
+        ("digests", "a run, such as results/embedded, or any folder in it"),
     ):
-        sub = commands.add_parser(command)
+        sub = commands.add_parser(command, epilog=LEFT_OUT if command == "digests" else None)
         sub.add_argument("folder", type=Path, help=text)
         if command == "lineage":
             sub.add_argument("--config", action="store_true", help="print each stage's config too")
+        if command == "digests":
+            sub.add_argument("--against", type=Path, metavar="RUN", help="a run to compare with")
+    commands.add_parser("code").add_argument("stage", help="such as search or train_detector")
     arguments = parser.parse_args(argv)
-    folder = arguments.folder
     try:
-        if not folder.is_dir():
-            raise DetSearchError(f"{folder} is no folder")
+        if arguments.command == "code":
+            return code_command(arguments.stage)
+        folder = arguments.folder
+        for path in (folder, getattr(arguments, "against", None)):
+            if path is not None and not path.is_dir():
+                raise DetSearchError(f"{path} is no folder")
         if arguments.command == "verify":
             return verify_command(folder)
         if arguments.command == "lineage":
             return lineage_command(folder, arguments.config)
+        if arguments.command == "digests":
+            return digests_command(folder, arguments.against)
         return history_command(folder)
     except DetSearchError as error:
         print(f"artifacts {arguments.command}: {error}", file=sys.stderr)

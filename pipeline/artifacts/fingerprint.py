@@ -1,5 +1,7 @@
 """The fingerprint of a stage's code: its module and all it imports from its own package.
 
+What decides no result is left out (`no_result.py` lists it), and with it what only that imports.
+
 Source files are parsed, never imported: the Snakefile asks for fingerprints on every start, and
 importing a stage would import torch. Comments, docstrings and formatting do not count. What counts
 as an import: the statement, wherever it stands, and a string that is exactly the name of a module,
@@ -9,7 +11,7 @@ it at its top level relative to its own folder: `FINGERPRINT_FILES = ("page.html
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -17,6 +19,7 @@ from typing import NamedTuple
 from pipeline.artifacts.digest import bytes_digest, file_digest, value_digest
 from pipeline.artifacts.errors import ArtifactError
 from pipeline.artifacts.files import read_bytes
+from pipeline.artifacts.no_result import DECIDES_NO_RESULT, Omission
 
 ROOT = Path(__file__).parents[2]
 FILES_NAME = "FINGERPRINT_FILES"
@@ -38,6 +41,8 @@ class Source(NamedTuple):
 def code_fingerprint(module: str, root: Path | None = None) -> str:
     """The digest of the code of `module`, such as `pipeline.stages.search`, and of its imports.
 
+    What decides no result has no part in it.
+
     Args:
         module: dotted name.
         root: the folder that holds the package; by default the one that holds `pipeline`.
@@ -54,12 +59,26 @@ def code_fingerprint(module: str, root: Path | None = None) -> str:
     return value_digest(parts)
 
 
-def imported_modules(module: str, root: Path | None = None) -> dict[str, Path]:
+def named_files(path: Path) -> list[Path]:
+    """The files of other kinds that a source file names, whose content is part of the fingerprint.
+
+    Raises:
+        ArtifactError: the source file has a syntax error.
+    """
+    return [path.parent / file for file in _read(path).files]
+
+
+def imported_modules(
+    module: str,
+    root: Path | None = None,
+    left_out: Mapping[str, Omission] = DECIDES_NO_RESULT,
+) -> dict[str, Path]:
     """`module`, what it imports from its own package, transitively, and the packages around them.
 
     Args:
         module: dotted name.
         root: the folder that holds the package; by default the one that holds `pipeline`.
+        left_out: imports of these are not followed, but for those of the modules that they name.
 
     Returns:
         The source file of each module, by dotted name, in sorted order.
@@ -84,12 +103,20 @@ def imported_modules(module: str, root: Path | None = None) -> dict[str, Path]:
             candidates |= {
                 candidate
                 for candidate in _imports(name, path, root)
-                if f"{candidate}.".startswith(top)
+                if f"{candidate}.".startswith(top) and not _omitted(candidate, name, left_out)
             }
         new = candidates - seen - {""}
         seen |= new
         waiting += new
     return dict(sorted(found.items()))
+
+
+def _omitted(module: str, importer: str, left_out: Mapping[str, Omission]) -> bool:
+    """Whether an import is of what decides no result, or of a name in it, such as a function's."""
+    for name in (module, module.rpartition(".")[0]):
+        if name in left_out:
+            return importer not in left_out[name].but_for
+    return False
 
 
 def _locate(module: str, root: Path) -> Path | None:

@@ -12,6 +12,9 @@ from pipeline.artifacts.errors import ArtifactError
 from pipeline.artifacts.files import unreadable, write_bytes
 from pipeline.artifacts.manifest import removed_files
 
+WEIGHTS = "weights.safetensors"
+"""The file of the weights that a stage publishes, in whatever folder."""
+
 
 def save_weights(
     path: Path, state_dict: Mapping[str, torch.Tensor], metadata: Mapping[str, str] | None = None
@@ -57,7 +60,7 @@ def pretrained_weights(folder: Path) -> tuple[dict[str, torch.Tensor], Path]:
     Raises:
         ArtifactError: as `load_weights`.
     """
-    path = folder / "weights.safetensors"
+    path = folder / WEIGHTS
     tensors, metadata = load_weights(path)
     return tensors, Path(metadata.get("file", path))
 

@@ -8,16 +8,16 @@ from pydantic import AfterValidator, Field, PositiveInt, StringConstraints, mode
 
 from pipeline.config.base import Section
 from pipeline.config.hit_detector import Regularizer
+from pipeline.config.zoo_names import ZOO_NAMES
 from pipeline.search_space.architecture import COMPONENTS
 from pipeline.search_space.names import OperationName
-from pipeline.zoo.architectures import NAMES
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]+$")]
 
 
 def _known(zoo: str) -> str:
-    if zoo not in NAMES:
-        raise ValueError(f"the zoo has no network {zoo!r}: it has {', '.join(NAMES)}")
+    if zoo not in ZOO_NAMES:
+        raise ValueError(f"the zoo has no network {zoo!r}: it has {', '.join(ZOO_NAMES)}")
     return zoo
 
 

@@ -12,8 +12,8 @@ import numpy as np
 from PIL import Image
 
 from pipeline.config.data import EmbeddedClassification, EmbeddedDetection
+from pipeline.data.embedded_sources import CLASSES, Split, digit_indices
 from pipeline.data.scene import draw_scene, place_digits
-from pipeline.data.sources import CLASSES, Split, digit_indices
 
 SPLITS: tuple[Split, ...] = ("train", "val")
 

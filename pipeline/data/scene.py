@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from pipeline.data.embedded_sources import PHOTOGRAPHS, Split, digit, photograph
 from pipeline.data.shapes import Stencil, clutter_stencil, digit_stencil
-from pipeline.data.sources import PHOTOGRAPHS, Split, digit, photograph
 
 Corner = tuple[int, int]
 

@@ -17,7 +17,7 @@ from mmengine.config import Config
 from mmengine.model import revert_sync_batchnorm
 from torch import Tensor
 
-from pipeline.artifacts.checkpoint_file import read_tensors
+from pipeline.artifacts.given_weights import read_tensors
 from pipeline.config.detector import Normalization
 from pipeline.detection.builder import Surroundings, build_detector, register_modules
 from pipeline.detection.description import UnsupportedDetectorError, describe_detector

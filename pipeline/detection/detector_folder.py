@@ -13,14 +13,14 @@ from torch import Tensor, nn
 
 from pipeline.artifacts.files import json_bytes, read_json
 from pipeline.artifacts.publish import Content
-from pipeline.artifacts.weights import load_weights, save_weights
+from pipeline.artifacts.weights import WEIGHTS, load_weights, save_weights
 from pipeline.detection.builder import Surroundings, build_detector, model_config
 from pipeline.detection.dataset import dataset_config, test_transforms
-from pipeline.search_space.architecture import Architecture
+from pipeline.search_space.architecture import ARCHITECTURE, Architecture
 from pipeline.supernet.weights import load_strictly
 
-ARCHITECTURE, WEIGHTS, CONFIG = "architecture.json", "weights.safetensors", "config.py"
-CLASSES, METRICS, RESOLUTION = "classes.json", "metrics.json", "resolution.json"
+CONFIG, CLASSES, METRICS = "config.py", "classes.json", "metrics.json"
+RESOLUTION = "resolution.json"
 
 
 def detector_files(

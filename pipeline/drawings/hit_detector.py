@@ -16,7 +16,7 @@ from pipeline.report.ablations import (
 from pipeline.report.architecture import draw_architecture
 from pipeline.report.inputs import History, Metrics, SubSearchSpace, read_as
 from pipeline.report.tables import Column, Table
-from pipeline.search_space.architecture import COMPONENTS, Architecture, ComponentName
+from pipeline.search_space.architecture import ARCHITECTURE, COMPONENTS, Architecture, ComponentName
 
 
 class Replacing(Section):
@@ -36,7 +36,7 @@ def figure3(given: Given[Replacing]) -> Drawn:
     settings, evaluations = given.settings.replacement, given.several["evaluations"]
     replacements = []
     for name, folder in given.several["architectures"].items():
-        origin = Architecture.load(folder / "architecture.json").provenance
+        origin = Architecture.load(folder / ARCHITECTURE).provenance
         metrics = read_as(evaluations[name] / "metrics.json", Metrics)
         replacements.append(
             Replacement(origin["component"], origin["layer"], origin["operation"], metrics.AP)
@@ -62,7 +62,7 @@ def figure4(given: Given[Screening]) -> Drawn:
 
 def figure5(given: Given[NoSettings]) -> Drawn:
     """The searched architecture, with the margin of each layer over its runner-up."""
-    architecture = Architecture.load(given.one["architecture"] / "architecture.json")
+    architecture = Architecture.load(given.one["architecture"] / ARCHITECTURE)
     margins = architecture.provenance["margins"]
     rows = [
         [

@@ -10,21 +10,20 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pipeline.artifacts.weights import load_weights
+from pipeline.artifacts.weights import WEIGHTS, load_weights
 from pipeline.config.distillation import StudentTrainingConfig
 from pipeline.config.hill_climb import Scoring
 from pipeline.config.teacher_pool import Recalibration
 from pipeline.data.index import DatasetIndex
 from pipeline.detection.builder import Surroundings, build_detector
 from pipeline.detection.complexity import detector_complexity
-from pipeline.detection.detector_folder import ARCHITECTURE, WEIGHTS
 from pipeline.distillation.training import StudentTraining, student_training
 from pipeline.errors import DetSearchError
 from pipeline.hill_climb.parents import load_parent
 from pipeline.hill_climb.records import Base, Evaluation, Proposal, load_ranking
 from pipeline.hill_climb.scoring import scores_of
 from pipeline.morphism.actions import apply_action
-from pipeline.search_space.architecture import Architecture
+from pipeline.search_space.architecture import ARCHITECTURE, Architecture
 from pipeline.search_space.slicing import Weights
 from pipeline.teacher_pool.pool import load_pool, teacher_of
 from pipeline.training.seeding import seed_everything

@@ -13,8 +13,8 @@ from pipeline.errors import DetSearchError
 from pipeline.hill_climb.records import Name
 from pipeline.search_space.slicing import Weights
 
-PARENTS, WEIGHTS = "parents.safetensors", "weights.safetensors"
-"""The weights of a whole list, in the folder of a ranking; those of one candidate, in its own."""
+PARENTS = "parents.safetensors"
+"""The weights of a whole list, in the folder of a ranking."""
 
 
 def parents_content(weights: Mapping[Name, Weights]) -> Content:

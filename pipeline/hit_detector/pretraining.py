@@ -8,7 +8,7 @@ import torch
 
 from pipeline.artifacts.files import json_bytes
 from pipeline.artifacts.publish import Content
-from pipeline.artifacts.weights import save_weights
+from pipeline.artifacts.weights import WEIGHTS, save_weights
 from pipeline.config.detector import Normalization
 from pipeline.config.optimization import Classification
 from pipeline.data.index import FILE_NAME, DatasetIndex
@@ -54,7 +54,7 @@ def pretrained_files(task: BackbonePretraining, history: list[Record]) -> dict[s
     """What a pretraining publishes: the backbone's weights, its accuracy, the curve."""
     weights = task.model.backbone.state_dict()
     return {
-        "weights.safetensors": lambda path: save_weights(path, weights),
+        WEIGHTS: lambda path: save_weights(path, weights),
         "metrics.json": json_bytes({"format": 1, "accuracy": task.accuracy}),
         "history.json": json_bytes({"format": 1, "records": history}),
     }

@@ -14,8 +14,9 @@ from PIL import Image
 
 from pipeline.artifacts.errors import ArtifactError
 from pipeline.artifacts.files import read_json
+from pipeline.artifacts.typed import parse_as, read_as
 from pipeline.config.evaluation import ReportConfig
-from pipeline.report.inputs import EVALUATION, Detection, Run, parse_as, read_as
+from pipeline.report.inputs import EVALUATION, Detection, Run
 from pipeline.report.section import Group, Section, paragraph
 from pipeline.report.svg import Figure, document, element, hint, text, text_width
 

@@ -6,16 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
 from pipeline.artifacts.errors import ArtifactError
-from pipeline.artifacts.files import read_json
 from pipeline.artifacts.lineage import descended_from
 from pipeline.artifacts.manifest import MANIFEST, Manifest
+from pipeline.artifacts.typed import read_as
 from pipeline.data.index import FILE_NAME, DatasetIndex
-from pipeline.search_space.architecture import COMPONENTS, Architecture
+from pipeline.search_space.architecture import ARCHITECTURE, COMPONENTS, Architecture
 from pipeline.search_space.names import OperationName
 
 DATASET = "data/detection"
@@ -135,29 +135,6 @@ class Accuracy(_Read):
     accuracy: float
 
 
-Model = TypeVar("Model")
-
-
-def read_as(path: Path, kind: type[Model]) -> Model:
-    """Read a JSON file as a model, or as a type such as `list[Detection]`.
-
-    Raises:
-        ArtifactError: the file is missing or not JSON, or a key is missing or wrong; names both.
-    """
-    return parse_as(read_json(path), kind, path)
-
-
-def parse_as(content: Any, kind: type[Model], path: Path) -> Model:
-    """Validate what `path` holds; raises as `read_as` does."""
-    try:
-        return TypeAdapter(kind).validate_python(content)
-    except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors()
-        )
-        raise ArtifactError(f"{path} is not what the report needs: {problems}") from error
-
-
 @dataclass(frozen=True)
 class Run:
     """A run's folder, `results/<run>`; every property reads its file once, when it is asked for.
@@ -204,7 +181,7 @@ class Run:
     @cached_property
     def architecture(self) -> Architecture:
         """The searched detector's architecture."""
-        return Architecture.load(self.path / DETECTOR / "architecture.json")
+        return Architecture.load(self.path / DETECTOR / ARCHITECTURE)
 
     @cached_property
     def scores(self) -> Scores:

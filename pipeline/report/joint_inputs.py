@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from pipeline.artifacts.typed import read_as
 from pipeline.hill_climb.descent import DESCENT, Descent
-from pipeline.report.inputs import Run, read_as
+from pipeline.report.inputs import Run
 from pipeline.report.joint_tables import ALLOCATION, Evaluated, StageCost, read_evaluated
 
 BASE = "joint_detnas/base/evaluation"

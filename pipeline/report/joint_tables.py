@@ -9,8 +9,9 @@ from pathlib import Path
 from matplotlib.figure import Figure as Canvas
 
 from pipeline.artifacts.manifest import Manifest
+from pipeline.artifacts.typed import read_as
 from pipeline.report.charts import bars, chart, legend
-from pipeline.report.inputs import Metrics, Speed, read_as
+from pipeline.report.inputs import Metrics, Speed
 from pipeline.report.svg import MUTED, SERIES, Figure
 from pipeline.report.tables import Cell, Column, Table
 

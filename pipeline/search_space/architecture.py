@@ -39,6 +39,7 @@ from pipeline.search_space.heads import (
 from pipeline.search_space.necks import FpnNeck, Neck, PathNeck
 
 __all__ = [
+    "ARCHITECTURE",
     "COMPONENTS",
     "FORMAT",
     "STAGES",
@@ -64,6 +65,8 @@ __all__ = [
     "TowerHead",
 ]
 
+ARCHITECTURE = "architecture.json"
+"""The file of an architecture, in whatever folder."""
 FORMAT = 1
 ComponentName = Literal["backbone", "neck", "head"]
 COMPONENTS: tuple[ComponentName, ...] = get_args(ComponentName)

@@ -16,16 +16,16 @@ from typing import Generic, TypeVar
 
 import torch
 
+from pipeline.artifacts.checkpoints import WorkFolder
 from pipeline.artifacts.files import json_bytes, write_bytes
 from pipeline.artifacts.lock import locked
 from pipeline.artifacts.manifest import MANIFEST, Origin, input_record, open_artifact
 from pipeline.artifacts.publish import Content, publish
 from pipeline.artifacts.spent import Spent
-from pipeline.artifacts.work import WorkFolder
 from pipeline.config.base import Section
 from pipeline.config.scaling import scaled
+from pipeline.environment import OUTCOME, REFERENCE_GPUS
 from pipeline.errors import DetSearchError
-from pipeline.launch import OUTCOME
 from pipeline.stages.command import Inputs, check, given_folders, parse, parse_settings
 from pipeline.training import distributed
 from pipeline.training.device import choose_device
@@ -34,9 +34,6 @@ from pipeline.training.process import prepare_process
 
 INTERRUPTED = 75
 """Exit code of a stage that stopped with a committed checkpoint: run it again to continue."""
-
-REFERENCE = "DETSEARCH_REFERENCE_GPUS"
-"""GPUs for which the config's batch sizes and learning rates are written."""
 
 log = logging.getLogger("detsearch")
 
@@ -178,7 +175,7 @@ def _run(
     if distributed.rank() > 0:
         logging.disable(logging.WARNING)
     processes = distributed.size()
-    reference = int(os.environ.get(REFERENCE, processes))
+    reference = int(os.environ.get(REFERENCE_GPUS, processes))
     sections, scaling = scaled(sections, processes, reference)
     for line in scaling:
         log.info("%s: %s", name, line)

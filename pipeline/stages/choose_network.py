@@ -11,6 +11,7 @@ from pipeline.artifacts.publish import Content
 from pipeline.config.ablations import Baseline
 from pipeline.config.base import Section
 from pipeline.data.index import FILE_NAME, DatasetIndex
+from pipeline.search_space.architecture import ARCHITECTURE
 from pipeline.stages.base import Stage, stage_main
 from pipeline.zoo.architectures import zoo_architecture
 from pipeline.zoo.scaling import scaled
@@ -37,7 +38,7 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
         anchor_scale=settings.anchor_scale,
     )
     network = network.model_copy(update={"provenance": baseline.model_dump(mode="json")})
-    return {"architecture.json": json_bytes(network.model_dump(mode="json"))}
+    return {ARCHITECTURE: json_bytes(network.model_dump(mode="json"))}
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from pipeline.artifacts.manifest import MANIFEST
 from pipeline.config.base import Section
 from pipeline.config.problems import describe
+from pipeline.environment import CHECKPOINT_SECONDS, DEVICE, RUN
 from pipeline.errors import DetSearchError
 
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
@@ -81,7 +82,7 @@ def parse(
     parser.add_argument(
         "--run-folder",
         type=Path,
-        default=os.environ.get("DETSEARCH_RUN", "."),
+        default=os.environ.get(RUN, "."),
         help="results/<run>, to which the manifest's paths are relative",
     )
     parser.add_argument("--seed", type=int, default=0)
@@ -89,13 +90,13 @@ def parse(
     parser.add_argument(
         "--device",
         choices=("auto", "cpu", "cuda"),
-        default=os.environ.get("DETSEARCH_DEVICE", "auto"),
+        default=os.environ.get(DEVICE, "auto"),
     )
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument(
         "--checkpoint-seconds",
         type=float,
-        default=float(os.environ.get("DETSEARCH_CHECKPOINT_SECONDS", "60")),
+        default=float(os.environ.get(CHECKPOINT_SECONDS, "60")),
     )
     return parser.parse_args(argv)
 

@@ -8,7 +8,7 @@ from pipeline.artifacts.files import json_bytes, read_json
 from pipeline.artifacts.publish import Content
 from pipeline.config.base import NoSettings
 from pipeline.hit_detector.search import derive
-from pipeline.search_space.architecture import Architecture
+from pipeline.search_space.architecture import ARCHITECTURE, Architecture
 from pipeline.stages.base import Stage, stage_main
 
 
@@ -17,7 +17,7 @@ def run(stage: Stage[NoSettings]) -> Mapping[str, Content]:
     folder = stage.inputs["search"]
     supernet = Architecture.load(folder / "supernet.json")
     architecture = derive(supernet, read_json(folder / "scores.json"))
-    return {"architecture.json": json_bytes(architecture.model_dump(mode="json"))}
+    return {ARCHITECTURE: json_bytes(architecture.model_dump(mode="json"))}
 
 
 if __name__ == "__main__":

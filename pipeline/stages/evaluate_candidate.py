@@ -13,6 +13,7 @@ from dataclasses import replace
 from pydantic import NonNegativeInt
 
 from pipeline.artifacts.publish import Content
+from pipeline.artifacts.weights import WEIGHTS
 from pipeline.config.base import Section
 from pipeline.config.detector import DetectorConfig, Normalization, TestingConfig
 from pipeline.config.distillation import StudentTrainingConfig
@@ -20,7 +21,7 @@ from pipeline.config.hill_climb import Scoring
 from pipeline.config.supernet import CostSetting
 from pipeline.config.teacher_pool import Recalibration
 from pipeline.data.index import FILE_NAME, DatasetIndex
-from pipeline.hill_climb.parents import WEIGHTS, parents_content
+from pipeline.hill_climb.parents import parents_content
 from pipeline.hill_climb.proposals import candidate_seed
 from pipeline.hill_climb.records import EVALUATION, Base, Name, load_proposals, record_bytes
 from pipeline.stages.base import Stage, history_bytes, stage_main

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from pipeline.artifacts.checkpoint_file import read_checkpoint
+from pipeline.artifacts.given_weights import read_checkpoint
 from pipeline.artifacts.publish import Content
-from pipeline.artifacts.weights import save_weights
+from pipeline.artifacts.weights import WEIGHTS, save_weights
 from pipeline.config.base import Section
 from pipeline.stages.base import Stage, stage_main
 
@@ -28,7 +28,7 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
     file = Path(stage.settings.file)
     weights = read_checkpoint(file)
     return {
-        "weights.safetensors": lambda path: save_weights(path, weights, {"file": str(file)}),
+        WEIGHTS: lambda path: save_weights(path, weights, {"file": str(file)}),
     }
 
 

@@ -9,7 +9,7 @@ from pipeline.config.base import Section
 from pipeline.config.detector import Normalization
 from pipeline.config.optimization import Classification
 from pipeline.hit_detector.pretraining import backbone_pretraining, pretrained_files
-from pipeline.search_space.architecture import Architecture
+from pipeline.search_space.architecture import ARCHITECTURE, Architecture
 from pipeline.stages.base import Stage, stage_main
 
 
@@ -24,7 +24,7 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
     """Train the backbone of the derived architecture from scratch."""
     settings = stage.settings
     task = backbone_pretraining(
-        Architecture.load(stage.inputs["architecture"] / "architecture.json"),
+        Architecture.load(stage.inputs["architecture"] / ARCHITECTURE),
         stage.inputs["data"],
         settings.pretraining,
         settings.normalization,

@@ -11,7 +11,7 @@ from pipeline.config.base import Section
 from pipeline.config.hill_climb import Proposing
 from pipeline.hill_climb.proposals import propose
 from pipeline.hill_climb.records import PROPOSALS, Ranking, load_ranking, proposals_bytes
-from pipeline.search_space.architecture import Architecture
+from pipeline.search_space.architecture import ARCHITECTURE, Architecture
 from pipeline.stages.base import Stage, stage_main
 from pipeline.teacher_pool.space import load_space
 
@@ -29,7 +29,7 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
     wave = propose(
         settings.generation,
         load_ranking(inputs["ranking"]) if "ranking" in inputs else Ranking(),
-        Architecture.load(inputs["base"] / "architecture.json"),
+        Architecture.load(inputs["base"] / ARCHITECTURE),
         load_space(inputs["pool"]),
         settings.proposing,
         stage.seed,

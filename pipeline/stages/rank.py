@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pipeline.artifacts.publish import Content
-from pipeline.artifacts.weights import load_weights
+from pipeline.artifacts.weights import WEIGHTS, load_weights
 from pipeline.config.base import Section
 from pipeline.config.hill_climb import Listing
-from pipeline.hill_climb.parents import PARENTS, WEIGHTS, load_parent, parents_content
+from pipeline.hill_climb.parents import PARENTS, load_parent, parents_content
 from pipeline.hill_climb.ranking import rank
 from pipeline.hill_climb.records import (
     RANKING,

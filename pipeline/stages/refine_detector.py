@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.artifacts.publish import Content
-from pipeline.artifacts.weights import load_weights
+from pipeline.artifacts.typed import read_as
+from pipeline.artifacts.weights import WEIGHTS, load_weights
 from pipeline.config.base import Section
 from pipeline.config.detector import DetectorConfig, Normalization, TestingConfig
 from pipeline.config.distillation import StudentTrainingConfig
@@ -23,8 +24,6 @@ from pipeline.data.index import FILE_NAME, DatasetIndex
 from pipeline.detection.builder import Surroundings, build_detector
 from pipeline.detection.complexity import detector_complexity
 from pipeline.detection.detector_folder import (
-    ARCHITECTURE,
-    WEIGHTS,
     detector_files,
     detector_resolution,
 )
@@ -32,8 +31,7 @@ from pipeline.distillation.training import student_training
 from pipeline.hill_climb.records import Evaluation
 from pipeline.morphism.budget import prune_within
 from pipeline.morphism.channels import prune_channels
-from pipeline.report.inputs import read_as
-from pipeline.search_space.architecture import Architecture
+from pipeline.search_space.architecture import ARCHITECTURE, Architecture
 from pipeline.stages.base import Stage, history_bytes, stage_main
 from pipeline.supernet.weights import load_strictly
 from pipeline.teacher_pool.pool import largest_teacher

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from pipeline.artifacts.files import json_bytes
 from pipeline.artifacts.publish import Content
 from pipeline.artifacts.removal import remove_files
+from pipeline.artifacts.weights import WEIGHTS
 from pipeline.config.base import NoSettings
-from pipeline.hill_climb.parents import PARENTS, WEIGHTS
+from pipeline.hill_climb.parents import PARENTS
 from pipeline.hill_climb.ranking import no_longer_parents
 from pipeline.hill_climb.records import load_evaluation, load_ranking
 from pipeline.stages.base import Stage, stage_main

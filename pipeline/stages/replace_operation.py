@@ -15,7 +15,7 @@ from pipeline.data.index import FILE_NAME, DatasetIndex
 from pipeline.errors import DetSearchError
 from pipeline.hit_detector.ablations import replacement_layers, with_replaced
 from pipeline.hit_detector.spaces import Operations, supernet_architecture
-from pipeline.search_space.architecture import COMPONENTS, ComponentName
+from pipeline.search_space.architecture import ARCHITECTURE, COMPONENTS, ComponentName
 from pipeline.search_space.names import OperationName
 from pipeline.stages.base import Stage, stage_main
 
@@ -48,7 +48,7 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
             "provenance": {"component": component, "layer": layer, "operation": settings.operation}
         }
     )
-    return {"architecture.json": json_bytes(replaced.model_dump(mode="json"))}
+    return {ARCHITECTURE: json_bytes(replaced.model_dump(mode="json"))}
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from pipeline.artifacts.files import json_bytes
 from pipeline.artifacts.publish import Content
 from pipeline.config.base import Section
 from pipeline.hit_detector.ablations import with_searched
-from pipeline.search_space.architecture import Architecture, ComponentName
+from pipeline.search_space.architecture import ARCHITECTURE, Architecture, ComponentName
 from pipeline.stages.base import Stage, stage_main
 
 
@@ -21,11 +21,11 @@ class Settings(Section):
 def run(stage: Stage[Settings]) -> Mapping[str, Content]:
     """Put the searched component into the baseline."""
     mixed = with_searched(
-        Architecture.load(stage.inputs["baseline"] / "architecture.json"),
-        Architecture.load(stage.inputs["searched"] / "architecture.json"),
+        Architecture.load(stage.inputs["baseline"] / ARCHITECTURE),
+        Architecture.load(stage.inputs["searched"] / ARCHITECTURE),
         stage.settings.component,
     )
-    return {"architecture.json": json_bytes(mixed.model_dump(mode="json"))}
+    return {ARCHITECTURE: json_bytes(mixed.model_dump(mode="json"))}
 
 
 if __name__ == "__main__":

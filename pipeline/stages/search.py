@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from pipeline.artifacts.files import json_bytes
 from pipeline.artifacts.publish import Content
-from pipeline.artifacts.weights import save_weights
+from pipeline.artifacts.weights import WEIGHTS, save_weights
 from pipeline.config.base import Section
 from pipeline.config.detector import DetectorConfig, Normalization
 from pipeline.config.hit_detector import SearchConfig
@@ -50,7 +50,7 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
     return {
         "scores.json": json_bytes(search_scores(component_choices(supernet.model))),
         "supernet.json": json_bytes(supernet.architecture.model_dump(mode="json")),
-        "weights.safetensors": lambda path: save_weights(path, supernet.model.state_dict()),
+        WEIGHTS: lambda path: save_weights(path, supernet.model.state_dict()),
         "history.json": history_bytes(history),
     }
 

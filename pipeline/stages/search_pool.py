@@ -22,12 +22,12 @@ from pipeline.config.teacher_pool import Recalibration
 from pipeline.data.index import FILE_NAME, DatasetIndex
 from pipeline.detection.builder import Surroundings
 from pipeline.detection.complexity import detector_complexity
-from pipeline.detection.detector_folder import ARCHITECTURE, detector_files
+from pipeline.detection.detector_folder import detector_files
 from pipeline.detection.evaluation import coco_metrics, detect
 from pipeline.detection.resolutions import datasets_at
 from pipeline.hill_climb.records import Base
 from pipeline.hill_climb.scoring import scores_of
-from pipeline.search_space.architecture import Architecture
+from pipeline.search_space.architecture import ARCHITECTURE, Architecture
 from pipeline.stages.base import Stage, stage_main
 from pipeline.teacher_pool.pool import load_pool, teacher_of
 from pipeline.training.seeding import derive_seed

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pipeline.artifacts.publish import Content
+from pipeline.artifacts.typed import read_as
 from pipeline.config.base import NoSettings
 from pipeline.hill_climb.descent import DESCENT, Descent
 from pipeline.hill_climb.records import Evaluation
-from pipeline.report.inputs import read_as
 from pipeline.stages.base import Stage, stage_main
 
 

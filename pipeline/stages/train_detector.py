@@ -17,7 +17,7 @@ from pipeline.detection.builder import Surroundings, build_detector
 from pipeline.detection.dataset import build_dataset
 from pipeline.detection.detector_folder import detector_files
 from pipeline.detection.training import DetectorTraining
-from pipeline.search_space.architecture import Architecture
+from pipeline.search_space.architecture import ARCHITECTURE, Architecture
 from pipeline.stages.base import Stage, history_bytes, stage_main
 from pipeline.supernet.weights import load_strictly
 
@@ -36,7 +36,7 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
     settings = stage.settings
     around = Surroundings(settings.detector, settings.testing, settings.normalization)
     index = DatasetIndex.load(stage.inputs["data"] / FILE_NAME)
-    architecture = Architecture.load(stage.inputs["architecture"] / "architecture.json")
+    architecture = Architecture.load(stage.inputs["architecture"] / ARCHITECTURE)
     model = build_detector(architecture, around)
     if pretrained := stage.inputs.get("backbone"):
         load_strictly(model.get_submodule("backbone"), *pretrained_weights(pretrained))

@@ -18,7 +18,7 @@ from pipeline.data.index import FILE_NAME, DatasetIndex
 from pipeline.detection.builder import Surroundings, build_detector
 from pipeline.detection.detector_folder import detector_files
 from pipeline.distillation.training import student_training
-from pipeline.search_space.architecture import Architecture
+from pipeline.search_space.architecture import ARCHITECTURE, Architecture
 from pipeline.stages.base import Stage, history_bytes, stage_main
 from pipeline.teacher_pool.pool import largest_teacher
 
@@ -39,7 +39,7 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
     around = Surroundings(settings.detector, settings.testing, settings.normalization)
     index = DatasetIndex.load(stage.inputs["data"] / FILE_NAME)
     classes = list(index.classes)
-    architecture = Architecture.load(stage.inputs["architecture"] / "architecture.json")
+    architecture = Architecture.load(stage.inputs["architecture"] / ARCHITECTURE)
     teacher: Any = None
     if "pool" in stage.inputs:
         assert settings.recalibration is not None

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.artifacts.publish import Content
-from pipeline.artifacts.weights import load_weights
+from pipeline.artifacts.weights import WEIGHTS, load_weights
 from pipeline.config.base import Section
 from pipeline.config.detector import DetectorConfig, Normalization, TestingConfig
 from pipeline.config.teacher_pool import Recalibration
@@ -18,14 +18,12 @@ from pipeline.config.upgrade import UpgradeConfig
 from pipeline.data.index import FILE_NAME, DatasetIndex
 from pipeline.detection.builder import Surroundings, build_detector
 from pipeline.detection.detector_folder import (
-    ARCHITECTURE,
-    WEIGHTS,
     detector_files,
     detector_resolution,
 )
 from pipeline.distillation.training import student_training
 from pipeline.morphism.upgrade import upgrade
-from pipeline.search_space.architecture import Architecture
+from pipeline.search_space.architecture import ARCHITECTURE, Architecture
 from pipeline.stages.base import Stage, history_bytes, stage_main
 from pipeline.supernet.weights import load_strictly
 from pipeline.teacher_pool.pool import largest_teacher

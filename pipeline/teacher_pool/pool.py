@@ -11,17 +11,16 @@ from mmengine.dataset import pseudo_collate
 
 from pipeline.artifacts.files import json_bytes
 from pipeline.artifacts.publish import Content
-from pipeline.artifacts.weights import load_weights, save_weights
+from pipeline.artifacts.weights import WEIGHTS, load_weights, save_weights
 from pipeline.config.teacher_pool import Recalibration
 from pipeline.data.index import DatasetIndex
 from pipeline.detection.builder import Surroundings, build_detector
 from pipeline.detection.recalibration import recalibrate
 from pipeline.detection.resolutions import datasets_at
+from pipeline.search_space.architecture import ARCHITECTURE
 from pipeline.supernet.weights import load_strictly
 from pipeline.teacher_pool.detector import ElasticDetector, StandaloneDetector
 from pipeline.teacher_pool.space import POOL, Subnet, load_space
-
-WEIGHTS, ARCHITECTURE = "weights.safetensors", "architecture.json"
 
 
 def pool_files(elastic: ElasticDetector) -> dict[str, Content]:

@@ -1,30 +1,28 @@
 """The one training loop: every stage that trains runs its task through it.
 
-A task says what a step is; the loop seeds each step, resumes from the work folder, checkpoints,
-logs, and stops on a signal, or before the job's time limit, with a committed checkpoint. Where several
-processes train together the first one alone logs, validates and saves, and all stop at the same step.
+A task says what a step is; the loop seeds each step, resumes from the work folder, checkpoints, and
+stops on a signal, or before the job's time limit, with a committed checkpoint. Where several processes
+train together the first one alone logs, validates and saves, and all stop at the same step.
+
+What is shown of a training is in `progress.py`, when it is asked to stop in `stopping.py`: neither
+decides a result, so neither is part of a stage's fingerprint. The order of steps is.
 """
 
 from __future__ import annotations
 
 import logging
 import math
-import os
-import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
-from rich.progress import Progress, TextColumn, TimeRemainingColumn
-from torch.utils.tensorboard import SummaryWriter
-
-from pipeline.artifacts.work import WorkFolder
+from pipeline.artifacts.checkpoints import WorkFolder
 from pipeline.errors import DetSearchError
-from pipeline.launch import DEADLINE
 from pipeline.training import distributed
+from pipeline.training.progress import shown_progress
 from pipeline.training.seeding import seed_everything
+from pipeline.training.stopping import stop_wish
 
 Record = dict[str, float]
 """A line of a training's history: `epoch`, `iteration` and named numbers."""
@@ -120,10 +118,8 @@ def run_loop(
     if distributed.mean([begin])[0] != begin:
         raise DetSearchError(f"{title}: the processes do not resume from the same checkpoint")
     first = distributed.rank() == 0
-    writer = SummaryWriter(events or work.path / "tensorboard", purge_step=begin) if first else None
-    deadline = float(os.environ.get(DEADLINE, "inf"))
     task.start(begin)
-    last = started = time.monotonic()
+    last = time.monotonic()
 
     def save(done: int, epoch_end_pending: bool) -> None:
         nonlocal last
@@ -139,17 +135,21 @@ def run_loop(
         seed_everything(seed, "epoch", epoch)
         if numbers := _epoch_end(task, epoch):
             record = {"epoch": epoch, "iteration": done, **numbers}
-            _note(record, history, writer, title, task.iterations, started, begin)
+            history.append(record)
+            progress.note(record)
 
-    with _stop_signals() as stopped, _progress(title, begin, task.iterations) as advance:
+    folder = (events or work.path / "tensorboard") if first else None
+    with (
+        stop_wish() as wish,
+        shown_progress(title, begin, task.iterations, folder) as progress,
+    ):
         if pending:
             end_epoch(begin)
         for iteration in range(begin, task.iterations):
             data = task.fetch(iteration)
             seed_everything(seed, "step", iteration)
             numbers = task.step(iteration, data)
-            wish = bool(stopped) or time.time() > deadline
-            numbers, stop = _agreed(numbers, wish)
+            numbers, stop = _agreed(numbers, wish.stop)
             if not math.isfinite(numbers["loss"]):
                 raise DivergedError(
                     f"{title}: the loss is {numbers['loss']} at iteration {iteration}; "
@@ -164,20 +164,18 @@ def run_loop(
                 record = {"epoch": epoch, "iteration": done}
                 record |= {name: value / counts[name] for name, value in sums.items()}
                 sums, counts = {}, {}
-                _note(record, history, writer, title, task.iterations, started, begin)
+                history.append(record)
+                progress.note(record)
             due = time.monotonic() - last > checkpoint_seconds
             ends_epoch = done % task.epoch_length == 0
             unfinished = ends_epoch or done < task.iterations
             if (stop or due) and unfinished:
                 save(done, epoch_end_pending=ends_epoch)
             if stop and unfinished:
-                why = "by signal" if stopped else "before the job's time limit"
-                raise Interrupted(f"{title}: stopped {why} at iteration {done}; run again")
+                raise Interrupted(f"{title}: stopped {wish.why} at iteration {done}; run again")
             if ends_epoch:
                 end_epoch(done)
-            advance()
-    if writer is not None:
-        writer.close()
+            progress.advance()
     return history
 
 
@@ -190,62 +188,3 @@ def _agreed(numbers: Record, stop: bool) -> tuple[Record, bool]:
 def _epoch_end(task: Task, epoch: int) -> Record:
     """One process validates; the others wait for its numbers."""
     return distributed.from_first(lambda: task.end_epoch(epoch))
-
-
-def _note(
-    record: Record,
-    history: list[Record],
-    writer: SummaryWriter | None,
-    title: str,
-    iterations: int,
-    started: float,
-    begin: int,
-) -> None:
-    history.append(record)
-    iteration = int(record["iteration"])
-    if writer is not None:
-        for name, value in record.items():
-            writer.add_scalar(name, value, iteration)
-    shown = " ".join(
-        f"{name} {value:.4g}"
-        for name, value in record.items()
-        if name not in ("epoch", "iteration") and not name.startswith("probability/")
-    )
-    if not shown:
-        return
-    pace = (time.monotonic() - started) / max(1, iteration - begin)
-    log.info(
-        "%s: epoch %d, %d/%d, %.3f s/it, %.0f s left: %s",
-        title,
-        record["epoch"],
-        iteration,
-        iterations,
-        pace,
-        pace * (iterations - iteration),
-        shown,
-    )
-
-
-@contextmanager
-def _stop_signals() -> Iterator[list[int]]:
-    """Collect SIGTERM, SIGUSR1 and SIGINT while open; the list is empty (false) until one comes."""
-    received: list[int] = []
-    before = {
-        number: signal.signal(number, lambda number, frame: received.append(number))
-        for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
-    }
-    try:
-        yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-@contextmanager
-def _progress(title: str, begin: int, total: int) -> Iterator[Any]:
-    """A progress bar on a terminal; nothing in a log, where the lines of `_note` say the same."""
-    columns = (*Progress.get_default_columns()[:3], TextColumn("{task.completed}/{task.total}"))
-    with Progress(*columns, TimeRemainingColumn(), transient=True) as progress:
-        progress.disable = not progress.console.is_terminal or distributed.rank() > 0
-        bar = progress.add_task(title, total=total, completed=begin)
-        yield lambda: progress.advance(bar)

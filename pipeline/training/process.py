@@ -6,9 +6,9 @@ import os
 
 import torch
 
+from pipeline.environment import CPUS
 from pipeline.training import distributed
 from pipeline.training.seeding import seed_everything
-from pipeline.training.stream import CPUS
 
 
 def prepare_process(device: torch.device, threads: int, *seed: int | str) -> None:

@@ -18,14 +18,12 @@ from typing import Any
 import numpy as np
 from torch.utils.data import DataLoader, Dataset
 
+from pipeline.environment import CPUS
 from pipeline.errors import DetSearchError
 from pipeline.training.distributed import share
 from pipeline.training.seeding import derive_seed, seed_everything
 
 Position = tuple[int, int]
-
-CPUS = "DETSEARCH_CPUS"
-"""CPU cores that were granted to this process."""
 
 
 def loading_processes(wanted: int) -> int:

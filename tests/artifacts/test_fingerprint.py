@@ -7,6 +7,7 @@ import pytest
 
 from pipeline.artifacts.errors import ArtifactError
 from pipeline.artifacts.fingerprint import ROOT, code_fingerprint, imported_modules
+from pipeline.artifacts.no_result import Omission
 
 TREE = {
     "__init__.py": "",
@@ -59,6 +60,25 @@ def test_imports_are_followed_wherever_they_stand(root: Path) -> None:
     assert found["pipeline.search"] == root / "pipeline/search/__init__.py"
     star = imported_modules("pipeline.star_user", root)
     assert list(star) == ["pipeline", "pipeline.star", "pipeline.star.inner", "pipeline.star_user"]
+
+
+def test_what_is_left_out_is_not_followed(root: Path) -> None:
+    def found(stage: str, **left_out: Omission) -> set[str]:
+        entries = {f"pipeline.{name.replace('__', '.')}": entry for name, entry in left_out.items()}
+        return set(imported_modules(f"pipeline.stages.{stage}", root, entries))
+
+    everything = found("search")
+    deep = {"pipeline.lazy.deep", "pipeline.registered"}
+    assert everything - found("search", lazy__deep=Omission("")) == deep
+    # the function that the stage takes from it is no way round
+    assert everything - found("search", lazy=Omission("")) == deep | {"pipeline.lazy"}
+    # what something else imports, too, stays
+    (root / "pipeline/search/loop.py").write_text("import pipeline.registered")
+    assert everything - found("search", lazy__deep=Omission("")) == {"pipeline.lazy.deep"}
+    # but for one importer
+    kept = Omission("", but_for=("pipeline.stages.evaluate",))
+    assert everything - found("search", lazy=kept) == {"pipeline.lazy", "pipeline.lazy.deep"}
+    assert deep | {"pipeline.lazy"} <= found("evaluate", lazy=kept)
 
 
 @pytest.mark.parametrize(
@@ -125,7 +145,7 @@ def test_a_missing_module_is_named(root: Path) -> None:
 def test_the_project_itself_is_read_quickly_and_without_torch() -> None:
     code = (
         "import sys; from pipeline.artifacts.fingerprint import code_fingerprint; "
-        "code_fingerprint('pipeline.artifacts.work'); "
+        "code_fingerprint('pipeline.artifacts.checkpoints'); "
         "print(sorted({'torch', 'numpy', 'pydantic'} & set(sys.modules)))"
     )
     done = subprocess.run(

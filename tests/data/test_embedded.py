@@ -15,9 +15,9 @@ from sklearn.datasets import load_digits
 from pipeline.config.data import EmbeddedClassification, EmbeddedDetection
 from pipeline.data.coco import check_coco
 from pipeline.data.embedded import write_classification, write_detection
+from pipeline.data.embedded_sources import CLASSES, PHOTOGRAPHS, digit, digit_indices, photograph
 from pipeline.data.image_folder import check_image_folder
 from pipeline.data.shapes import digit_stencil
-from pipeline.data.sources import CLASSES, PHOTOGRAPHS, digit, digit_indices, photograph
 
 SMALL = EmbeddedDetection(train_images=60, val_images=40)
 CROPS = EmbeddedClassification(train_images_per_class=4, val_images_per_class=2, image_size=48)

@@ -17,7 +17,7 @@ from pipeline.artifacts.errors import ArtifactError
 from pipeline.config.data import EmbeddedDetection
 from pipeline.config.detector import Normalization
 from pipeline.data.embedded import write_detection
-from pipeline.data.sources import CLASSES
+from pipeline.data.embedded_sources import CLASSES
 from pipeline.detection.builder import Surroundings, build_detector, register_modules
 from pipeline.detection.conversion import convert_detector
 from pipeline.detection.description import UnsupportedDetectorError

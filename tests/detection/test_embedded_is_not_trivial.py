@@ -6,13 +6,13 @@ import pytest
 import torch
 import yaml
 
-from pipeline.artifacts.work import WorkFolder
+from pipeline.artifacts.checkpoints import WorkFolder
 from pipeline.config.data import EmbeddedDetection
 from pipeline.config.evaluation import TrainingConfig
 from pipeline.config.root import load_config
 from pipeline.data.embedded import write_detection
+from pipeline.data.embedded_sources import CLASSES
 from pipeline.data.index import SplitPaths
-from pipeline.data.sources import CLASSES
 from pipeline.detection.builder import Surroundings, build_detector
 from pipeline.detection.dataset import build_dataset
 from pipeline.detection.training import DetectorTraining

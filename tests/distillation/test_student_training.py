@@ -10,13 +10,13 @@ import torch
 from distillation_pairs import AROUND, TEACHERS, architecture, detector
 from pydantic import ValidationError
 
-from pipeline.artifacts.work import WorkFolder
+from pipeline.artifacts.checkpoints import WorkFolder
 from pipeline.config.data import EmbeddedDetection
 from pipeline.config.distillation import DistillationConfig, StudentTrainingConfig
 from pipeline.config.optimization import Optimizer
 from pipeline.data.embedded import write_detection
+from pipeline.data.embedded_sources import CLASSES
 from pipeline.data.index import SplitPaths
-from pipeline.data.sources import CLASSES
 from pipeline.detection.resolutions import MultiResolutionStream, datasets_at
 from pipeline.distillation.training import StudentTraining
 from pipeline.training.loop import Record, run_loop

@@ -11,11 +11,11 @@ import pytest
 import torch
 from workflow_project import ROOT
 
-from pipeline.artifacts.checkpoint_file import PYTORCH, SAFETENSORS, read_checkpoint
+from pipeline.artifacts.checkpoints import WorkFolder
 from pipeline.artifacts.digest import bytes_digest, value_digest
 from pipeline.artifacts.errors import ArtifactError
+from pipeline.artifacts.given_weights import PYTORCH, SAFETENSORS, read_checkpoint
 from pipeline.artifacts.weights import load_weights, pretrained_weights
-from pipeline.artifacts.work import WorkFolder
 from pipeline.errors import DetSearchError
 
 

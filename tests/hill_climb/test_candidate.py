@@ -11,8 +11,8 @@ from pipeline.config.detector import DetectorConfig, TestingConfig
 from pipeline.config.hill_climb import HillClimbConfig
 from pipeline.config.teacher_pool import PoolSpace
 from pipeline.data.embedded import write_detection
+from pipeline.data.embedded_sources import CLASSES
 from pipeline.data.index import SplitPaths
-from pipeline.data.sources import CLASSES
 from pipeline.detection.builder import Surroundings, build_detector
 from pipeline.detection.complexity import detector_complexity
 from pipeline.detection.resolutions import datasets_at

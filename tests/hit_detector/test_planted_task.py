@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pipeline.artifacts.work import WorkFolder
+from pipeline.artifacts.checkpoints import WorkFolder
 from pipeline.config.hit_detector import Kept, Regularizer, ScreeningConfig
 from pipeline.config.optimization import Optimizer
 from pipeline.hit_detector.screening import Screening

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from pipeline.artifacts.work import WorkFolder
+from pipeline.artifacts.checkpoints import WorkFolder
 from pipeline.config.hit_detector import Kept, ScreeningConfig
 from pipeline.config.optimization import Optimizer
 from pipeline.hit_detector.removal import Removal

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from pipeline.artifacts.work import WorkFolder
+from pipeline.artifacts.checkpoints import WorkFolder
 from pipeline.config.hit_detector import Kept, ScreeningConfig
 from pipeline.config.optimization import Optimizer
 from pipeline.hit_detector.objective import column_sparsity

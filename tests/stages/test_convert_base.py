@@ -11,7 +11,7 @@ from mmdet.apis import init_detector
 from pipeline.artifacts.manifest import Origin, verify
 from pipeline.artifacts.publish import publish
 from pipeline.config.detector import DetectorConfig, Normalization, TestingConfig
-from pipeline.data.sources import CLASSES
+from pipeline.data.embedded_sources import CLASSES
 from pipeline.detection.builder import Surroundings, build_detector
 from pipeline.detection.detector_folder import load_detector, mmdet_config
 from pipeline.search_space.architecture import Architecture, ConvFcHead, FpnNeck, Rpn

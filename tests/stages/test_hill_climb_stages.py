@@ -13,11 +13,11 @@ from safetensors.torch import load_file
 from pipeline.artifacts.lineage import check_run
 from pipeline.artifacts.manifest import MANIFEST, Manifest, Origin
 from pipeline.artifacts.publish import Content, publish
-from pipeline.artifacts.weights import save_weights
+from pipeline.artifacts.weights import WEIGHTS, save_weights
 from pipeline.config.hill_climb import Listing, Scoring
 from pipeline.config.root import load_config
 from pipeline.config.sections import sections
-from pipeline.hill_climb.parents import PARENTS, WEIGHTS
+from pipeline.hill_climb.parents import PARENTS
 from pipeline.hill_climb.records import (
     EVALUATION,
     PROPOSALS,

@@ -10,8 +10,8 @@ from pipeline.config.data import EmbeddedDetection
 from pipeline.config.detector import DetectorConfig, TestingConfig
 from pipeline.config.teacher_pool import PoolSpace
 from pipeline.data.embedded import write_detection
+from pipeline.data.embedded_sources import CLASSES
 from pipeline.data.index import SplitPaths
-from pipeline.data.sources import CLASSES
 from pipeline.detection.builder import Surroundings
 from pipeline.detection.dataset import build_dataset
 from pipeline.teacher_pool.detector import ElasticDetector

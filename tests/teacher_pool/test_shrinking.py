@@ -7,16 +7,16 @@ import pytest
 import torch
 from small_pool import AROUND, elastic_detector, embedded_images
 
+from pipeline.artifacts.checkpoints import WorkFolder
 from pipeline.artifacts.manifest import Origin
 from pipeline.artifacts.publish import publish
-from pipeline.artifacts.work import WorkFolder
 from pipeline.config.data import EmbeddedDetection
 from pipeline.config.distillation import DistillationConfig
 from pipeline.config.optimization import Optimizer
 from pipeline.config.teacher_pool import Recalibration, ShrinkingPhase
 from pipeline.data.embedded import write_detection
+from pipeline.data.embedded_sources import CLASSES
 from pipeline.data.index import SplitPaths
-from pipeline.data.sources import CLASSES
 from pipeline.detection.resolutions import datasets_at
 from pipeline.teacher_pool.pool import extract_teacher, load_pool, pool_files
 from pipeline.teacher_pool.shrinking import Shrinking

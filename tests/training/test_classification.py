@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from pipeline.artifacts.work import WorkFolder
+from pipeline.artifacts.checkpoints import WorkFolder
 from pipeline.config.data import ImageFolderClassification
 from pipeline.config.detector import Normalization
 from pipeline.config.optimization import Classification, Optimizer

@@ -14,9 +14,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from pipeline.artifacts.work import WorkFolder
+from pipeline.artifacts.checkpoints import WorkFolder
 from pipeline.config.optimization import Optimizer, Training
-from pipeline.launch import DEADLINE
+from pipeline.environment import DEADLINE
 from pipeline.training.loop import DivergedError, Interrupted, Record, run_loop
 from pipeline.training.stream import BatchStream
 from pipeline.training.task import Numbers, Pass, TrainingTask

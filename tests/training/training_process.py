@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from mmengine.dataset import pseudo_collate
 
-from pipeline.artifacts.work import WorkFolder
+from pipeline.artifacts.checkpoints import WorkFolder
 from pipeline.config.data import EmbeddedClassification, EmbeddedDetection
 from pipeline.config.detector import DetectorConfig, Normalization, TestingConfig
 from pipeline.config.distillation import DistillationConfig
@@ -21,8 +21,8 @@ from pipeline.config.optimization import Classification, Optimizer
 from pipeline.config.supernet import SupernetConfig
 from pipeline.config.teacher_pool import PoolSpace, ShrinkingPhase
 from pipeline.data.embedded import write_classification, write_detection
+from pipeline.data.embedded_sources import CLASSES
 from pipeline.data.index import SplitPaths
-from pipeline.data.sources import CLASSES
 from pipeline.detection.builder import Surroundings, build_backbone, build_detector
 from pipeline.detection.complexity import fill_candidate_macs
 from pipeline.detection.dataset import build_dataset

@@ -198,7 +198,7 @@ ROWS = (
         "pipeline/detection/loss.py",
         "value.detach()",
         "value.clone()",
-        {**SCREENING, **BASE, **POOL_AND_CLIMB},
+        together(SCREENING, BASE, POOL_AND_CLIMB),
     ),
     Row(
         "the distillation losses, which no stage of Hit-Detector imports",
@@ -215,6 +215,13 @@ ROWS = (
         together({"train_detector": 1}, AFTER_TRAINING, BASE, POOL_AND_CLIMB),
     ),
     Row(
+        "a reader of the report: what draws with it",
+        "pipeline/report/inputs.py",
+        'record["iteration"], record[key]',
+        'record["epoch"], record[key]',
+        {"draw": 1, "draw_report": 1},
+    ),
+    Row(
         "the report's template",
         "pipeline/report/page.html.j2",
         "<!doctype html>",
@@ -227,6 +234,27 @@ ROWS = (
         "return Drawn(table, figure, {",
         "return Drawn(table, figure, {} and {",
         {"draw": 1, "draw_report": 1},
+    ),
+    Row(
+        "the launcher, which decides no result",
+        "pipeline/launch.py",
+        "MARGIN_SECONDS = 180.0",
+        "MARGIN_SECONDS = 240.0",
+        {},
+    ),
+    Row(
+        "the lock of a stage's folder",
+        "pipeline/artifacts/lock.py",
+        "BEAT_SECONDS = 5.0",
+        "BEAT_SECONDS = 6.0",
+        {},
+    ),
+    Row(
+        "what the training loop logs",
+        "pipeline/training/progress.py",
+        "{value:.4g}",
+        "{value:.5g}",
+        {},
     ),
     Row(
         "the code of another program in the package",

@@ -12,6 +12,7 @@ from torch import nn
 from pipeline.artifacts.fingerprint import code_fingerprint, imported_modules
 from pipeline.artifacts.manifest import verify
 from pipeline.config.base import NoSettings
+from pipeline.config.zoo_names import ZOO_NAMES
 from pipeline.detection.builder import Surroundings, build_detector
 from pipeline.detection.complexity import detector_complexity
 from pipeline.errors import DetSearchError
@@ -58,6 +59,7 @@ def test_a_file_holds_what_its_architecture_says_and_builds(name: str, tmp_path:
 
 def test_every_file_is_listed_and_another_name_is_refused() -> None:
     assert {path.stem for path in zoo_file(NAMES[0]).parent.glob("*.json")} == set(NAMES)
+    assert ZOO_NAMES == NAMES
     with pytest.raises(DetSearchError, match=r"'fpn_r51'.*fpn_r50_2fc"):
         zoo_architecture("fpn_r51")
 

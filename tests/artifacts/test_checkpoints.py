@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from pipeline.artifacts.checkpoints import WorkFolder
 from pipeline.artifacts.digest import value_digest
 from pipeline.artifacts.errors import ArtifactError, PublishError
-from pipeline.artifacts.work import WorkFolder
 
 ONE, TWO = value_digest(1), value_digest(2)
 
@@ -131,7 +131,7 @@ def test_what_could_not_be_read_back_is_refused_and_never_run(tmp_path: Path, mo
     work = WorkFolder(tmp_path / "work", ONE)
     with pytest.raises(ArtifactError, match=r"state\['a'\]\[1\] is of type .*Trap; allowed are"):
         work.save({"a": [1, Trap()]}, 1)
-    monkeypatch.setattr("pipeline.artifacts.work._fault", lambda state: None)
+    monkeypatch.setattr("pipeline.artifacts.checkpoints._fault", lambda state: None)
     path = work.save({"a": Trap()}, 1)
     with pytest.raises(ArtifactError, match=f"{path} is not a checkpoint of this project"):
         work.load_latest()

@@ -1,0 +1,35 @@
+"""The environment variables by which rules, launcher and stages tell each other how a stage runs.
+
+What a stage makes is said by its arguments. Where batch sizes are scaled, the manifest's config says so.
+"""
+
+from __future__ import annotations
+
+RUN = "DETSEARCH_RUN"
+"""The run's folder, `results/<run>`, to which a manifest's paths are relative. The rules set it, a stage
+reads it."""
+
+DEVICE = "DETSEARCH_DEVICE"
+"""`run.device`: auto, cpu or cuda. The rules set it; the launcher and a stage read it."""
+
+REFERENCE_GPUS = "DETSEARCH_REFERENCE_GPUS"
+"""GPUs for which the config's batch sizes and learning rates are written. The rules set it; a stage that
+runs on another number reads it and scales them."""
+
+CHECKPOINT_SECONDS = "DETSEARCH_CHECKPOINT_SECONDS"
+"""`run.checkpoint_seconds`, least time between two checkpoints. The rules set it, a stage reads it."""
+
+SCHEDULED = "DETSEARCH_SCHEDULED"
+"""1 where a scheduler granted the devices: then all that are visible are this job's. The rules set it, the
+launcher reads it."""
+
+DEADLINE = "DETSEARCH_DEADLINE"
+"""Seconds since 1970 at which a training stops with a checkpoint. The launcher sets it, the training loop
+reads it."""
+
+OUTCOME = "DETSEARCH_OUTCOME"
+"""File in which the first of several processes leaves its exit code, which torchrun hides. The launcher
+sets and reads it, a stage writes the file."""
+
+CPUS = "DETSEARCH_CPUS"
+"""CPU cores that were granted to this process. A stage sets it for itself; a data stream reads it."""

@@ -1,0 +1,91 @@
+"""What is shown of a training: lines in the log, curves in TensorBoard, a bar on a terminal."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rich.progress import Progress, TaskID, TextColumn, TimeRemainingColumn
+from torch.utils.tensorboard import SummaryWriter
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class ShownProgress:
+    """Shows how far a training is.
+
+    Attributes:
+        title: of the training.
+        begin: iteration at which this process began.
+        iterations: of the whole training.
+        writer: for TensorBoard; None in a process that does not write.
+        bar: the progress bar, with its task.
+        started: by the monotonic clock.
+    """
+
+    title: str
+    begin: int
+    iterations: int
+    writer: SummaryWriter | None
+    bar: tuple[Progress, TaskID]
+    started: float = field(default_factory=time.monotonic)
+
+    def note(self, record: Mapping[str, float]) -> None:
+        """Show a record of the training's history, as the loop's `Record` is."""
+        iteration = int(record["iteration"])
+        if self.writer is not None:
+            for name, value in record.items():
+                self.writer.add_scalar(name, value, iteration)
+        shown = " ".join(
+            f"{name} {value:.4g}"
+            for name, value in record.items()
+            if name not in ("epoch", "iteration") and not name.startswith("probability/")
+        )
+        if not shown:
+            return
+        pace = (time.monotonic() - self.started) / max(1, iteration - self.begin)
+        log.info(
+            "%s: epoch %d, %d/%d, %.3f s/it, %.0f s left: %s",
+            self.title,
+            record["epoch"],
+            iteration,
+            self.iterations,
+            pace,
+            pace * (self.iterations - iteration),
+            shown,
+        )
+
+    def advance(self) -> None:
+        """A step is done."""
+        progress, task = self.bar
+        progress.advance(task)
+
+
+@contextmanager
+def shown_progress(
+    title: str, begin: int, iterations: int, events: Path | None
+) -> Iterator[ShownProgress]:
+    """Show a training while open.
+
+    The bar is seen on a terminal only: in a log the lines of `note` say the same.
+
+    Args:
+        title: of the training.
+        begin: iteration at which it begins here.
+        iterations: of the whole training.
+        events: folder for TensorBoard; None in a process that is not the first, which shows nothing
+            there and no bar.
+    """
+    columns = (*Progress.get_default_columns()[:3], TextColumn("{task.completed}/{task.total}"))
+    writer = None if events is None else SummaryWriter(events, purge_step=begin)
+    with Progress(*columns, TimeRemainingColumn(), transient=True) as progress:
+        progress.disable = not progress.console.is_terminal or events is None
+        bar = progress.add_task(title, total=iterations, completed=begin)
+        yield ShownProgress(title, begin, iterations, writer, (progress, bar))
+    if writer is not None:
+        writer.close()
