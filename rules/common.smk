@@ -30,6 +30,9 @@ LOGS = RUN / "logs"
 HIT = RUN / "hit_detector"
 JOINT = RUN / "joint_detnas"
 
+# The sections of every stage that builds a detector.
+DETECTOR = ("normalization", "detector", "testing")
+
 # Where a stage runs does not make its results stale, so this is in no rule's params.
 # Threads that spin for long while they wait make a training step 20 times slower as soon as another
 # process takes one of their cores; threads that sleep at once make it 2.7 times slower on an idle

@@ -27,9 +27,7 @@ rule evaluate:
             "evaluate",
             RUN / "{detector}/evaluation",
             settings(
-                "normalization",
-                "detector",
-                "testing",
+                *DETECTOR,
                 "evaluation",
                 proposals="supernet.proposals",
             ),

@@ -96,9 +96,7 @@ def proposing_settings(wildcards) -> str:
 def candidate_settings(wildcards) -> str:
     """The settings of a candidate's evaluation."""
     return settings(
-        "normalization",
-        "detector",
-        "testing",
+        *DETECTOR,
         training="hill_climb.training",
         recalibration="teacher_pool.recalibration",
         proposals="supernet.proposals",
@@ -262,7 +260,7 @@ rule take_student:
         **stage(
             "take_student",
             JOINT / "student/detector",
-            settings("normalization", "detector", "testing"),
+            settings(*DETECTOR),
         ),
     message:
         "Taking the best student"

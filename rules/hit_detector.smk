@@ -80,7 +80,7 @@ def network_training(wildcards) -> str:
     values = {}
     if wildcards.network.startswith("ablations/replacement/"):
         values["training.epochs"] = CONFIG.ablations.replacement.epochs
-    return changed_settings(values, "normalization", "detector", "testing", "training")
+    return changed_settings(values, *DETECTOR, "training")
 
 
 rule pretrain_screening_supernet:

@@ -33,9 +33,7 @@ def refined_settings(wildcards) -> str:
     recalibration = CONFIG.teacher_pool.recalibration.model_dump(mode="json")
     taught = kind == "pipelines"
     return settings(
-        "normalization",
-        "detector",
-        "testing",
+        *DETECTOR,
         training="joint_tables.training" if taught else "hill_climb.training",
         proposals="supernet.proposals",
         constants={
@@ -66,9 +64,7 @@ rule search_pool:
             "search_pool",
             JOINT / "pipelines/nas/detector",
             settings(
-                "normalization",
-                "detector",
-                "testing",
+                *DETECTOR,
                 recalibration="teacher_pool.recalibration",
                 proposals="supernet.proposals",
                 draws="joint_tables.draws",
@@ -128,9 +124,7 @@ rule upgrade_detector:
             "upgrade_detector",
             JOINT / "upgrade/detector",
             settings(
-                "normalization",
-                "detector",
-                "testing",
+                *DETECTOR,
                 "upgrade",
                 recalibration="teacher_pool.recalibration",
             ),

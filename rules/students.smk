@@ -32,9 +32,7 @@ def student_settings(wildcards) -> str:
     taught = wildcards.trained == "with_teacher"
     base = wildcards.trained == "base"
     return settings(
-        "normalization",
-        "detector",
-        "testing",
+        *DETECTOR,
         training="base_detector.training" if base else "joint_tables.training",
         constants={"recalibration": recalibration if taught else None},
     )
@@ -83,9 +81,7 @@ rule sample_subnet:
             "sample_subnet",
             JOINT / "sampled/{number}/detector",
             lambda wildcards: settings(
-                "normalization",
-                "detector",
-                "testing",
+                *DETECTOR,
                 recalibration="teacher_pool.recalibration",
                 constants={"number": int(wildcards.number)},
             ),
@@ -121,7 +117,7 @@ if CONFIG.base_detector.source == "mmdet":
                 "convert_base",
                 BASE,
                 settings(
-                    "normalization", "detector", "testing", base="base_detector.mmdet"
+                    *DETECTOR, base="base_detector.mmdet"
                 ),
             ),
         message:

@@ -25,9 +25,7 @@ def phase_settings(wildcards) -> str:
     phase = CONFIG.teacher_pool.phases[number].model_dump(mode="json")
     distillation = CONFIG.teacher_pool.distillation.model_dump(mode="json")
     return settings(
-        "normalization",
-        "detector",
-        "testing",
+        *DETECTOR,
         space="teacher_pool.space",
         recalibration="teacher_pool.recalibration",
         constants={"phase": phase, "distillation": distillation if number else None},

@@ -46,3 +46,11 @@ class TestingConfig(Section):
     )
     nms_iou: float = Field(default=0.5, gt=0, le=1)
     detections: PositiveInt = Field(default=100, description="detections kept an image")
+
+
+class DetectorSections(Section):
+    """What every stage uses that builds a detector: how images enter it, and how boxes leave it."""
+
+    normalization: Normalization
+    detector: DetectorConfig
+    testing: TestingConfig

@@ -7,7 +7,9 @@ from typing import Literal
 from pydantic import Field, PositiveInt, model_validator
 
 from pipeline.config.base import Section
+from pipeline.config.detector import DetectorConfig, Normalization
 from pipeline.config.optimization import Optimizer, Training
+from pipeline.config.supernet import SupernetConfig
 from pipeline.search_space.names import CANDIDATES, OperationName
 
 Regularizer = Literal["min_column", "group_lasso"]
@@ -96,3 +98,11 @@ class SearchConfig(Alternation):
     cost_weight: float = Field(
         default=0.01, ge=0, description="λ of Eq. 6, per GMAC at supernet.input_size and .proposals"
     )
+
+
+class SupernetSections(Section):
+    """What every stage uses that trains a detector supernet."""
+
+    supernet: SupernetConfig
+    normalization: Normalization
+    detector: DetectorConfig

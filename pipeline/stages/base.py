@@ -17,7 +17,7 @@ from typing import Generic, TypeVar
 import torch
 
 from pipeline.artifacts.checkpoints import WorkFolder
-from pipeline.artifacts.files import json_bytes, write_bytes
+from pipeline.artifacts.files import write_bytes
 from pipeline.artifacts.lock import locked
 from pipeline.artifacts.manifest import MANIFEST, Origin, input_record, open_artifact
 from pipeline.artifacts.publish import Content, publish
@@ -29,8 +29,8 @@ from pipeline.errors import DetSearchError
 from pipeline.stages.command import Inputs, check, given_folders, parse, parse_settings
 from pipeline.training import distributed
 from pipeline.training.device import choose_device
-from pipeline.training.loop import Interrupted, Record, Task, run_loop
 from pipeline.training.process import prepare_process
+from pipeline.training.stopping import Interrupted
 
 INTERRUPTED = 75
 """Exit code of a stage that stopped with a committed checkpoint: run it again to continue."""
@@ -69,19 +69,6 @@ class Stage(Generic[S]):
     events: Path
     spent: Spent
 
-    def train(self, task: Task, title: str, log_interval: int) -> list[Record]:
-        """Run a task through the training loop; returns its history."""
-        return run_loop(
-            task,
-            self.work,
-            seed=self.seed,
-            title=title,
-            log_interval=log_interval,
-            checkpoint_seconds=self.checkpoint_seconds,
-            events=self.events,
-            saved=self.spent.save,
-        )
-
     def several(self, argument: str) -> dict[str, Path]:
         """The folders of an argument that takes several artifacts, by their names, in their order."""
         prefix = f"{argument}."
@@ -99,11 +86,6 @@ class Stage(Generic[S]):
         return folder
 
 
-def history_bytes(history: list[Record]) -> bytes:
-    """The content of `history.json`."""
-    return json_bytes({"format": 1, "records": history})
-
-
 Run = Callable[[Stage[S]], Mapping[str, Content]]
 """A stage: from its settings and inputs to the files it publishes."""
 
@@ -118,7 +100,6 @@ def stage_main(
     inputs: Sequence[str] = (),
     optional_inputs: Sequence[str] = (),
     several_inputs: Sequence[str] = (),
-    several_optional_inputs: Sequence[str] = (),
     files: Files[S] | None = None,
     argv: Sequence[str] | None = None,
 ) -> None:
@@ -130,7 +111,6 @@ def stage_main(
         inputs: names of the artifacts it reads, each an argument that takes any file of one.
         optional_inputs: names of artifacts that need not be given.
         several_inputs: arguments that take any number of artifacts, each as NAME=FILE.
-        several_optional_inputs: the same, of which there may be none.
         files: which of the user's files the settings name: their content is part of the version.
         argv: the command line; by default this process's.
     """
@@ -140,7 +120,7 @@ def stage_main(
     module = sys.modules[run.__module__]
     spec = getattr(module, "__spec__", None)
     name = (spec.name if spec else run.__module__).rpartition(".")[2]
-    read = Inputs(inputs, optional_inputs, several_inputs, several_optional_inputs)
+    read = Inputs(inputs, optional_inputs, several_inputs)
     arguments = parse(name, module.__doc__, settings, read, argv)
     logging.basicConfig(
         format="%(asctime)s %(message)s", datefmt="%H:%M:%S", level=logging.INFO, force=True

@@ -35,8 +35,6 @@ class Inputs(NamedTuple):
     optional: Sequence[str] = ()
     several: Sequence[str] = ()
     """Each takes any number of artifacts, NAME=FILE: they are named `<input>.<name>`."""
-    several_optional: Sequence[str] = ()
-    """The same, of which there may be none."""
 
 
 def parse(
@@ -63,13 +61,12 @@ def parse(
             required=argument in inputs.required,
             help="any file of the artifact that is read",
         )
-    for argument in (*inputs.several, *inputs.several_optional):
+    for argument in inputs.several:
         parser.add_argument(
             option(argument),
             nargs="+",
             action="extend",
-            required=argument in inputs.several,
-            default=[],
+            required=True,
             metavar="NAME=FILE",
             help="artifacts that are read: a name, and any file of it",
         )
@@ -114,7 +111,7 @@ def given_folders(arguments: argparse.Namespace, inputs: Inputs) -> dict[str, Pa
     """
     values = vars(arguments)
     files = {name: values[name] for name in (*inputs.required, *inputs.optional)}
-    for argument in (*inputs.several, *inputs.several_optional):
+    for argument in inputs.several:
         for pair in values[argument]:
             name, sign, path = pair.partition("=")
             if not (name and sign and path):

@@ -7,9 +7,8 @@ from pathlib import Path
 
 from pipeline.artifacts.digest import file_digest
 from pipeline.artifacts.publish import Content
-from pipeline.config.base import Section
 from pipeline.config.base_detector import MmdetDetector
-from pipeline.config.detector import DetectorConfig, Normalization, TestingConfig
+from pipeline.config.detector import DetectorSections
 from pipeline.data.index import FILE_NAME, DatasetIndex
 from pipeline.detection.builder import Surroundings
 from pipeline.detection.conversion import convert_detector
@@ -17,12 +16,9 @@ from pipeline.detection.detector_folder import METRICS, detector_files
 from pipeline.stages.base import Stage, stage_main
 
 
-class Settings(Section):
+class Settings(DetectorSections):
     """What the stage uses of the config: `base` is `base_detector.mmdet`."""
 
-    normalization: Normalization
-    detector: DetectorConfig
-    testing: TestingConfig
     base: MmdetDetector
 
 

@@ -7,8 +7,7 @@ from dataclasses import asdict
 
 from pipeline.artifacts.files import json_bytes
 from pipeline.artifacts.publish import Content
-from pipeline.config.base import Section
-from pipeline.config.detector import DetectorConfig, Normalization, TestingConfig
+from pipeline.config.detector import DetectorSections
 from pipeline.config.evaluation import EvaluationConfig
 from pipeline.config.supernet import CostSetting
 from pipeline.data.index import FILE_NAME, DatasetIndex
@@ -20,12 +19,9 @@ from pipeline.detection.evaluation import coco_metrics, detect, seconds_per_imag
 from pipeline.stages.base import Stage, stage_main
 
 
-class Settings(Section):
+class Settings(DetectorSections):
     """What the stage uses of the config."""
 
-    normalization: Normalization
-    detector: DetectorConfig
-    testing: TestingConfig
     evaluation: EvaluationConfig
     proposals: CostSetting
 

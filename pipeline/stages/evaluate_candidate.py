@@ -14,8 +14,7 @@ from pydantic import NonNegativeInt
 
 from pipeline.artifacts.publish import Content
 from pipeline.artifacts.weights import WEIGHTS
-from pipeline.config.base import Section
-from pipeline.config.detector import DetectorConfig, Normalization, TestingConfig
+from pipeline.config.detector import DetectorSections
 from pipeline.config.distillation import StudentTrainingConfig
 from pipeline.config.hill_climb import Scoring
 from pipeline.config.supernet import CostSetting
@@ -24,18 +23,16 @@ from pipeline.data.index import FILE_NAME, DatasetIndex
 from pipeline.hill_climb.parents import parents_content
 from pipeline.hill_climb.proposals import candidate_seed
 from pipeline.hill_climb.records import EVALUATION, Base, Name, load_proposals, record_bytes
-from pipeline.stages.base import Stage, history_bytes, stage_main
+from pipeline.stages.base import Stage, stage_main
+from pipeline.stages.training import history_bytes, run_training
 from pipeline.training import distributed
 
 log = logging.getLogger("detsearch")
 
 
-class Settings(Section):
+class Settings(DetectorSections):
     """What the stage uses of the config, and which candidate it is."""
 
-    normalization: Normalization
-    detector: DetectorConfig
-    testing: TestingConfig
     training: StudentTrainingConfig
     scoring: Scoring
     recalibration: Recalibration
@@ -73,7 +70,7 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
     )
     task = candidate_training(start, teacher, settings.training, around, index, seed, stage.device)
     own = replace(stage, seed=seed)
-    history = own.train(task, name.folder, settings.training.log_interval)
+    history = run_training(own, task, name.folder, settings.training.log_interval)
     metrics = distributed.from_first(lambda: task.metrics)  # the others have not validated
 
     macs = detector_complexity(start.base, settings.proposals).total.macs

@@ -11,6 +11,7 @@ from pipeline.config.optimization import Classification
 from pipeline.hit_detector.pretraining import backbone_pretraining, pretrained_files
 from pipeline.search_space.architecture import ARCHITECTURE, Architecture
 from pipeline.stages.base import Stage, stage_main
+from pipeline.stages.training import run_training
 
 
 class Settings(Section):
@@ -31,7 +32,7 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
         seed=stage.seed,
         device=stage.device,
     )
-    history = stage.train(task, "derived backbone", settings.pretraining.log_interval)
+    history = run_training(stage, task, "derived backbone", settings.pretraining.log_interval)
     return pretrained_files(task, history)
 
 

@@ -13,6 +13,7 @@ from pipeline.hit_detector.pretraining import backbone_pretraining, pretrained_f
 from pipeline.hit_detector.spaces import screening_architecture
 from pipeline.search_space.names import OperationName
 from pipeline.stages.base import Stage, stage_main
+from pipeline.stages.training import run_training
 
 
 class Settings(Section):
@@ -36,7 +37,7 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
         device=stage.device,
         execution=settings.supernet.execution,
     )
-    history = stage.train(task, "screening supernet", settings.pretraining.log_interval)
+    history = run_training(stage, task, "screening supernet", settings.pretraining.log_interval)
     return pretrained_files(task, history)
 
 

@@ -12,6 +12,7 @@ from pipeline.config.supernet import SupernetConfig
 from pipeline.hit_detector.pretraining import backbone_pretraining, pretrained_files
 from pipeline.hit_detector.spaces import kept_operations, search_architecture
 from pipeline.stages.base import Stage, stage_main
+from pipeline.stages.training import run_training
 
 
 class Settings(Section):
@@ -36,7 +37,7 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
         device=stage.device,
         execution=settings.supernet.execution,
     )
-    history = stage.train(task, "search supernet", settings.pretraining.log_interval)
+    history = run_training(stage, task, "search supernet", settings.pretraining.log_interval)
     return pretrained_files(task, history)
 
 

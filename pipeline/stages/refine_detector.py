@@ -14,8 +14,7 @@ from typing import Any
 from pipeline.artifacts.publish import Content
 from pipeline.artifacts.typed import read_as
 from pipeline.artifacts.weights import WEIGHTS, load_weights
-from pipeline.config.base import Section
-from pipeline.config.detector import DetectorConfig, Normalization, TestingConfig
+from pipeline.config.detector import DetectorSections
 from pipeline.config.distillation import StudentTrainingConfig
 from pipeline.config.hill_climb import Percentage
 from pipeline.config.supernet import CostSetting
@@ -32,7 +31,8 @@ from pipeline.hill_climb.records import Evaluation
 from pipeline.morphism.budget import prune_within
 from pipeline.morphism.channels import prune_channels
 from pipeline.search_space.architecture import ARCHITECTURE, Architecture
-from pipeline.stages.base import Stage, history_bytes, stage_main
+from pipeline.stages.base import Stage, stage_main
+from pipeline.stages.training import history_bytes, run_training
 from pipeline.supernet.weights import load_strictly
 from pipeline.teacher_pool.pool import largest_teacher
 
@@ -43,12 +43,9 @@ STEP = 2.0
 """Percent of the channels that leave at once on the way to a target: the result is that close to it."""
 
 
-class Settings(Section):
+class Settings(DetectorSections):
     """What the stage uses of the config; only a teacher is recalibrated."""
 
-    normalization: Normalization
-    detector: DetectorConfig
-    testing: TestingConfig
     training: StudentTrainingConfig
     proposals: CostSetting
     recalibration: Recalibration | None
@@ -76,7 +73,7 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
     task = student_training(
         student.to(stage.device), teacher, training, index, settings.detector, stage.seed
     )
-    history = stage.train(task, "refined detector", training.log_interval)
+    history = run_training(stage, task, "refined detector", training.log_interval)
     target = stage.inputs.get("target")
     files = detector_files(
         architecture,

@@ -11,8 +11,7 @@ import numpy as np
 from pydantic import NonNegativeInt
 
 from pipeline.artifacts.publish import Content
-from pipeline.config.base import Section
-from pipeline.config.detector import DetectorConfig, Normalization, TestingConfig
+from pipeline.config.detector import DetectorSections
 from pipeline.config.teacher_pool import Recalibration
 from pipeline.data.index import FILE_NAME, DatasetIndex
 from pipeline.detection.builder import Surroundings
@@ -22,12 +21,9 @@ from pipeline.teacher_pool.pool import load_pool, teacher_of
 from pipeline.training.seeding import derive_seed
 
 
-class Settings(Section):
+class Settings(DetectorSections):
     """What the stage uses of the config, and the number of the draw."""
 
-    normalization: Normalization
-    detector: DetectorConfig
-    testing: TestingConfig
     recalibration: Recalibration
     number: NonNegativeInt
 

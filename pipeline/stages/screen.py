@@ -10,22 +10,17 @@ from collections.abc import Mapping
 
 from pipeline.artifacts.files import json_bytes
 from pipeline.artifacts.publish import Content
-from pipeline.config.base import Section
-from pipeline.config.detector import DetectorConfig, Normalization
-from pipeline.config.hit_detector import ScreeningConfig
-from pipeline.config.supernet import SupernetConfig
+from pipeline.config.hit_detector import ScreeningConfig, SupernetSections
 from pipeline.detection.builder import Surroundings
 from pipeline.hit_detector.detector_screening import detector_screening
 from pipeline.search_space.architecture import ComponentName
-from pipeline.stages.base import Stage, history_bytes, stage_main
+from pipeline.stages.base import Stage, stage_main
+from pipeline.stages.training import history_bytes, run_training
 
 
-class Settings(Section):
+class Settings(SupernetSections):
     """What the stage uses of the config, and the component that it screens."""
 
-    supernet: SupernetConfig
-    normalization: Normalization
-    detector: DetectorConfig
     screening: ScreeningConfig
     component: ComponentName
 
@@ -43,7 +38,7 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
         seed=stage.seed,
         device=stage.device,
     )
-    history = stage.train(task, f"screening {component}", settings.screening.log_interval)
+    history = run_training(stage, task, f"screening {component}", settings.screening.log_interval)
     return {
         "sub_search_space.json": json_bytes(task.results()[component]),
         "history.json": history_bytes(history),

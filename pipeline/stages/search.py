@@ -7,25 +7,20 @@ from collections.abc import Mapping
 from pipeline.artifacts.files import json_bytes
 from pipeline.artifacts.publish import Content
 from pipeline.artifacts.weights import WEIGHTS, save_weights
-from pipeline.config.base import Section
-from pipeline.config.detector import DetectorConfig, Normalization
-from pipeline.config.hit_detector import SearchConfig
-from pipeline.config.supernet import SupernetConfig
+from pipeline.config.hit_detector import SearchConfig, SupernetSections
 from pipeline.detection.builder import Surroundings
 from pipeline.detection.complexity import fill_candidate_macs
 from pipeline.hit_detector.detection import SupernetData, detection_supernet
 from pipeline.hit_detector.search import TrinitySearch, search_scores
 from pipeline.hit_detector.spaces import component_choices, kept_operations
 from pipeline.search_space.architecture import COMPONENTS
-from pipeline.stages.base import Stage, history_bytes, stage_main
+from pipeline.stages.base import Stage, stage_main
+from pipeline.stages.training import history_bytes, run_training
 
 
-class Settings(Section):
+class Settings(SupernetSections):
     """What the stage uses of the config."""
 
-    supernet: SupernetConfig
-    normalization: Normalization
-    detector: DetectorConfig
     search: SearchConfig
 
 
@@ -46,7 +41,7 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
     )
     fill_candidate_macs(supernet.model, supernet.architecture, settings.supernet.proposals)
     task = TrinitySearch(supernet.model, settings.search, supernet.choices, data.loss, data.streams)
-    history = stage.train(task, "search", settings.search.log_interval)
+    history = run_training(stage, task, "search", settings.search.log_interval)
     return {
         "scores.json": json_bytes(search_scores(component_choices(supernet.model))),
         "supernet.json": json_bytes(supernet.architecture.model_dump(mode="json")),

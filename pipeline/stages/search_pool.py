@@ -14,8 +14,7 @@ import numpy as np
 from pydantic import PositiveInt
 
 from pipeline.artifacts.publish import Content
-from pipeline.config.base import Section
-from pipeline.config.detector import DetectorConfig, Normalization, TestingConfig
+from pipeline.config.detector import DetectorSections
 from pipeline.config.hill_climb import Scoring
 from pipeline.config.supernet import CostSetting
 from pipeline.config.teacher_pool import Recalibration
@@ -35,12 +34,9 @@ from pipeline.training.seeding import derive_seed
 log = logging.getLogger("detsearch")
 
 
-class Settings(Section):
+class Settings(DetectorSections):
     """What the stage uses of the config, and how many subnets it draws."""
 
-    normalization: Normalization
-    detector: DetectorConfig
-    testing: TestingConfig
     scoring: Scoring
     recalibration: Recalibration
     proposals: CostSetting

@@ -12,8 +12,7 @@ from typing import Any
 
 from pipeline.artifacts.files import json_bytes
 from pipeline.artifacts.publish import Content
-from pipeline.config.base import Section
-from pipeline.config.detector import DetectorConfig, Normalization, TestingConfig
+from pipeline.config.detector import DetectorSections
 from pipeline.config.distillation import DistillationConfig
 from pipeline.config.teacher_pool import PoolSpace, Recalibration, ShrinkingPhase
 from pipeline.data.index import FILE_NAME, DatasetIndex
@@ -21,19 +20,17 @@ from pipeline.detection.builder import Surroundings
 from pipeline.detection.evaluation import coco_metrics, detect
 from pipeline.detection.resolutions import datasets_at
 from pipeline.errors import DetSearchError
-from pipeline.stages.base import Stage, history_bytes, stage_main
+from pipeline.stages.base import Stage, stage_main
+from pipeline.stages.training import history_bytes, run_training
 from pipeline.teacher_pool.detector import ElasticDetector, subnet_complexity
 from pipeline.teacher_pool.pool import extract_teacher, load_pool, pool_files
 from pipeline.teacher_pool.shrinking import Shrinking
 from pipeline.teacher_pool.space import SubnetSpace
 
 
-class Settings(Section):
+class Settings(DetectorSections):
     """What the stage uses of the config; phase 0 distils nothing."""
 
-    normalization: Normalization
-    detector: DetectorConfig
-    testing: TestingConfig
     space: PoolSpace
     distillation: DistillationConfig | None
     recalibration: Recalibration
@@ -73,7 +70,7 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
         datasets_at(resolutions, train, classes, settings.detector, train=True),
         stage.seed,
     )
-    history = stage.train(task, "shrinking", phase.log_interval)
+    history = run_training(stage, task, "shrinking", phase.log_interval)
     if teacher is None:
         # Once, before any width shrinks: the largest net stays the same function, subnets cut from it
         # keep the channels that matter, and channels of later phases stay those of their teacher.

@@ -11,7 +11,8 @@ from pipeline.config.hit_detector import ScreeningConfig
 from pipeline.errors import DetSearchError
 from pipeline.hit_detector.screening import component_history
 from pipeline.search_space.architecture import ComponentName
-from pipeline.stages.base import Stage, history_bytes, stage_main
+from pipeline.stages.base import Stage, stage_main
+from pipeline.stages.training import history_bytes
 
 
 class Settings(Section):

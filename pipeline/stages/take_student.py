@@ -6,8 +6,7 @@ from collections.abc import Mapping
 
 from pipeline.artifacts.files import read_json
 from pipeline.artifacts.publish import Content
-from pipeline.config.base import Section
-from pipeline.config.detector import DetectorConfig, Normalization, TestingConfig
+from pipeline.config.detector import DetectorSections
 from pipeline.detection.builder import Surroundings
 from pipeline.detection.detector_folder import CLASSES, detector_files
 from pipeline.hill_climb.parents import load_parent
@@ -16,15 +15,7 @@ from pipeline.hill_climb.student import at_resolution
 from pipeline.stages.base import Stage, stage_main
 
 
-class Settings(Section):
-    """What the stage uses of the config."""
-
-    normalization: Normalization
-    detector: DetectorConfig
-    testing: TestingConfig
-
-
-def run(stage: Stage[Settings]) -> Mapping[str, Content]:
+def run(stage: Stage[DetectorSections]) -> Mapping[str, Content]:
     """Publish the first of the list, at the resolution with its highest score."""
     settings, inputs = stage.settings, stage.inputs
     around = Surroundings(settings.detector, settings.testing, settings.normalization)
@@ -48,4 +39,4 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
 
 
 if __name__ == "__main__":
-    stage_main(run, Settings, inputs=("base", "ranking"))
+    stage_main(run, DetectorSections, inputs=("base", "ranking"))

@@ -9,8 +9,7 @@ from collections.abc import Mapping
 
 from pipeline.artifacts.publish import Content
 from pipeline.artifacts.weights import pretrained_weights
-from pipeline.config.base import Section
-from pipeline.config.detector import DetectorConfig, Normalization, TestingConfig
+from pipeline.config.detector import DetectorSections
 from pipeline.config.evaluation import TrainingConfig
 from pipeline.data.index import FILE_NAME, DatasetIndex
 from pipeline.detection.builder import Surroundings, build_detector
@@ -18,16 +17,14 @@ from pipeline.detection.dataset import build_dataset
 from pipeline.detection.detector_folder import detector_files
 from pipeline.detection.training import DetectorTraining
 from pipeline.search_space.architecture import ARCHITECTURE, Architecture
-from pipeline.stages.base import Stage, history_bytes, stage_main
+from pipeline.stages.base import Stage, stage_main
+from pipeline.stages.training import history_bytes, run_training
 from pipeline.supernet.weights import load_strictly
 
 
-class Settings(Section):
+class Settings(DetectorSections):
     """What the stage uses of the config."""
 
-    normalization: Normalization
-    detector: DetectorConfig
-    testing: TestingConfig
     training: TrainingConfig
 
 
@@ -49,7 +46,7 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
         (build_dataset(val, classes, settings.detector, train=False), val.annotations),
         stage.seed,
     )
-    history = stage.train(task, "detector", settings.training.log_interval)
+    history = run_training(stage, task, "detector", settings.training.log_interval)
     files = detector_files(architecture, model.state_dict(), around, classes, task.metrics)
     return {**files, "history.json": history_bytes(history)}
 

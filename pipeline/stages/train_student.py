@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.artifacts.publish import Content
-from pipeline.config.base import Section
-from pipeline.config.detector import DetectorConfig, Normalization, TestingConfig
+from pipeline.config.detector import DetectorSections
 from pipeline.config.distillation import StudentTrainingConfig
 from pipeline.config.teacher_pool import Recalibration
 from pipeline.data.index import FILE_NAME, DatasetIndex
@@ -19,16 +18,14 @@ from pipeline.detection.builder import Surroundings, build_detector
 from pipeline.detection.detector_folder import detector_files
 from pipeline.distillation.training import student_training
 from pipeline.search_space.architecture import ARCHITECTURE, Architecture
-from pipeline.stages.base import Stage, history_bytes, stage_main
+from pipeline.stages.base import Stage, stage_main
+from pipeline.stages.training import history_bytes, run_training
 from pipeline.teacher_pool.pool import largest_teacher
 
 
-class Settings(Section):
+class Settings(DetectorSections):
     """What the stage uses of the config; without a teacher there is nothing to recalibrate."""
 
-    normalization: Normalization
-    detector: DetectorConfig
-    testing: TestingConfig
     training: StudentTrainingConfig
     recalibration: Recalibration | None
 
@@ -48,7 +45,7 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
         )
     student = build_detector(architecture, around).to(stage.device)
     task = student_training(student, teacher, training, index, settings.detector, stage.seed)
-    history = stage.train(task, "student", training.log_interval)
+    history = run_training(stage, task, "student", training.log_interval)
     metrics = {"format": 1, "resolutions": task.metrics}
     files = detector_files(architecture, student.state_dict(), around, classes, metrics)
     return {**files, "history.json": history_bytes(history)}

@@ -11,8 +11,7 @@ from typing import Any
 
 from pipeline.artifacts.publish import Content
 from pipeline.artifacts.weights import WEIGHTS, load_weights
-from pipeline.config.base import Section
-from pipeline.config.detector import DetectorConfig, Normalization, TestingConfig
+from pipeline.config.detector import DetectorSections
 from pipeline.config.teacher_pool import Recalibration
 from pipeline.config.upgrade import UpgradeConfig
 from pipeline.data.index import FILE_NAME, DatasetIndex
@@ -24,17 +23,15 @@ from pipeline.detection.detector_folder import (
 from pipeline.distillation.training import student_training
 from pipeline.morphism.upgrade import upgrade
 from pipeline.search_space.architecture import ARCHITECTURE, Architecture
-from pipeline.stages.base import Stage, history_bytes, stage_main
+from pipeline.stages.base import Stage, stage_main
+from pipeline.stages.training import history_bytes, run_training
 from pipeline.supernet.weights import load_strictly
 from pipeline.teacher_pool.pool import largest_teacher
 
 
-class Settings(Section):
+class Settings(DetectorSections):
     """What the stage uses of the config."""
 
-    normalization: Normalization
-    detector: DetectorConfig
-    testing: TestingConfig
     upgrade: UpgradeConfig
     recalibration: Recalibration
 
@@ -59,7 +56,7 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
     task = student_training(
         model.to(stage.device), teacher, training, index, settings.detector, stage.seed
     )
-    history = stage.train(task, "upgraded detector", training.log_interval)
+    history = run_training(stage, task, "upgraded detector", training.log_interval)
     files = detector_files(
         architecture,
         model.state_dict(),

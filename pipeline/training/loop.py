@@ -22,16 +22,12 @@ from pipeline.errors import DetSearchError
 from pipeline.training import distributed
 from pipeline.training.progress import shown_progress
 from pipeline.training.seeding import seed_everything
-from pipeline.training.stopping import stop_wish
+from pipeline.training.stopping import Interrupted, stop_wish
 
 Record = dict[str, float]
 """A line of a training's history: `epoch`, `iteration` and named numbers."""
 
 log = logging.getLogger(__name__)
-
-
-class Interrupted(RuntimeError):
-    """The training stopped on a signal, after committing a checkpoint: run it again to continue."""
 
 
 class DivergedError(DetSearchError):

@@ -12,6 +12,10 @@ from dataclasses import dataclass, field
 from pipeline.environment import DEADLINE
 
 
+class Interrupted(RuntimeError):
+    """The training stopped on a signal, after committing a checkpoint: run it again to continue."""
+
+
 @dataclass
 class StopWish:
     """Whether this process is to stop.

@@ -12,7 +12,9 @@ from pipeline.artifacts.fingerprint import ROOT, code_fingerprint, imported_modu
 from pipeline.artifacts.no_result import DECIDES_NO_RESULT
 
 STAGES = sorted(
-    path.stem for path in (ROOT / "pipeline/stages").glob("[!_]*.py") if path.stem != "base"
+    path.stem
+    for path in (ROOT / "pipeline/stages").glob("[!_]*.py")
+    if path.stem not in ("base", "command", "training")
 )
 TRAINERS = {
     *("pretrain_screening_supernet", "pretrain_search_supernet", "pretrain_backbone"),
