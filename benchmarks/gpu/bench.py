@@ -155,16 +155,17 @@ def determinism(on: bool, fill: bool | None = None) -> Iterator[None]:
     before = (
         torch.are_deterministic_algorithms_enabled(),
         torch.is_deterministic_algorithms_warn_only_enabled(),
-        torch.utils.deterministic.fill_uninitialized_memory,
     )
+    # torch sets it through a module of its own kind, whose attributes type checkers do not know
+    options: Any = torch.utils.deterministic
+    filled = options.fill_uninitialized_memory
     torch.use_deterministic_algorithms(on, warn_only=True)
-    if fill is not None:
-        torch.utils.deterministic.fill_uninitialized_memory = fill  # type: ignore[assignment]
+    options.fill_uninitialized_memory = filled if fill is None else fill
     try:
         yield
     finally:
         torch.use_deterministic_algorithms(before[0], warn_only=before[1])
-        torch.utils.deterministic.fill_uninitialized_memory = before[2]  # type: ignore[assignment]
+        options.fill_uninitialized_memory = filled
 
 
 @contextmanager

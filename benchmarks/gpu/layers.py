@@ -142,6 +142,8 @@ def on_sub_grids(x: Tensor, weight: Tensor, dilation: int) -> Tensor:
         .permute(2, 3, 0, 4, 1, 5)
         .reshape(images, rows * d, columns * d, channels)[:, :height, :width]
         .permute(0, 3, 1, 2)
+        # where rows or columns were cut off, the next layer would get a map with gaps
+        .contiguous(memory_format=NHWC)
     )
 
 

@@ -22,7 +22,7 @@ from pipeline.detection.loss import detection_loss
 from pipeline.distillation.detectors import TeacherView, observe
 from pipeline.distillation.distiller import Distiller
 from pipeline.hit_detector.joint_screening import JointScreening
-from pipeline.hit_detector.spaces import component_choices, supernet_architecture
+from pipeline.hit_detector.spaces import Operations, component_choices, supernet_architecture
 from pipeline.morphism.upgrade import upgrade
 from pipeline.plan.network import Component, architecture_cost, detector_cost
 from pipeline.plan.planned import CLASSES, training_memory
@@ -34,6 +34,7 @@ from pipeline.teacher_pool.shrinking import Shrinking
 from pipeline.teacher_pool.space import SubnetSpace
 from pipeline.training import distributed
 from pipeline.training.seeding import seed_everything
+from pipeline.training.stream import BatchStream
 from pipeline.zoo.architectures import zoo_architecture
 
 __all__ = [
@@ -74,7 +75,7 @@ def around(settings: Config) -> Surroundings:
 def one_operation(settings: Config, operation: str, classes: int) -> nn.Module:
     """A detector as the search derives one, with the same operation everywhere."""
     shape = settings.supernet
-    everywhere = dict.fromkeys(COMPONENTS, operation)
+    everywhere: dict[str, Operations] = dict.fromkeys(COMPONENTS, operation)
     return build_detector(
         supernet_architecture(shape, classes, shape.depth, everywhere), around(settings)
     )
@@ -92,7 +93,7 @@ def supernet(
     """A supernet whose every component holds the operations; of the screening's depth, or the search's."""
     shape = settings.supernet
     depth = shape.screening_depth if screening else shape.depth
-    everywhere = dict.fromkeys(COMPONENTS, tuple(operations))
+    everywhere: dict[str, Operations] = dict.fromkeys(COMPONENTS, tuple(operations))
     return build_detector(
         supernet_architecture(shape, classes, depth, everywhere),
         around(settings),
@@ -124,7 +125,7 @@ def joint_screening_step(
     screening = settings.screening
     keep = screening.keep.model_copy(update=dict.fromkeys(COMPONENTS, held))
     wanted = {"architecture_from_epoch": 1, "batch_size": images, "keep": keep}
-    halves = (distributed_stream(images, 0), distributed_stream(images, 1))
+    halves = (BatchStream(Images(), images, 0), BatchStream(Images(), images, 1))
     task = JointScreening(
         model.train(), screening.model_copy(update=wanted), choices, detection_loss, halves
     )
@@ -136,13 +137,6 @@ def joint_screening_step(
             task.step(0, (data, data))
 
     return step
-
-
-def distributed_stream(images: int, seed: int) -> Any:
-    """A stream of batches that nobody takes."""
-    from pipeline.training.stream import BatchStream
-
-    return BatchStream(Images(), images, seed)
 
 
 def planned_screening(
@@ -210,6 +204,13 @@ class Distilled(nn.Module):
         """The teacher stays as it is."""
         super().train(mode)
         self.teacher.eval()
+        return self
+
+    def to(self, *args: Any, **kwargs: Any) -> Distilled:
+        """A detector must be moved by its own method, or it goes on putting batches where it was."""
+        super().to(*args, **kwargs)
+        self.student.to(*args, **kwargs)
+        self.teacher.to(*args, **kwargs)
         return self
 
     def loss(self, data: Mapping[str, Any], precision: torch.dtype | None = None) -> Tensor:

@@ -61,7 +61,7 @@ def run_parts(
     for name, part in parts.items():
         limit = min(limits.get(name, part.limit), end - time.monotonic())
         result = report.begin(name, max(limit, 0.0))
-        if limit <= 1:
+        if limit < 0.2:
             result.late = True
             report.end(result, 0.0)
             continue

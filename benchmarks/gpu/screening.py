@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,11 +68,9 @@ def _step(bench: Bench, case: Case) -> Row:
     if case.contiguous:
         model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     model.to(bench.device)
-    forward: Callable[[], AbstractContextManager[Any]] = nullcontext
-    if case.bf16:
 
-        def forward() -> AbstractContextManager[Any]:
-            return torch.autocast(bench.device.type, torch.bfloat16)
+    def forward() -> AbstractContextManager[Any]:
+        return torch.autocast(bench.device.type, torch.bfloat16, enabled=case.bf16)
 
     step = models.joint_screening_step(settings, model, images, shape.input_size, classes, forward)
     timing = bench.timed(step, repeats=1)
