@@ -78,11 +78,6 @@ def main(argv: Sequence[str] | None = None, parts: Mapping[str, Part] = PARTS) -
             "torch sees no GPU; with --device cpu --tiny the check can be tried without one"
         )
     device = torch.device(given.device)
-    # the byte code of mmdet is worth keeping: each stage of the chain is a process that imports it
-    sys.dont_write_bytecode = False
-    register_modules()
-    # what is imported stays: to look through it again after every row takes long
-    gc.freeze()
     report = Report(given.out, {"device": given.device, "tiny": given.tiny})
     problems = run_parts(wanted, report, device, tiny=given.tiny, limits=limits, total=given.total)
     for problem in problems:
@@ -92,4 +87,9 @@ def main(argv: Sequence[str] | None = None, parts: Mapping[str, Part] = PARTS) -
 
 
 if __name__ == "__main__":
+    # the byte code of mmdet is worth keeping: each stage of the chain is a process that imports it
+    sys.dont_write_bytecode = False
+    register_modules()
+    # what is imported stays: to look through it again after every row takes long
+    gc.freeze()
     sys.exit(main())

@@ -90,9 +90,17 @@ class Bench:
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
 
-    def timed(self, step: Callable[[], Any], repeats: int = 3) -> Timing:
-        """Time a step: its first call at once, later ones while the machine is quiet."""
+    def timed(self, step: Callable[[], Any], repeats: int = 3, told: str | None = None) -> Timing:
+        """Time a step: its first call at once, later ones while the machine is quiet.
+
+        Args:
+            step: to time.
+            repeats: later calls.
+            told: name under which the first call's time is printed at once; it may be long.
+        """
         first = self._once(step)
+        if told is not None:
+            self.report.say(f"{self.result.name}: {told}: first step {first:.2f} s")
         self.quiet()
         if self.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats()

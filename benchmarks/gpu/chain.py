@@ -182,7 +182,9 @@ def chain(bench: Bench) -> None:
     deadline = time.monotonic() + bench.result.limit
     targets = TINY if bench.tiny else TARGETS
     cores = max(1, min(7, (os.cpu_count() or 2) // 2))
-    with tempfile.TemporaryDirectory(prefix="detsearch_chain_") as folder:
+    # a process that was killed may still be writing
+    temporary = tempfile.TemporaryDirectory(prefix="detsearch_chain_", ignore_cleanup_errors=True)
+    with temporary as folder:
         # resolved: a process's folder is compared with it
         where = Path(folder).resolve()
         runs = [

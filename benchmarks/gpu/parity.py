@@ -47,6 +47,7 @@ def _cases() -> dict[str, Callable[[torch.device], Found]]:
     # the example's images are larger than those of the tests
     shape = one_stage.supernet.model_copy(update={"input_size": SIZE})
     one_stage = one_stage.model_copy(update={"supernet": shape})
+    models.seed_everything(0)
     data = models.batch(2, SIZE, classes)
 
     def detected(make: Callable[[], nn.Module]) -> Callable[[torch.device], Found]:

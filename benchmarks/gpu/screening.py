@@ -73,7 +73,7 @@ def _step(bench: Bench, case: Case) -> Row:
         return torch.autocast(bench.device.type, torch.bfloat16, enabled=case.bf16)
 
     step = models.joint_screening_step(settings, model, images, shape.input_size, classes, forward)
-    timing = bench.timed(step, repeats=1)
+    timing = bench.timed(step, repeats=1, told=case.name)
     # a step of the weights and one of α, each of so many images
     rate = 2 * images * macs / timing.later / 1e9
     return {
