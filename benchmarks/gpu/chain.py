@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import re
@@ -16,6 +17,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
+
+import torch
 
 from benchmarks.gpu.bench import Bench, one_line
 
@@ -110,8 +113,11 @@ class Run:
         """Start Snakemake: always the same command."""
         environment = {**os.environ, "TMPDIR": str(self.folder / "tmp")}
         environment["PYTHONPATH"] = str(self.project)
-        # each stage is a process: without files of byte code it compiles all of mmdet, for seconds
+        # each stage is a process, which without files of byte code compiles all that it imports, for
+        # ten seconds; machines are made without such files, or forbid to write them
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
+        if not Path(importlib.util.cache_from_source(torch.__file__)).exists():
+            environment["PYTHONPYCACHEPREFIX"] = str(self.folder.parent / "bytecode")
         command = [sys.executable, "-m", "snakemake", "--cores", str(self.cores)]
         command += ["--scheduler", "greedy", "--configfile", CONFIG]
         command += ["--config", f"run={{device: {self.device}}}", LONGER, "--", *self.targets]

@@ -8,6 +8,7 @@ import platform
 import subprocess
 import time
 from importlib.metadata import version
+from importlib.util import cache_from_source
 from pathlib import Path
 
 import torch
@@ -26,6 +27,7 @@ def versions(bench: Bench) -> None:
         "git commit": _commit(),
         "Python": platform.python_version(),
         "CPU cores": os.cpu_count(),
+        "byte code of torch on disk": Path(cache_from_source(torch.__file__)).exists(),
         "torch": torch.__version__,
         "CUDA of torch": torch.version.cuda,
         "cudnn": torch.backends.cudnn.version(),
