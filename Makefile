@@ -52,7 +52,8 @@ slurm-test: $(READY)
 # a machine's own Python where its torch sees a GPU: there .venv may be missing, and no network to make it
 gpu-check:
 	@if python3 -c 'import torch; assert torch.cuda.is_available()' 2>/dev/null; then python=python3; \
-	else $(MAKE) $(READY) && python=$(BIN)/python; fi && PYTHONPATH=. $$python -m benchmarks.gpu $(GPU_CHECK)
+	else $(MAKE) $(READY) && python=$(BIN)/python; fi && \
+	OMP_WAIT_POLICY=PASSIVE GOMP_SPINCOUNT=20000 PYTHONPATH=. $$python -m benchmarks.gpu $(GPU_CHECK)
 
 format: $(READY)
 	$(BIN)/ruff check --fix .

@@ -23,10 +23,22 @@ ROOT = Path(__file__).parents[2]
 def test_the_check_on_a_cpu(tmp_path: Path) -> None:
     """Everything but the chain, in small sizes: the report's shape, and that a device agrees with itself."""
     command = [sys.executable, "-m", "benchmarks.gpu", "--tiny", "--device", "cpu"]
+    # nothing here is about speed, and the machine may be busy
+    limits = [f"{name}=900" for name in PARTS]
     result = subprocess.run(
-        [*command, "--without", "chain", "--out", str(tmp_path)],
+        [
+            *command,
+            "--without",
+            "chain",
+            "--out",
+            str(tmp_path),
+            "--total",
+            "5000",
+            "--limit",
+            *limits,
+        ],
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -40,7 +52,7 @@ def test_the_check_on_a_cpu(tmp_path: Path) -> None:
     assert list(parts) == [name for name in PARTS if name != "chain"]
     for part in parts.values():
         assert part["status"] == "ok" and part["problems"] == []
-        assert part["rows"] and part["seconds"] <= part["limit"]
+        assert part["rows"]
     agreed = {row["case"]: row for row in parts["parity"]["rows"]}
     assert len(agreed) == 7
     for row in agreed.values():
