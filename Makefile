@@ -1,9 +1,10 @@
 # make demo: the whole workflow on the embedded data, on this machine's CPU. make test: lints and tests.
-.PHONY: demo test lint test-fast test-slow kill-test slurm-test format clean help
+.PHONY: demo test lint test-fast test-slow kill-test slurm-test gpu-check format clean help
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3.11
 CORES ?= 2
+GPU_CHECK ?=
 BIN := .venv/bin
 READY := .venv/.ready
 
@@ -12,6 +13,7 @@ help:
 	@echo "make test   lint, type check, and every test"
 	@echo "make kill-test  kill every stage of a tiny run at 20 moments, compare (half an hour)"
 	@echo "make slurm-test  the tiny run on a local SLURM cluster, undisturbed and with every fault (a quarter of an hour)"
+	@echo "make gpu-check  on one GPU: parity with the CPU, a whole run, speed (8 minutes; benchmarks/gpu/README.md)"
 	@echo "make format format code and rules"
 	@echo "make clean  remove the environment and the caches; results stay"
 
@@ -46,6 +48,12 @@ kill-test: $(READY)
 
 slurm-test: $(READY)
 	OMP_WAIT_POLICY=PASSIVE OMP_NUM_THREADS=1 PYTHONPATH=.:tests/workflow:tests/slurm $(BIN)/python tests/slurm/disturb.py
+
+# a machine's own Python where its torch sees a GPU: there .venv may be missing, and no network to make it
+gpu-check:
+	@if python3 -c 'import torch; assert torch.cuda.is_available()' 2>/dev/null; then python=python3; \
+	else $(MAKE) $(READY) && python=$(BIN)/python; fi && \
+	OMP_WAIT_POLICY=PASSIVE GOMP_SPINCOUNT=20000 PYTHONPATH=. $$python -m benchmarks.gpu $(GPU_CHECK)
 
 format: $(READY)
 	$(BIN)/ruff check --fix .

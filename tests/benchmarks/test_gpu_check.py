@@ -1,0 +1,162 @@
+"""The check of a GPU, on a CPU: what it leaves, what it says of parts that fail or take too long."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmarks.gpu.__main__ import PARTS, main
+from benchmarks.gpu.bench import Bench
+from benchmarks.gpu.layers import on_sub_grids
+from benchmarks.gpu.runner import Part
+from pipeline.search_space.depthwise import DepthwiseConv2d
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.slow
+def test_the_check_on_a_cpu(tmp_path: Path) -> None:
+    """Everything but the chain, in small sizes: the report's shape, and that a device agrees with itself."""
+    command = [sys.executable, "-m", "benchmarks.gpu", "--tiny", "--device", "cpu"]
+    # nothing here is about speed, and the machine may be busy
+    limits = [f"{name}=900" for name in PARTS]
+    result = subprocess.run(
+        [
+            *command,
+            "--without",
+            "chain",
+            "--out",
+            str(tmp_path),
+            "--total",
+            "5000",
+            "--limit",
+            *limits,
+        ],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout[-6000:]
+    content = json.loads((tmp_path / "gpu.json").read_text())
+    assert (content["format"], content["device"], content["tiny"]) == (1, "cpu", True)
+    assert content["failed"] == []
+    parts = {part["name"]: part for part in content["parts"]}
+    assert list(parts) == [name for name in PARTS if name != "chain"]
+    for part in parts.values():
+        assert part["status"] == "ok" and part["problems"] == []
+        assert part["rows"]
+    agreed = {row["case"]: row for row in parts["parity"]["rows"]}
+    assert len(agreed) == 7
+    for row in agreed.values():
+        assert row["agrees"] is True and row["loss"] > 0 and row["of gradients"] <= 1e-6
+    assert len(parts["screening"]["rows"]) == 7
+    assert all(row["later step, s"] > 0 for row in parts["screening"]["rows"])
+    table = (tmp_path / "gpu.md").read_text()
+    assert "## parity: ok" in table and "| no fill, 4 paths |" in table
+
+
+def _measure(bench: Bench) -> None:
+    bench.row(case="one", number=1.0)
+
+
+def _raise(bench: Bench) -> None:
+    bench.row(case="before", number=2.0)
+    raise RuntimeError("what a part says | when it breaks")
+
+
+def _attempt(bench: Bench) -> None:
+    bench.attempt("breaks", lambda: {"number": 1 / 0})
+    bench.attempt("goes on", lambda: {"number": 3.0})
+
+
+def _last_long(bench: Bench) -> None:
+    bench.row(case="first", number=4.0)
+    while True:
+        time.sleep(0.01)
+
+
+def _report(tmp_path: Path) -> dict[str, dict]:
+    content = json.loads((tmp_path / "gpu.json").read_text())
+    return {part["name"]: part for part in content["parts"]} | {"": content}
+
+
+ON_CPU = ("--tiny", "--device", "cpu", "--out")
+
+
+def test_a_part_that_fails_is_named_and_the_others_go_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parts = {
+        "good": Part(_measure, 10),
+        "broken": Part(_raise, 10),
+        "half": Part(_attempt, 10),
+        "last": Part(_measure, 10),
+    }
+    assert main([*ON_CPU, str(tmp_path)], parts) == 1
+    said = capsys.readouterr().out
+    assert "WRONG broken: RuntimeError: what a part says" in said
+    assert "WRONG half: breaks: ZeroDivisionError" in said
+    found = _report(tmp_path)
+    assert found[""]["failed"] == ["broken", "half"]
+    assert found["broken"]["rows"] == [{"case": "before", "number": 2.0}]
+    assert [row["case"] for row in found["half"]["rows"]] == ["breaks", "goes on"]
+    assert found["last"]["status"] == "ok"
+    assert "WRONG: RuntimeError: what a part says \\| when" in (tmp_path / "gpu.md").read_text()
+
+
+def test_a_part_that_runs_out_of_time_says_so_and_is_no_failure(tmp_path: Path) -> None:
+    parts = {
+        "long": Part(_last_long, 100),
+        "next": Part(_measure, 10),
+        "beside": Part(_measure, 10, beside=True),
+    }
+    began = time.monotonic()
+    assert main([*ON_CPU, str(tmp_path), "--limit", "long=0.5"], parts) == 0
+    # 0.5 s besides the imports, not 100
+    assert time.monotonic() - began < 60
+    found = _report(tmp_path)
+    assert found["long"]["status"] == "out of time" and found["long"]["rows"]
+    assert found["next"]["status"] == found["beside"]["status"] == "ok"
+    assert main([*ON_CPU, str(tmp_path), "--only", "long", "next", "--total", "2"], parts) == 0
+    assert {part["status"] for part in _report(tmp_path)[""]["parts"]} == {"out of time"}
+
+
+def test_parts_are_chosen_by_name(tmp_path: Path) -> None:
+    parts = {"one": Part(_measure, 10), "two": Part(_raise, 10)}
+    assert main([*ON_CPU, str(tmp_path), "--without", "two"], parts) == 0
+    assert main([*ON_CPU, str(tmp_path), "--only", "one"], parts) == 0
+    for wrong in (["--only", "three"], ["--limit", "three=1"], ["--limit", "one=soon"]):
+        with pytest.raises(SystemExit):
+            main([*ON_CPU, str(tmp_path), *wrong], parts)
+
+
+@pytest.mark.parametrize(("kernel", "dilation"), [(3, 2), (5, 2), (3, 3), (5, 3), (7, 4)])
+@pytest.mark.parametrize("size", [(7, 7), (12, 18), (20, 31), (2, 1)])
+def test_sub_grids_are_the_dilated_convolution(
+    kernel: int, dilation: int, size: tuple[int, int]
+) -> None:
+    torch.manual_seed(0)
+    module = DepthwiseConv2d(6, kernel, 1, dilation).double()
+    x = torch.randn(2, 6, *size, dtype=torch.float64).to(memory_format=torch.channels_last)
+    x.requires_grad_()
+    expected = torch.nn.functional.conv2d(
+        x, module.weight, padding=dilation * (kernel // 2), dilation=dilation, groups=6
+    )
+    found = on_sub_grids(x, module.weight, dilation)
+    assert found.is_contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(found, expected)
+    gradient = torch.randn_like(expected)
+    for mine, other in zip(
+        torch.autograd.grad(found, (x, module.weight), gradient),
+        torch.autograd.grad(expected, (x, module.weight), gradient),
+        strict=True,
+    ):
+        torch.testing.assert_close(mine, other)
