@@ -96,7 +96,7 @@ class Run:
     @property
     def stage_log(self) -> Path:
         """Of the stage that is stopped."""
-        return self.project / RESULTS / "logs" / f"{STOPPED}.log"
+        return self.project / RESULTS / "logs/hit_detector" / f"{STOPPED}.log"
 
     def copy(self) -> None:
         """Copy what a run needs, so that nothing in the checkout changes."""

@@ -21,7 +21,7 @@ from pipeline.detection.evaluation import detect, seconds_per_image
 from pipeline.detection.loss import detection_loss
 from pipeline.distillation.detectors import TeacherView, observe
 from pipeline.distillation.distiller import Distiller
-from pipeline.hit_detector.joint_screening import JointScreening
+from pipeline.hit_detector.screening import Screening
 from pipeline.hit_detector.spaces import Operations, component_choices, supernet_architecture
 from pipeline.morphism.upgrade import upgrade
 from pipeline.plan.network import Component, architecture_cost, detector_cost
@@ -126,8 +126,13 @@ def joint_screening_step(
     keep = screening.keep.model_copy(update=dict.fromkeys(COMPONENTS, held))
     wanted = {"architecture_from_epoch": 1, "batch_size": images, "keep": keep}
     halves = (BatchStream(Images(), images, 0), BatchStream(Images(), images, 1))
-    task = JointScreening(
-        model.train(), screening.model_copy(update=wanted), choices, detection_loss, halves
+    task = Screening(
+        COMPONENTS,
+        model.train(),
+        screening.model_copy(update=wanted),
+        choices,
+        detection_loss,
+        halves,
     )
     data = batch(images, (size[1], size[0]), classes)
 

@@ -34,7 +34,12 @@ DECIDES_NO_RESULT: dict[str, Omission] = {
     ),
     "pipeline.artifacts.manifest": Omission(
         "It records what made an artifact, and refuses altered inputs: a stage reads the same or nothing.",
-        but_for=("pipeline.artifacts.lineage", "pipeline.artifacts.removal"),
+        but_for=(
+            "pipeline.artifacts.lineage",
+            "pipeline.artifacts.removal",
+            "pipeline.drawings.hit_detector",
+            "pipeline.drawings.joint_detnas",
+        ),
     ),
     "pipeline.artifacts.publish": Omission(
         "It brings the bytes that a stage made into their folder, and does not look into them."

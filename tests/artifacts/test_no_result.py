@@ -16,6 +16,8 @@ STAGES = sorted(
     for path in (ROOT / "pipeline/stages").glob("[!_]*.py")
     if path.stem not in ("base", "command", "training")
 )
+DRAWINGS = ("drawings.hit_detector", "drawings.joint_detnas")
+"""Modules that stage `draw` imports by name: their fingerprints are part of a drawing's."""
 TRAINERS = {
     *("pretrain_screening_supernet", "pretrain_search_supernet", "pretrain_backbone"),
     *("screen", "screen_jointly", "search", "train_detector", "train_student", "shrink_pool"),
@@ -39,11 +41,13 @@ def before(copy: Path) -> Mapping[str, str]:
 
 
 def fingerprints(root: Path) -> dict[str, str]:
-    return {stage: code_fingerprint(f"pipeline.stages.{stage}", root) for stage in STAGES}
+    modules = {stage: f"pipeline.stages.{stage}" for stage in STAGES}
+    modules |= {name: f"pipeline.{name}" for name in DRAWINGS}
+    return {name: code_fingerprint(module, root) for name, module in modules.items()}
 
 
 def stale_after(copy: Path, before: Mapping[str, str], file: str, old: str, new: str) -> set[str]:
-    """The stages that an edit makes stale."""
+    """The stages, and modules of drawings, that an edit makes stale."""
     path = copy / "pipeline" / file
     text = path.read_text()
     assert text.count(old) == 1
@@ -85,8 +89,7 @@ def test_a_reader_of_the_report_makes_stale_what_draws_and_nothing_that_trains(
 ) -> None:
     edit = ("report/inputs.py", 'record["iteration"], record[key]', 'record[key], record["epoch"]')
     stale = stale_after(copy, before, *edit)
-    assert {"report", "compare_screenings", "draw_allocation"} <= stale
-    assert all(stage.startswith(("compare_", "draw_", "count_", "report")) for stage in stale)
+    assert stale == {"report", *DRAWINGS}
 
 
 def test_how_manifests_are_read_counts_where_their_content_is_shown(
@@ -94,7 +97,7 @@ def test_how_manifests_are_read_counts_where_their_content_is_shown(
 ) -> None:
     edit = ("artifacts/manifest.py", "round(gpu_hours, 6)", "round(gpu_hours, 3)")
     stale = stale_after(copy, before, *edit)
-    assert {"report", "count_search_cost", "remove_weights"} <= stale
+    assert {"report", "remove_weights", *DRAWINGS} <= stale
     assert not stale & (TRAINERS | {"evaluate", "derive", "rank", "propose"})
 
 
@@ -129,16 +132,16 @@ def test_every_entry_exists_says_why_and_is_used_by_those_it_names() -> None:
             assert module in imported_modules(importer, left_out={})
 
 
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("module", [*(f"stages.{stage}" for stage in STAGES), *DRAWINGS])
 def test_a_stage_that_reads_manifests_for_its_result_has_their_code_in_its_fingerprint(
-    stage: str,
+    module: str,
 ) -> None:
-    covered = imported_modules(f"pipeline.stages.{stage}")
+    covered = imported_modules(f"pipeline.{module}")
     own = {name: path for name, path in covered.items() if name != "pipeline.stages.base"}
     readers = {
         name
         for name, path in own.items()
-        if name.startswith(("pipeline.stages.", "pipeline.report."))
+        if name.startswith(("pipeline.stages.", "pipeline.drawings.", "pipeline.report."))
         and "Manifest" in _names_from(path, "pipeline.artifacts.manifest")
     }
     assert not readers or "pipeline.artifacts.manifest" in covered, readers
