@@ -52,3 +52,23 @@ def test_the_layer_is_torchs_at_every_size(side, kernel, stride, dilation):
         image, layer.weight, None, stride, dilation * (kernel // 2), dilation, groups=6
     )
     torch.testing.assert_close(layer(image), direct, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("side", [7, 16, int(LARGE_MAP**0.5) + 1])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize(
+    ("kernel", "stride", "dilation"), [(3, 1, 1), (3, 1, 2), (5, 1, 3), (7, 1, 1), (5, 2, 2)]
+)
+def test_the_way_of_a_gpu_is_torchs_convolution_and_keeps_the_layout(
+    side, layout, kernel, stride, dilation
+):
+    """All of it can be computed on a CPU, where it is not the fastest."""
+    torch.manual_seed(side)
+    layer = DepthwiseConv2d(6, kernel, stride, dilation).to(memory_format=layout)
+    image = torch.randn(2, 6, side, side).to(memory_format=layout)
+    direct = functional.conv2d(
+        image, layer.weight, None, stride, dilation * (kernel // 2), dilation, groups=6
+    )
+    output = layer.on_gpu(image)
+    torch.testing.assert_close(output, direct, atol=1e-5, rtol=1e-5)
+    assert output.is_contiguous(memory_format=layout)
