@@ -24,4 +24,6 @@ def prepare_process(device: torch.device, threads: int, *seed: int | str) -> Non
     os.environ[CPUS] = str(cpus)
     torch.set_num_threads(cpus)
     torch.use_deterministic_algorithms(True, warn_only=device.type != "cpu")
+    # it would fill every new tensor once more, for code that reads what it has not written (docs/gpu.md: 6 %)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     seed_everything(*seed)
