@@ -9,8 +9,10 @@ configfile: "config/config.yaml"
 
 
 include: "rules/common.smk"
+include: "rules/inputs/data.smk"
 include: "rules/data.smk"
 include: "rules/evaluation.smk"
+include: "rules/inputs/hit_detector.smk"
 include: "rules/hit_detector.smk"
 
 
@@ -19,12 +21,19 @@ if CONFIG.screening.joint:
     include: "rules/joint_screening.smk"
 
 
+include: "rules/inputs/networks.smk"
 include: "rules/networks.smk"
+include: "rules/inputs/teacher_pool.smk"
 include: "rules/teacher_pool.smk"
+include: "rules/inputs/students.smk"
 include: "rules/students.smk"
+include: "rules/inputs/hill_climb.smk"
 include: "rules/hill_climb.smk"
+include: "rules/inputs/joint_analyses.smk"
 include: "rules/joint_analyses.smk"
+include: "rules/inputs/drawings.smk"
 include: "rules/drawings.smk"
+include: "rules/inputs/report.smk"
 include: "rules/report.smk"
 include: "rules/zoo.smk"
 include: "rules/plan.smk"

@@ -1,6 +1,6 @@
 """How a stage is launched: the validated config, where results go, the command line, what a job asks for.
 
-A rule names the artifacts that its stage reads by their manifests: a named input that is a
+Rules name the artifacts that their stages read by their manifests: a named input that is a
 `manifest.json` becomes the argument of that name, `--data …` (`group.name=…`, one of several:
 `--group name=…`). Other inputs, weights say, are only watched: where they are missing they are made again.
 """
@@ -33,7 +33,7 @@ JOINT = RUN / "joint_detnas"
 # The sections of every stage that builds a detector.
 DETECTOR = ("normalization", "detector", "testing")
 
-# Where a stage runs does not make its results stale, so this is in no rule's params.
+# Where a stage runs does not make its results stale, so this is no part of the params.
 # Threads that spin for long while they wait make a training step 20 times slower as soon as another
 # process takes one of their cores; threads that sleep at once make it 2.7 times slower on an idle
 # machine (0.54 s instead of 0.20 s). GCC's runtime, torch's on Linux, knows a middle: spin briefly.
@@ -68,7 +68,7 @@ def stage(
     *,
     uses: Callable[..., str] | None = None,
 ) -> dict[str, object]:
-    """The params of a rule that runs a stage: all that its result depends on besides the inputs.
+    """The params with which a stage is run: all that its result depends on besides the inputs.
 
     With `run.track_code: false` the code's fingerprint is that of the code which made what is there.
 
@@ -118,6 +118,11 @@ def arguments(wildcards, input) -> str:
         f"--{option.replace('_', '-')} {' '.join(paths)}"
         for option, paths in words.items()
     )
+
+
+def evaluation(detector: str) -> str:
+    """The manifest of a detector's evaluation; the detector lies in `results/<run>/<detector>/detector/`."""
+    return f"{RUN}/{detector}/evaluation/manifest.json"
 
 
 def grouped(group: str, artifacts: dict[str, str]) -> dict[str, str]:

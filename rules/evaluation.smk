@@ -1,11 +1,6 @@
 """Evaluation of detectors: COCO's numbers, cost, speed."""
 
 
-def evaluation(detector: str) -> str:
-    """The manifest of a detector's evaluation; the detector lies in `results/<run>/<detector>/detector/`."""
-    return f"{RUN}/{detector}/evaluation/manifest.json"
-
-
 rule evaluate:
     """Evaluate a detector on the test split, where there is one, or the validation split."""
     input:

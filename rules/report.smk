@@ -1,21 +1,6 @@
 """The report: one page over everything the run made."""
 
 
-def joint_report() -> dict[str, str]:
-    """What the report shows of Joint-DetNAS, by the names of its arguments."""
-    if not CONFIG.report.joint_detnas:
-        return {}
-    evaluations = {
-        name: evaluation(f"joint_detnas/{name}")
-        for name in ("student", "base", "base_longer")
-    }
-    return {
-        **evaluations,
-        "descent": f"{JOINT}/hill_climb/descent/manifest.json",
-        "allocation": f"{RUN}/figures/joint_figure7/manifest.json",
-    }
-
-
 rule draw_report:
     """Draw the HTML page, and its tables and figures as files."""
     input:

@@ -3,39 +3,12 @@
 Each lies in `results/<run>/joint_detnas/<name>/detector/`; evaluation.smk evaluates it.
 """
 
-BASE = JOINT / "base/detector"
-
 
 wildcard_constraints:
     # the user's own base is not trained but converted
     trained=("base|" if CONFIG.base_detector.source == "zoo" else "")
     + "alone/[0-9]+|with_teacher|standard/[A-Za-z0-9_]+",
     number="[0-9]+",
-
-
-def student_inputs(wildcards) -> dict[str, str]:
-    """The network that is trained, and the pool that its teacher comes from, if it has one."""
-    kind, _, name = wildcards.trained.partition("/")
-    if kind == "base":
-        return {"architecture": f"{JOINT}/base/manifest.json"}
-    if kind == "alone":
-        return {"architecture": f"{JOINT}/sampled/{name}/detector/manifest.json"}
-    if kind == "standard":
-        return {"architecture": f"{RUN}/baselines/{name}/manifest.json"}
-    baseline = f"{RUN}/baselines/{CONFIG.joint_tables.student}/manifest.json"
-    return {"architecture": baseline, "pool": str(LAST_PHASE)}
-
-
-def student_settings(wildcards) -> str:
-    """The settings of a student's training; only a teacher is recalibrated."""
-    recalibration = CONFIG.teacher_pool.recalibration.model_dump(mode="json")
-    taught = wildcards.trained == "with_teacher"
-    base = wildcards.trained == "base"
-    return settings(
-        *DETECTOR,
-        training="base_detector.training" if base else "joint_tables.training",
-        constants={"recalibration": recalibration if taught else None},
-    )
 
 
 rule train_student:
@@ -116,9 +89,7 @@ if CONFIG.base_detector.source == "mmdet":
             **stage(
                 "convert_base",
                 BASE,
-                settings(
-                    *DETECTOR, base="base_detector.mmdet"
-                ),
+                settings(*DETECTOR, base="base_detector.mmdet"),
             ),
         message:
             "Converting the base detector"

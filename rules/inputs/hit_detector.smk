@@ -1,0 +1,71 @@
+"""What the rules of hit_detector.smk compute: which artifacts a chain, a search or a network starts from, and settings."""
+
+
+def screened_before(wildcards) -> dict[str, str]:
+    """The screenings that come before a component's: backbone, neck, head."""
+    earlier = COMPONENTS[: COMPONENTS.index(wildcards.component)]
+    return {name: f"{HIT}/screening/{name}/manifest.json" for name in earlier}
+
+
+def screening_settings(wildcards) -> str:
+    """The settings of a screening: in a study, with another regulariser and μ."""
+    values = {}
+    if wildcards.study != "hit_detector":
+        regularizer, _, mu = Path(wildcards.study).name.partition(".")
+        values["screening.mu"] = float(mu or 0)
+        if mu:
+            values["screening.regularizer"] = regularizer
+    return changed_settings(
+        values,
+        "supernet",
+        "normalization",
+        "detector",
+        "screening",
+        constants={"component": wildcards.component},
+    )
+
+
+def spaces(wildcards) -> dict[str, str]:
+    """The sub search space of each component."""
+    if wildcards.searched == "hit_detector":
+        return {name: f"{HIT}/screening/{name}/manifest.json" for name in COMPONENTS}
+    return dict.fromkeys(COMPONENTS, f"{RUN}/{wildcards.searched}/space/manifest.json")
+
+
+def search_start(file: str = MANIFEST) -> Callable[..., list[str]]:
+    """A file of the weights that a search starts from."""
+
+    def of(wildcards) -> list[str]:
+        own = CONFIG.data.classification.source not in ("none", "checkpoint")
+        if own and wildcards.searched != "hit_detector":
+            return [f"{RUN}/{wildcards.searched}/supernet/{file}"]
+        return pretrained("search_supernet", file)
+
+    return of
+
+
+def backbone_start(file: str = MANIFEST) -> Callable[..., list[str]]:
+    """A file of the pretrained backbone that a network starts from; none for some."""
+
+    def of(wildcards) -> list[str]:
+        kind, _, name = wildcards.network.partition("/")
+        if kind == "ablations" and name.startswith("replacement/"):
+            return []
+        if kind == "hit_detector" or name == "searched_backbone":
+            return pretrained("backbone", file)
+        if CONFIG.data.classification.source in ("none", "checkpoint"):
+            # given weights are those of the searched backbone, and fit no other
+            return []
+        if name in ("searched_neck", "searched_head"):
+            return [f"{RUN}/baselines/{CONFIG.ablations.baseline}/pretraining/{file}"]
+        return [f"{RUN}/{wildcards.network}/pretraining/{file}"]
+
+    return of
+
+
+def network_training(wildcards) -> str:
+    """The settings of a network's training: those of the searched detector, shorter in Figure 3."""
+    values = {}
+    if wildcards.network.startswith("ablations/replacement/"):
+        values["training.epochs"] = CONFIG.ablations.replacement.epochs
+    return changed_settings(values, *DETECTOR, "training")

@@ -1,0 +1,48 @@
+"""What the rules of networks.smk compute: the settings of networks beside the searched one."""
+
+from pipeline.zoo.architectures import zoo_architecture
+
+ABLATIONS = RUN / "ablations"
+ONE_STAGE = CONFIG.supernet.one_stage
+
+
+def is_one_stage(baseline: str) -> bool:
+    """Whether a configured baseline is a one-stage detector."""
+    return zoo_architecture(CONFIG.named_baselines[baseline].zoo).rpn is None
+
+
+def chosen_settings(wildcards) -> str:
+    """A network of the zoo, and what of the run's outer shape it takes."""
+    # Where the searched detector has other anchors, the teacher pool's are those of a two-stage one.
+    two_stage = CONFIG.teacher_pool.space if ONE_STAGE else CONFIG.supernet
+    scale = two_stage.anchor_scale
+    kind, _, name = wildcards.chosen.partition("/")
+    if kind == "baselines":
+        baseline = CONFIG.named_baselines[name].model_dump(mode="json")
+        if is_one_stage(name):
+            # null keeps the zoo's
+            scale = CONFIG.supernet.anchor_scale if ONE_STAGE else None
+    else:
+        base = CONFIG.base_detector
+        baseline = {
+            "zoo": base.network,
+            "width": base.width,
+            "head_width": base.head_width,
+        }
+    return settings(
+        input_size="supernet.input_size",
+        constants={"anchor_scale": scale, "baseline": baseline},
+    )
+
+
+def replacement_settings(wildcards) -> str:
+    """What the stage that replaces an operation uses."""
+    return settings(
+        "supernet",
+        replacement="ablations.replacement",
+        constants={
+            "component": wildcards.component,
+            "operation": wildcards.operation,
+            "draw": int(wildcards.draw),
+        },
+    )

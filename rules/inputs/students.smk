@@ -1,0 +1,28 @@
+"""What the rules of students.smk compute: which networks are trained, and with which teacher."""
+
+BASE = JOINT / "base/detector"
+
+
+def student_inputs(wildcards) -> dict[str, str]:
+    """The network that is trained, and the pool that its teacher comes from, if it has one."""
+    kind, _, name = wildcards.trained.partition("/")
+    if kind == "base":
+        return {"architecture": f"{JOINT}/base/manifest.json"}
+    if kind == "alone":
+        return {"architecture": f"{JOINT}/sampled/{name}/detector/manifest.json"}
+    if kind == "standard":
+        return {"architecture": f"{RUN}/baselines/{name}/manifest.json"}
+    baseline = f"{RUN}/baselines/{CONFIG.joint_tables.student}/manifest.json"
+    return {"architecture": baseline, "pool": str(LAST_PHASE)}
+
+
+def student_settings(wildcards) -> str:
+    """The settings of a student's training; only a teacher is recalibrated."""
+    recalibration = CONFIG.teacher_pool.recalibration.model_dump(mode="json")
+    taught = wildcards.trained == "with_teacher"
+    base = wildcards.trained == "base"
+    return settings(
+        *DETECTOR,
+        training="base_detector.training" if base else "joint_tables.training",
+        constants={"recalibration": recalibration if taught else None},
+    )
