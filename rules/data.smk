@@ -15,11 +15,32 @@ wildcard_constraints:
     given="|".join(PRETRAINED),
 
 
-def annotation_files(wildcards) -> list[str]:
-    """The user's annotation files; of those that are missing the stage tells, with all other defects."""
+def annotations() -> list[str]:
+    """The user's annotation files."""
     detection = CONFIG.data.detection
     splits = detection.active.splits.values() if detection.source == "coco" else ()
-    return [split.annotations for split in splits if Path(split.annotations).exists()]
+    return [split.annotations for split in splits]
+
+
+def annotation_files(wildcards) -> list[str]:
+    """Those that are there; of the others the stage tells, with all other defects."""
+    return [path for path in annotations() if Path(path).exists() and nameable(path)]
+
+
+def given_weights() -> list[str]:
+    """The user's files of weights."""
+    if CONFIG.data.classification.source != "checkpoint":
+        return []
+    return [
+        path for path in CONFIG.data.classification.active.model_dump().values() if path
+    ]
+
+
+def given_file(wildcards) -> list[str]:
+    """The file of one network's weights."""
+    return list(
+        filter(nameable, [getattr(CONFIG.data.classification.active, wildcards.given)])
+    )
 
 
 def checking(data) -> dict[str, int]:
@@ -56,6 +77,7 @@ rule prepare_detection_data:
             "prepare_detection_data",
             RUN / "data/detection",
             settings(dataset="data.detection"),
+            watched=annotations,
         ),
     message:
         "Preparing the detection dataset"
@@ -91,7 +113,7 @@ rule prepare_classification_data:
 rule import_weights:
     """Read weights that were pretrained elsewhere."""
     input:
-        lambda wildcards: getattr(CONFIG.data.classification.active, wildcards.given),
+        given_file,
     output:
         weights=RUN / "data/weights/{given}/weights.safetensors",
         manifest=RUN / "data/weights/{given}/manifest.json",
@@ -110,6 +132,7 @@ rule import_weights:
             lambda wildcards: settings(
                 file=f"data.classification.checkpoint.{wildcards.given}"
             ),
+            watched=given_weights,
         ),
     message:
         "Reading the given weights: {wildcards.given}"

@@ -94,11 +94,15 @@ rule sample_subnet:
 
 if CONFIG.base_detector.source == "mmdet":
 
+    def given_detector() -> list[str]:
+        """The user's config and weights."""
+        given = CONFIG.base_detector.mmdet
+        return [given.config, given.checkpoint]
+
     rule convert_base:
         """Check and convert the user's mmdet detector, the base of the search (section 4.2)."""
         input:
-            CONFIG.base_detector.mmdet.config,
-            CONFIG.base_detector.mmdet.checkpoint,
+            list(filter(nameable, given_detector())),
             data=DETECTION,
         output:
             weights=BASE / "weights.safetensors",
@@ -116,9 +120,8 @@ if CONFIG.base_detector.source == "mmdet":
             **stage(
                 "convert_base",
                 BASE,
-                settings(
-                    *DETECTOR, base="base_detector.mmdet"
-                ),
+                settings(*DETECTOR, base="base_detector.mmdet"),
+                watched=given_detector,
             ),
         message:
             "Converting the base detector"

@@ -167,6 +167,7 @@ def test_mmdet_loads_a_detector_with_hostile_names_and_runs_nothing(tmp_path: Pa
         if callable(content):
             content(path)
         else:
+            assert isinstance(content, bytes)
             path.write_bytes(content)
     done = subprocess.run(
         [sys.executable, "-c", IN_A_FRESH_PROCESS, str(tmp_path)],
