@@ -28,11 +28,15 @@ from pipeline import environment
 from pipeline.artifacts.digest import value_digest
 from pipeline.artifacts.fingerprint import code_fingerprint
 from pipeline.artifacts.manifest import MANIFEST, recorded_code
+from pipeline.config.files import read_config_file
 from pipeline.config.root import ConfigError, load_config
 from pipeline.config.sections import changed, sections
 from pipeline.search_space.architecture import COMPONENTS
 
 try:
+    # only to refuse what Snakemake reads in another way, or evaluates
+    for _path in filter(Path.is_file, map(Path, workflow.configfiles)):
+        read_config_file(_path)
     CONFIG = load_config(config)
 except ConfigError as error:
     raise WorkflowError(str(error)) from None

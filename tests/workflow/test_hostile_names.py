@@ -70,6 +70,13 @@ def test_given_weights_may_lie_below_any_folder(project: Project, tmp_path: Path
     assert not list(tmp_path.rglob("executed"))
 
 
+def test_a_config_with_expressions_is_refused(project: Project) -> None:
+    file = project.folder / "own.yaml"
+    file.write_text("__use_yte__: true\nrun: {seed: ?1 + 1}\n")
+    result = project.snakemake("-n", "published_numbers", "--configfile", str(file))
+    assert result.returncode and "run expressions in it as Python" in result.stdout
+
+
 @pytest.mark.parametrize("name", ["a:b", "a{b}", HOSTILE])
 def test_a_folder_that_no_run_can_have_is_refused_with_a_sentence(
     tmp_path: Path, name: str
