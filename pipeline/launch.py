@@ -14,6 +14,7 @@ import argparse
 import fcntl
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -27,6 +28,8 @@ from pipeline.errors import DetSearchError
 
 MARGIN_SECONDS = 180.0
 """Kept free before a job's time limit: the job's start, its last step, the checkpoint."""
+SHUTDOWN_TIMEOUT = "TORCH_ELASTIC_SHUTDOWN_TIMEOUT"
+"""torchrun's variable: seconds between a signal and the end of what has not ended by itself."""
 LOCKS = Path(tempfile.gettempdir()) / "detsearch_gpus"
 
 log = logging.getLogger("detsearch")
@@ -80,13 +83,19 @@ def soft_limit(seconds: float) -> float:
     return seconds - min(MARGIN_SECONDS, seconds / 2)
 
 
-def visible_devices(environment: Mapping[str, str]) -> list[str]:
-    """The GPUs this process may use, as CUDA_VISIBLE_DEVICES names them."""
+def visible_devices(environment: Mapping[str, str], devices: Path = Path("/dev")) -> list[str]:
+    """The GPUs this process may use, as CUDA_VISIBLE_DEVICES names them.
+
+    Where the variable is not set they are counted by their device files. CUDA numbers what it sees from 0,
+    whatever the files are called: a container that was lent the machine's fourth GPU has `nvidia3` alone,
+    and it is device 0 there.
+    """
     named = environment.get("CUDA_VISIBLE_DEVICES")
     if named is not None:
         return [name for name in named.split(",") if name.strip() not in ("", "-1", "NoDevFiles")]
-    numbers = (path.name.removeprefix("nvidia") for path in Path("/dev").glob("nvidia[0-9]*"))
-    return sorted(numbers, key=int)
+    # beside nvidia0, nvidia1, … lie nvidiactl, nvidia-uvm and others, which are no GPUs
+    files = [path for path in devices.glob("nvidia*") if re.fullmatch("nvidia[0-9]+", path.name)]
+    return [str(number) for number in range(len(files))]
 
 
 def devices_for(
@@ -163,6 +172,17 @@ def _lock_file(path: Path) -> int:
         raise DeviceError(f"a GPU cannot be claimed: {error}") from error
 
 
+def environment_of_several(environment: Mapping[str, str], outcome: Path) -> dict[str, str]:
+    """What torchrun and the processes of a stage see.
+
+    How long torchrun waits for a stage's checkpoint, once it was told to stop, is said by a variable and not
+    by its option `--shutdown-timeout`: torch 2.11 refuses an option that it does not know, and ignores the
+    variable (it then waits 30 seconds).
+    """
+    patience = f"{MARGIN_SECONDS - 30:.0f}"
+    return {**environment, OUTCOME: str(outcome), SHUTDOWN_TIMEOUT: patience}
+
+
 def _run_several(processes: int, command: Sequence[str], environment: dict[str, str]) -> int:
     """Run a stage under torchrun; the exit code of its first process where it left one."""
     with tempfile.TemporaryDirectory(prefix="detsearch_") as folder:
@@ -171,10 +191,9 @@ def _run_several(processes: int, command: Sequence[str], environment: dict[str, 
             [
                 *(sys.executable, "-m", "torch.distributed.run", "--standalone"),
                 *("--signals-to-handle", "SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1"),
-                *("--shutdown-timeout", f"{MARGIN_SECONDS - 30:.0f}"),
                 *("--nproc-per-node", str(processes), *command),
             ],
-            env={**environment, OUTCOME: str(outcome)},
+            env=environment_of_several(environment, outcome),
         )
         # a signal may come to this process alone, or to torchrun and its processes, too
         for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT):

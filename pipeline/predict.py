@@ -9,6 +9,7 @@ import argparse
 import sys
 from pathlib import Path
 from typing import Any
+from unicodedata import category
 
 from PIL import Image, ImageDraw
 
@@ -60,10 +61,15 @@ def predict(arguments: argparse.Namespace) -> None:
         found = found[found.scores >= arguments.score]
         for label, score, box in zip(found.labels, found.scores, found.bboxes, strict=True):
             corners = " ".join(f"{value:.1f}" for value in box)
-            print(f"{path}\t{classes[label]}\t{score:.3f}\t{corners}")
+            print(f"{path}\t{one_line(classes[label])}\t{score:.3f}\t{corners}")
         if arguments.out:
             several = len(arguments.images) > 1
             draw(path, found, classes, arguments.out / path.name if several else arguments.out)
+
+
+def one_line(name: str) -> str:
+    """A class name as a cell of the printed lines: control characters, which a terminal obeys, as escapes."""
+    return "".join(ascii(sign)[1:-1] if category(sign) == "Cc" else sign for sign in name)
 
 
 def draw(path: Path, found: Any, classes: tuple[str, ...], target: Path) -> None:

@@ -5,25 +5,55 @@ Rules name the artifacts that their stages read by their manifests: a named inpu
 `--group name=…`). Other inputs, weights say, are only watched: where they are missing they are made again.
 """
 
+import shlex
 import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
-sys.path.insert(0, str(workflow.basedir))
+from snakemake.io import contains_wildcard
+
+CHECKOUT = Path(workflow.basedir)
+
+sys.path.insert(0, str(CHECKOUT))
+# An environment that several checkouts share may have imported another one's code when Python started.
+if (
+    "pipeline" in sys.modules
+    and Path(sys.modules["pipeline"].__file__).parents[1] != CHECKOUT
+):
+    for _name in [name for name in sys.modules if name.split(".")[0] == "pipeline"]:
+        del sys.modules[_name]
 
 from pipeline import environment
 from pipeline.artifacts.digest import value_digest
 from pipeline.artifacts.fingerprint import code_fingerprint
 from pipeline.artifacts.manifest import MANIFEST, recorded_code
+from pipeline.config.files import read_config_file
 from pipeline.config.root import ConfigError, load_config
 from pipeline.config.sections import changed, sections
 from pipeline.search_space.architecture import COMPONENTS
 
 try:
+    # only to refuse what Snakemake reads in another way, or evaluates
+    for _path in filter(Path.is_file, map(Path, workflow.configfiles)):
+        read_config_file(_path)
     CONFIG = load_config(config)
 except ConfigError as error:
     raise WorkflowError(str(error)) from None
+
+PYTHON = Path(sys.executable).parent
+# PATH and PYTHONPATH are lists between colons; Snakemake formats the paths of the files it includes, and
+# puts the working directory between double quotes into a shell where a command is long.
+for _folder, _forbidden in (
+    (CHECKOUT, ":{}\n"),
+    (PYTHON, ":\n"),
+    (Path.cwd(), '"$`\\\n'),
+):
+    if _found := [sign for sign in _forbidden if sign in str(_folder)]:
+        raise WorkflowError(
+            f"DetSearch cannot be run with the folder {str(_folder)!r}, for the"
+            f" {' and '.join(map(repr, _found))} in its path: move or rename it"
+        )
 
 RUN = Path("results") / CONFIG.run.name
 LOGS = RUN / "logs"
@@ -39,25 +69,32 @@ DETECTOR = ("normalization", "detector", "testing")
 # machine (0.54 s instead of 0.20 s). GCC's runtime, torch's on Linux, knows a middle: spin briefly.
 # A scheduler sends its signals to all processes of a job at once: shell and tee must outlive the stage,
 # which commits a checkpoint and says so in its log. The end of a shell is taken for that of the job.
-shell.prefix(
+# Programs are those of this environment, modules those of this checkout: also where Snakemake is started in
+# a folder that holds other ones, which -m would take first (PYTHONSAFEPATH). `given` writes text that is too
+# long for an argument (Linux: 128 KiB; a character is up to 4 bytes) to a file, and prints what to pass.
+PREFIX = (
     "set -euo pipefail; trap : TERM USR1;"
-    " tee() {{ trap '' TERM USR1 INT; command tee \"$@\"; }};"
-    f" export PATH={Path(sys.executable).parent}:$PATH"
-    f" PYTHONPATH={workflow.basedir}"
+    " tee() { trap '' TERM USR1 INT; command tee \"$@\"; };"
+    ' given() { if ((${#1} < 30000)); then printf %s "$1";'
+    ' else printf %s "$1" > "$2" && printf %s "@$2"; fi; };'
+    f" export PATH={shlex.quote(str(PYTHON))}:$PATH"
+    f' PYTHONPATH={shlex.quote(str(CHECKOUT))}:"$PWD" PYTHONSAFEPATH=1'
     " OMP_WAIT_POLICY=PASSIVE GOMP_SPINCOUNT=20000"
-    f" {environment.RUN}={RUN}"
+    f" {environment.RUN}={shlex.quote(str(RUN))}"
     f" {environment.DEVICE}={CONFIG.run.device}"
     f" {environment.REFERENCE_GPUS}={CONFIG.run.reference_gpus or CONFIG.run.gpus}"
     f" {environment.SCHEDULED}={int(not workflow.is_main_process)}"
     f" {environment.CHECKPOINT_SECONDS}={CONFIG.run.checkpoint_seconds}; "
 )
+shell.prefix(PREFIX.replace("{", "{{").replace("}", "}}"))
 
 # The shell command of every stage; `stage` gives its params.
 STAGE = (
     "python -m pipeline.launch {resources.gpu} {resources.processes} {resources.runtime}"
     " pipeline.stages.{params.stage} {params.arguments}"
-    " --settings {params.settings:q} --seed {params.seed} --code {params.code}"
-    " --threads {threads} --manifest {output.manifest} 2>&1 | tee {log}"
+    ' --settings "$(given {params.settings:q} {log:q}.settings)"'
+    " --seed {params.seed} --code {params.code}"
+    " --threads {threads} --manifest {output.manifest:q} 2>&1 | tee {log:q}"
 )
 
 
@@ -67,6 +104,7 @@ def stage(
     settings: str | Callable[..., str] = "{}",
     *,
     uses: Callable[..., str] | None = None,
+    watched: Callable[[], list[str]] | None = None,
 ) -> dict[str, object]:
     """The params with which a stage is run: all that its result depends on besides the inputs.
 
@@ -76,6 +114,7 @@ def stage(
     folder: where it publishes.
     settings: what it uses of the config, as `settings` gives it.
     uses: a module that it imports by a name which the wildcards decide.
+    watched: files outside of the run that it reads, by names that may hold braces; see `nameable`.
     """
 
     def recorded(wildcards) -> str:
@@ -89,19 +128,41 @@ def stage(
     code = recorded
     if CONFIG.run.track_code:
         code = of_both if uses else fingerprint(f"pipeline.stages.{name}")
+    beyond = [path for path in watched() if not nameable(path)] if watched else []
     return {
         "stage": name,
-        "settings": settings,
+        "settings": settings if callable(settings) else verbatim(settings),
         "arguments": arguments,
         "seed": CONFIG.run.seed,
         "code": code,
+        **({"watched": verbatim(states(beyond))} if beyond else {}),
     }
+
+
+def verbatim(value: object) -> Callable[..., object]:
+    """A param as it is: in text that no function gives, `{word}` would be a wildcard."""
+    return lambda wildcards: value
+
+
+def nameable(path: str) -> bool:
+    """Whether a file can be an input: Snakemake takes `{word}` for a wildcard, and has no escape."""
+    return not contains_wildcard(path)
+
+
+def states(paths: list[str]) -> list[str]:
+    """What of files that cannot be inputs tells of a change: their sizes and times."""
+    found = [(path, Path(path)) for path in paths]
+    return [
+        f"{path} {file.stat().st_size} {file.stat().st_mtime_ns}"
+        for path, file in found
+        if file.exists()
+    ]
 
 
 @cache
 def fingerprint(module: str) -> str:
     """The digest of its code and of all that it imports."""
-    return code_fingerprint(module, Path(workflow.basedir))
+    return code_fingerprint(module, CHECKOUT)
 
 
 def arguments(wildcards, input) -> str:
@@ -115,7 +176,7 @@ def arguments(wildcards, input) -> str:
                     f"{member}={path}" if group else str(path)
                 )
     return " ".join(
-        f"--{option.replace('_', '-')} {' '.join(paths)}"
+        f"--{option.replace('_', '-')} {shlex.join(paths)}"
         for option, paths in words.items()
     )
 

@@ -23,6 +23,7 @@ rule prepare_detection_data:
             "prepare_detection_data",
             RUN / "data/detection",
             settings(dataset="data.detection"),
+            watched=annotations,
         ),
     message:
         "Preparing the detection dataset"
@@ -58,7 +59,7 @@ rule prepare_classification_data:
 rule import_weights:
     """Read weights that were pretrained elsewhere."""
     input:
-        lambda wildcards: getattr(CONFIG.data.classification.active, wildcards.given),
+        given_file,
     output:
         weights=RUN / "data/weights/{given}/weights.safetensors",
         manifest=RUN / "data/weights/{given}/manifest.json",
@@ -77,6 +78,7 @@ rule import_weights:
             lambda wildcards: settings(
                 file=f"data.classification.checkpoint.{wildcards.given}"
             ),
+            watched=given_weights,
         ),
     message:
         "Reading the given weights: {wildcards.given}"

@@ -11,8 +11,9 @@ rule plan:
     resources:
         **light(),
     params:
-        config=CONFIG.model_dump_json(),
+        config=verbatim(CONFIG.model_dump_json()),
     message:
         "Reckoning what the run will take"
     shell:
-        "python -m pipeline.plan --config-json {params.config:q} 2>&1 | tee {log}"
+        'python -m pipeline.plan --config-json "$(given {params.config:q} {log:q}.settings)"'
+        " 2>&1 | tee {log:q}"

@@ -70,8 +70,7 @@ if CONFIG.base_detector.source == "mmdet":
     rule convert_base:
         """Check and convert the user's mmdet detector, the base of the search (section 4.2)."""
         input:
-            CONFIG.base_detector.mmdet.config,
-            CONFIG.base_detector.mmdet.checkpoint,
+            list(filter(nameable, given_detector())),
             data=DETECTION,
         output:
             weights=BASE / "weights.safetensors",
@@ -90,6 +89,7 @@ if CONFIG.base_detector.source == "mmdet":
                 "convert_base",
                 BASE,
                 settings(*DETECTOR, base="base_detector.mmdet"),
+                watched=given_detector,
             ),
         message:
             "Converting the base detector"

@@ -11,7 +11,12 @@ import pytest
 from hypothesis import settings
 from workflow_project import ROOT, Project, copy_project
 
-import pipeline  # noqa: F401
+import pipeline
+
+if pipeline.__path__[0] != str(ROOT / "pipeline"):
+    pytest.exit(
+        f"these tests would try the code in {pipeline.__path__[0]}: set PYTHONPATH={ROOT}", 2
+    )
 
 # The same examples in every run: a failure can be seen again, and a change is judged by what it changed.
 settings.register_profile("repeatable", derandomize=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,7 @@ def _unpickled(path: Path) -> Any:
         path.open("rb").close()
     except OSError as error:
         raise ArtifactError(unreadable(path, error)) from error
+    _refuse_compressed(path)
     try:
         with safe_globals([(_Nothing, name) for name in BESIDE_WEIGHTS]):
             return torch.load(path, map_location="cpu", weights_only=True)
@@ -111,6 +113,22 @@ def _unpickled(path: Path) -> Any:
         ) from error
 
 
+def _refuse_compressed(path: Path) -> None:
+    """Refuse a checkpoint that would unpack to more than its own size; PyTorch compresses none."""
+    if not zipfile.is_zipfile(path):
+        return
+    try:
+        with zipfile.ZipFile(path) as archive:
+            records = archive.infolist()
+    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+        raise ArtifactError(f"{path} is cut off or not a PyTorch checkpoint ({error})") from error
+    if any(record.compress_type != zipfile.ZIP_STORED for record in records):
+        raise ArtifactError(
+            f"{path} is compressed, and says to hold {sum(each.file_size for each in records)} bytes; "
+            "PyTorch writes checkpoints without compression: save it anew"
+        )
+
+
 def _tensors(content: Any, path: Path) -> dict[str, Tensor]:
     for wrapper in WRAPPERS:
         if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
@@ -122,6 +140,15 @@ def _tensors(content: Any, path: Path) -> dict[str, Tensor]:
     wrong = [str(name) for name, value in content.items() if not isinstance(value, Tensor)]
     if wrong:
         raise ArtifactError(f"{path}: {_some(wrong)} no tensor, and weights are tensors by name")
+    # an expanded tensor repeats few numbers without end: any use of it would take its full size
+    size = path.stat().st_size
+    claims = [name for name, value in content.items() if value.nbytes > size]
+    if claims:
+        bytes_claimed = sum(content[name].nbytes for name in claims)
+        raise ArtifactError(
+            f"{path} has {size} bytes, but {_some([str(name) for name in claims])} said to hold "
+            f"{bytes_claimed} bytes; save every tensor in full (tensor.contiguous())"
+        )
     infinite = [
         name
         for name, value in content.items()

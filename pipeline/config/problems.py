@@ -7,6 +7,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from pipeline.errors import shortened
+
 
 def describe(problem: Any, root: type[BaseModel] | None = None) -> str:
     """One of pydantic's errors as a line: path, what is wrong, what is allowed, what was given."""
@@ -16,7 +18,7 @@ def describe(problem: Any, root: type[BaseModel] | None = None) -> str:
         return f"{path}: unknown key" + (f"; allowed here: {', '.join(allowed)}" if allowed else "")
     message = problem["msg"].removeprefix("Value error, ")
     given = problem["input"]
-    shown = "" if isinstance(given, Mapping | BaseModel) else f" (given: {given!r})"
+    shown = "" if isinstance(given, Mapping | BaseModel) else f" (given: {shortened(repr(given))})"
     return f"{path}: {message}{shown}"
 
 

@@ -114,6 +114,10 @@ def load_config(values: Mapping[str, Any]) -> Config:
     Raises:
         ConfigError: lists every mistake at once: its path, what is wrong, what is allowed, what is there.
     """
+    if (path := _without_utf8(values)) is not None:
+        raise ConfigError(
+            f"1 mistake in the config:\n  - {path}: half of a surrogate pair is no text"
+        )
     try:
         return Config.model_validate(dict(values))
     except ValidationError as error:
@@ -122,6 +126,22 @@ def load_config(values: Mapping[str, Any]) -> Config:
         raise ConfigError(
             f"{len(lines)} {noun} in the config:\n" + "\n".join(f"  - {line}" for line in lines)
         ) from None
+
+
+def _without_utf8(value: Any) -> str | None:
+    """Where a text in the config has no form in UTF-8, as a dotted path; None where all have one."""
+    if isinstance(value, str):
+        return "" if any("\ud800" <= sign <= "\udfff" for sign in value) else None
+    pairs: Any = ()
+    if isinstance(value, Mapping):
+        pairs = value.items()
+    elif isinstance(value, list | tuple):
+        pairs = enumerate(value)
+    for key, inner in pairs:
+        for part in (key, inner):
+            if (found := _without_utf8(part)) is not None:
+                return ascii(key).strip("'") + (f".{found}" if found else "")
+    return None
 
 
 def write_schema(path: Path) -> None:

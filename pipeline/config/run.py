@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from pipeline.config.base import Section
+
+NAME = r"^[A-Za-z0-9_-][A-Za-z0-9_.-]*$"
+LONGEST = 100
+"""Characters of a run's name: paths below it stay within what file systems take."""
 
 
 class RunConfig(Section):
@@ -14,8 +19,8 @@ class RunConfig(Section):
 
     name: str = Field(
         default="embedded",
-        pattern=r"^[A-Za-z0-9_-][A-Za-z0-9_.-]*$",
         description="results go to results/<name>/",
+        json_schema_extra={"pattern": NAME, "maxLength": LONGEST},
     )
     seed: int = Field(default=0, ge=0, description="every random draw of the run derives from it")
     device: Literal["auto", "cpu", "cuda"] = Field(
@@ -39,3 +44,14 @@ class RunConfig(Section):
     checkpoint_seconds: float = Field(
         default=60.0, gt=0, description="seconds between two checkpoints of a training stage"
     )
+
+    @field_validator("name")
+    @classmethod
+    def _names_a_folder(cls, name: str) -> str:
+        # fullmatch: `$` alone lets a line break at the end pass
+        if len(name) > LONGEST or not re.fullmatch(NAME.strip("^$"), name):
+            raise ValueError(
+                "a run's name is made of letters (A to Z), digits, dots, underscores and hyphens, does not "
+                f"begin with a dot, and has at most {LONGEST} characters"
+            )
+        return name

@@ -7,6 +7,7 @@ ignored. Ids must be whole numbers from 0, which COCO evaluators rely on.
 import json
 import logging
 import math
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any, TypeGuard
 from pipeline.config.data import CocoDetection
 from pipeline.data.defects import DatasetError, Defect, summarise
 from pipeline.data.images import VerifyImages, read_sizes
+from pipeline.errors import shortened
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +24,7 @@ log = logging.getLogger(__name__)
 BOX_TOLERANCE = 1.0
 # Kinds of which `data.detection.tolerated_boxes` allows a share.
 TOLERABLE = ("box without area", "box outside its image")
+SURROGATE = re.compile("[\ud800-\udfff]")
 # COCO's borders between small, medium and large objects, in square pixels.
 SMALL, LARGE = 32**2, 96**2
 
@@ -48,6 +51,19 @@ class CocoSummary:
         """The counts that `dataset.json` shows."""
         counts = {size: self.sizes[size] for size in ("small", "medium", "large")}
         return {"images": len(self.images), "objects": self.objects.total(), **counts}
+
+
+def _shown(value: Any) -> str:
+    """A value out of a file, for a message: as Python writes it, a long one shortened."""
+    try:
+        return shortened(repr(value))
+    except RecursionError:
+        return f"a {type(value).__name__} of too many levels"
+
+
+def _is_text(value: Any) -> TypeGuard[str]:
+    """Whether it is text that has a form in UTF-8: not empty, without halves of surrogate pairs."""
+    return isinstance(value, str) and value != "" and not SURROGATE.search(value)
 
 
 def _is_id(value: Any) -> TypeGuard[int]:
@@ -108,7 +124,7 @@ class _Check:
             if not isinstance(entry, dict):
                 self.report("malformed entry", f"{name} number {position}", "is not an object")
             elif not _is_id(entry.get("id")):
-                detail = f"its id is {entry.get('id')!r}, not a whole number from 0"
+                detail = f"its id is {_shown(entry.get('id'))}, not a whole number from 0"
                 self.report("malformed entry", f"{name} number {position}", detail)
             elif entry["id"] in seen:
                 detail = f"number {position} of the list has an id that an earlier one has"
@@ -124,11 +140,11 @@ class _Check:
             self.report("empty split", "", "it lists no categories")
         for entry, item in self.entries(values, "category"):
             name = entry.get("name")
-            if not isinstance(name, str) or not name:
-                self.report("malformed entry", item, f"its name is {name!r}, not a text")
+            if not _is_text(name):
+                self.report("malformed entry", item, f"its name is {_shown(name)}, not a text")
                 continue
             if name in names:
-                detail = f"has the name {name!r} of category {names[name]}"
+                detail = f"has the name {_shown(name)} of category {names[name]}"
                 self.report("duplicate category name", item, detail)
             names.setdefault(name, entry["id"])
             self.summary.categories.append((entry["id"], name))
@@ -138,10 +154,12 @@ class _Check:
             self.report("empty split", "", "it lists no images")
         for entry, item in self.entries(values, "image"):
             name, width, height = entry.get("file_name"), entry.get("width"), entry.get("height")
-            if not isinstance(name, str) or not name:
-                self.report("malformed entry", item, f"its file_name is {name!r}, not a text")
+            if not _is_text(name) or "\0" in name:
+                self.report("malformed entry", item, f"its file_name is {_shown(name)}, not a text")
             elif not (_is_extent(width) and _is_extent(height)):
-                detail = f"its size is {width!r} x {height!r}, not two whole numbers above 0"
+                detail = (
+                    f"its size is {_shown(width)} x {_shown(height)}, not two whole numbers above 0"
+                )
                 self.report("malformed entry", item, detail)
             else:
                 self.summary.images[entry["id"]] = (name, int(width), int(height))
@@ -154,17 +172,17 @@ class _Check:
         for entry, item in self.entries(values, "annotation"):
             image_id, category_id = entry.get("image_id"), entry.get("category_id")
             if not _is_id(image_id) or image_id not in image_ids:
-                detail = f"its image_id is {image_id!r}, which no image has"
+                detail = f"its image_id is {_shown(image_id)}, which no image has"
                 self.report("unknown image id", item, detail)
             if not _is_id(category_id) or category_id not in category_ids:
-                detail = f"its category_id is {category_id!r}, which no category has"
+                detail = f"its category_id is {_shown(category_id)}, which no category has"
                 self.report("unknown category id", item, detail)
             if entry.get("iscrowd", 0) not in (0, 1):
-                detail = f"its iscrowd is {entry['iscrowd']!r}, not 0 or 1"
+                detail = f"its iscrowd is {_shown(entry['iscrowd'])}, not 0 or 1"
                 self.report("malformed entry", item, detail)
             area = entry.get("area")
             if not _is_number(area) or not math.isfinite(area) or area < 0:
-                detail = f"its area is {area!r}, not a finite number from 0"
+                detail = f"its area is {_shown(area)}, not a finite number from 0"
                 self.report("malformed box", item, detail)
             elif not entry.get("iscrowd") and _is_id(category_id):
                 self.summary.objects[category_id] += 1
@@ -174,7 +192,7 @@ class _Check:
 
     def box(self, item: str, box: Any, image_id: Any) -> None:
         if not isinstance(box, list) or len(box) != 4 or not all(map(_is_number, box)):
-            detail = f"its bbox is {box!r}, not the four numbers x, y, width, height"
+            detail = f"its bbox is {_shown(box)}, not the four numbers x, y, width, height"
             return self.report("malformed box", item, detail)
         if not all(map(math.isfinite, box)):
             return self.report("malformed box", item, f"its bbox {box} is not finite")

@@ -34,6 +34,11 @@ def inspect_image_folder(
     if not classes:
         detail = "it has no class folders; images lie in <split>/<class>/<image>"
         return classes, [Defect("no classes", split, folder, "", detail)]
+    unwritable = [name for name in classes if not name.isascii() and _without_utf8(name)]
+    if unwritable:
+        detail = "the folder's name is no UTF-8 text, and cannot be a class"
+        # the folder's own path could not be shown either
+        return classes, [Defect("class name", split, folder, ascii(n), detail) for n in unwritable]
     endings = ", ".join(IMG_EXTENSIONS)
     defects = [
         Defect("empty class", split, folder / name, "", f"holds no image ({endings})")
@@ -46,6 +51,14 @@ def inspect_image_folder(
             reason = size or "the file vanished while it was checked"
             defects.append(Defect("unreadable image", split, path, "", reason))
     return classes, defects
+
+
+def _without_utf8(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def check_image_folder(

@@ -15,6 +15,7 @@ from pipeline.artifacts.files import json_bytes, read_json
 from pipeline.artifacts.publish import Content
 from pipeline.artifacts.weights import WEIGHTS, load_weights, save_weights
 from pipeline.detection.builder import Surroundings, build_detector, model_config
+from pipeline.detection.config_text import literal
 from pipeline.detection.dataset import dataset_config, test_transforms
 from pipeline.search_space.architecture import ARCHITECTURE, Architecture
 from pipeline.supernet.weights import load_strictly
@@ -83,7 +84,7 @@ def mmdet_config(architecture: Architecture, around: Surroundings, classes: Sequ
         "model": model_config(architecture, around),
         "test_dataloader": {"batch_size": 1, "dataset": dataset},
     }
-    lines = [f"{name} = {value!r}" for name, value in parts.items()]
+    lines = [f"{name} = {literal(value)}" for name, value in parts.items()]
     return "# A detector made by DetSearch. Load it with mmdet.apis.init_detector.\n" + "\n".join(
         [*lines, ""]
     )

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pipeline.config.files import load_config_files
 from pipeline.doctor.datasets import datasets
-from pipeline.doctor.environment import compiled_ops, devices, disk, packages, slurm
+from pipeline.doctor.environment import code, compiled_ops, devices, disk, packages, slurm
 from pipeline.doctor.finding import Finding
 from pipeline.errors import DetSearchError
 
@@ -34,6 +34,7 @@ def main(argv: list[str] | None = None) -> None:
     except DetSearchError as error:
         sys.exit(f"doctor: {error}")
     findings = [
+        code(Path.cwd(), os.environ),
         packages(),
         devices(config.run.device),
         compiled_ops(),

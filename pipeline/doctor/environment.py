@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
+from pipeline.checkout import HERE, REMEDY, other_code
 from pipeline.doctor.finding import Finding
 
 LOCK = Path(__file__).parents[2] / "envs" / "requirements.lock"
@@ -19,6 +20,12 @@ GIB = 2**30
 # Data, weights and two checkpoints of the embedded run take 0.2 GiB, of a run at the papers' scale
 # some tens: below the first number nothing will do, below the second a long run is at risk.
 LEAST_GIB, AMPLE_GIB = 1, 50
+
+
+def code(folder: Path, environment: Mapping[str, str]) -> Finding:
+    """Whose code a program runs that is started in `folder`, as this one was."""
+    other = other_code(folder, environment)
+    return Finding("code", "fault", other, REMEDY) if other else Finding("code", "ok", f"{HERE}")
 
 
 def packages(lock: Path = LOCK) -> Finding:

@@ -12,6 +12,7 @@ import json
 import sys
 from pathlib import Path
 
+from pipeline.config.arguments import text_of
 from pipeline.config.files import load_config_files
 from pipeline.config.root import load_config
 from pipeline.errors import DetSearchError
@@ -36,11 +37,11 @@ def main(argv: list[str] | None = None) -> None:
         default=[],
         help="as with snakemake, on top of the default",
     )
-    parser.add_argument("--config-json", help="in its place the whole config, as JSON")
+    parser.add_argument("--config-json", help="in its place the whole config: JSON, or @FILE")
     arguments = parser.parse_args(argv)
     try:
         if arguments.config_json:
-            config = load_config(json.loads(arguments.config_json))
+            config = load_config(json.loads(text_of(arguments.config_json)))
         else:
             config = load_config_files(arguments.configfile)
         images = count_images(config)

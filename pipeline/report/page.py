@@ -10,6 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pipeline.config.evaluation import ReportConfig
 from pipeline.report.accuracy import accuracy_section
 from pipeline.report.architecture import architecture_section
+from pipeline.report.characters import well_formed
 from pipeline.report.cost import cost_section
 from pipeline.report.curves import search_section, training_section
 from pipeline.report.detections import detections_section
@@ -75,7 +76,7 @@ def build_report(run: Path, settings: ReportConfig, beside: Sequence[str] = ()) 
             joint=joint,
         )
     )
-    files = {"report.html": page.encode()}
+    files = {"report.html": well_formed(page).encode()}
     for section in sections:
         files |= {f"figures/{figure.name}.svg": figure.file() for figure in section.figures}
         files |= {f"tables/{table.name}.csv": table.csv() for table in section.tables}

@@ -14,6 +14,7 @@ from markupsafe import Markup, escape
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextToPath
 
+from pipeline.report.characters import well_formed
 from pipeline.search_space.architecture import COMPONENTS
 
 INK, MUTED, GRID, PAPER = "#1b1f27", "#667085", "#dde1e8", "#fffffe"
@@ -62,7 +63,7 @@ class Figure:
 
     def file(self) -> bytes:
         """The content of the figure's own file."""
-        return self.svg.encode()
+        return well_formed(self.svg).encode()
 
     def _inline(self, style: str) -> str:
         text = self.svg[self.svg.index("<svg") :].strip()

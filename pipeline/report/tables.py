@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from markupsafe import Markup
 
+from pipeline.artifacts.csv_file import csv_bytes
 from pipeline.report.formats import DASH, decimal, duration, percent, scaled
 
 Cell = str | int | float | None
@@ -51,11 +50,7 @@ class Table:
 
     def csv(self) -> bytes:
         """The table as a CSV file in UTF-8; an undefined value is an empty field."""
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(column.key for column in self.columns)
-        writer.writerows(self.rows)
-        return text.getvalue().encode()
+        return csv_bytes([column.key for column in self.columns], self.rows)
 
     def html(self) -> Markup:
         """The table for the page; nothing when it is hidden."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import os
 import re
 from collections.abc import Sequence
@@ -14,12 +15,16 @@ import torch
 from pydantic import ValidationError
 
 from pipeline.artifacts.manifest import MANIFEST
+from pipeline.checkout import REMEDY, other_code
+from pipeline.config.arguments import text_of
 from pipeline.config.base import Section
 from pipeline.config.problems import describe
 from pipeline.environment import CHECKPOINT_SECONDS, DEVICE, RUN
 from pipeline.errors import DetSearchError
 
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+
+log = logging.getLogger("detsearch")
 
 S = TypeVar("S", bound=Section)
 
@@ -52,7 +57,9 @@ def parse(
     )
     sections = ", ".join(settings.model_fields) or "none"
     parser.add_argument(
-        "--settings", required=True, help=f"config sections as JSON, exactly: {sections}"
+        "--settings",
+        required=True,
+        help=f"config sections as JSON, or @FILE that holds it, exactly: {sections}",
     )
     for argument in (*inputs.required, *inputs.optional):
         parser.add_argument(
@@ -125,9 +132,13 @@ def given_folders(arguments: argparse.Namespace, inputs: Inputs) -> dict[str, Pa
 def check(arguments: argparse.Namespace) -> None:
     """Refuse values that argparse takes and no stage can use, before torch meets them.
 
+    Code of another checkout than the one that the stage was started in is warned of.
+
     Raises:
         DetSearchError: such a value.
     """
+    if other := other_code(Path.cwd(), os.environ):
+        log.warning("%s: %s", other, REMEDY)
     if arguments.manifest.name != MANIFEST:
         raise DetSearchError(f"--manifest must be named {MANIFEST}, not {arguments.manifest.name}")
     if arguments.threads < 1:
@@ -143,13 +154,13 @@ def check(arguments: argparse.Namespace) -> None:
 
 
 def parse_settings(settings: type[S], text: str) -> S:
-    """The stage's settings out of JSON.
+    """The stage's settings out of JSON, or out of the file that `@FILE` names.
 
     Raises:
-        DetSearchError: it is no JSON, or does not fit.
+        DetSearchError: it is no JSON, or does not fit; the file cannot be read.
     """
     try:
-        return settings.model_validate(json.loads(text))
+        return settings.model_validate(json.loads(text_of(text)))
     except json.JSONDecodeError as error:
         raise DetSearchError(f"--settings is not JSON: {error}") from None
     except ValidationError as error:

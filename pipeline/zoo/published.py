@@ -8,14 +8,13 @@ and its backbones alone at 800 × 1280.
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from decimal import ROUND_HALF_EVEN, Decimal
 from functools import cache
 from typing import Literal
 
+from pipeline.artifacts.csv_file import csv_bytes
 from pipeline.detection.complexity import Complexity, detector_complexity
 from pipeline.zoo.architectures import zoo_architecture
 
@@ -139,12 +138,8 @@ def compare(figures: Iterable[Figure] = FIGURES) -> list[Comparison]:
 
 def comparison_csv(rows: Iterable[Comparison]) -> bytes:
     """The comparisons as a CSV file in UTF-8."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
     names = [field.name for field in fields(Comparison)]
-    writer.writerow(names)
-    writer.writerows([getattr(row, name) for name in names] for row in rows)
-    return text.getvalue().encode()
+    return csv_bytes(names, ([getattr(row, name) for name in names] for row in rows))
 
 
 def _percent(ours: Decimal, paper: Decimal) -> str:

@@ -11,11 +11,32 @@ PRETRAINED = {
 }
 
 
-def annotation_files(wildcards) -> list[str]:
-    """The user's annotation files; of those that are missing the stage tells, with all other defects."""
+def annotations() -> list[str]:
+    """The user's annotation files."""
     detection = CONFIG.data.detection
     splits = detection.active.splits.values() if detection.source == "coco" else ()
-    return [split.annotations for split in splits if Path(split.annotations).exists()]
+    return [split.annotations for split in splits]
+
+
+def annotation_files(wildcards) -> list[str]:
+    """Those that are there; of the others the stage tells, with all other defects."""
+    return [path for path in annotations() if Path(path).exists() and nameable(path)]
+
+
+def given_weights() -> list[str]:
+    """The user's files of weights."""
+    if CONFIG.data.classification.source != "checkpoint":
+        return []
+    return [
+        path for path in CONFIG.data.classification.active.model_dump().values() if path
+    ]
+
+
+def given_file(wildcards) -> list[str]:
+    """The file of one network's weights."""
+    return list(
+        filter(nameable, [getattr(CONFIG.data.classification.active, wildcards.given)])
+    )
 
 
 def checking(data) -> dict[str, int]:

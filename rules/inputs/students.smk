@@ -26,3 +26,9 @@ def student_settings(wildcards) -> str:
         training="base_detector.training" if base else "joint_tables.training",
         constants={"recalibration": recalibration if taught else None},
     )
+
+
+def given_detector() -> list[str]:
+    """The config and the weights of the user's own base."""
+    given = CONFIG.base_detector.mmdet
+    return [given.config, given.checkpoint]

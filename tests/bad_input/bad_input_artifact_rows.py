@@ -204,7 +204,7 @@ def value(name: str, path: str, given: Any, *message: str) -> Row:
 
 
 VALUES = (
-    value("run outside results", "run.name", "..", "should match pattern", "given: '..'"),
+    value("run outside results", "run.name", "..", "is made of letters", "given: '..'"),
     value("negative seed", "run.seed", -1, "greater than or equal to 0"),
     value("device that does not exist", "run.device", "gpu", "'auto', 'cpu' or 'cuda'"),
     value("section without content", "search", None, "given: None"),

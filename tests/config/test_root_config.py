@@ -55,7 +55,7 @@ def test_several_mistakes_of_every_kind_are_reported_together() -> None:
     assert "less than or equal to 1 (given: 1.5)" in by_path["detector.flip"]
     assert "valid integer" in by_path["detector.proposals"]
     assert "given: 'many'" in by_path["detector.proposals"]
-    assert "pattern" in by_path["run.name"]
+    assert "is made of letters" in by_path["run.name"]
     assert "multiples of 32" in by_path["supernet"]
     assert by_path["search"] == "architecture_from_epoch is 5, but there are only 3 epochs"
 

@@ -370,9 +370,15 @@ def test_a_compiled_extension_wins(tmp_path: Path) -> None:
 def test_pth_makes_mmcv_usable_without_importing_pipeline(tmp_path: Path) -> None:
     write_pth(tmp_path)
     code = (
-        f"import site, sys; site.addsitedir({str(tmp_path)!r}); site.addsitedir({str(tmp_path)!r})\n"
+        # what the environment's own .pth file did, perhaps of another checkout, is undone
+        f"import sys; sys.path.insert(0, {str(REPOSITORY)!r})\n"
+        "[sys.modules.pop(name) for name in list(sys.modules) if name.split('.')[0] == 'pipeline']\n"
+        "known = [f for f in sys.meta_path if getattr(f, '__qualname__', '')[:11] == 'Torchvision']\n"
+        "[sys.meta_path.remove(finder) for finder in known]\n"
+        f"import site; site.addsitedir({str(tmp_path)!r}); site.addsitedir({str(tmp_path)!r})\n"
         "from pipeline.detection import op_finder; op_finder.install()\n"
-        "print(sys.meta_path.count(op_finder.TorchvisionOpsFinder), 'torch' in sys.modules)\n"
+        "names = [getattr(finder, '__qualname__', '') for finder in sys.meta_path]\n"
+        "print(names.count('TorchvisionOpsFinder'), 'torch' in sys.modules)\n"
         "from mmengine.utils.dl_utils import mmcv_full_available\n"
         "from mmcv.utils.ext_loader import check_ops_exist\n"
         "from mmcv.ops import get_compiler_version, nms\n"
@@ -382,6 +388,21 @@ def test_pth_makes_mmcv_usable_without_importing_pipeline(tmp_path: Path) -> Non
     )
     version = f"none: torchvision {metadata.version('torchvision')} provides the ops"
     assert _python(code, tmp_path) == f"1 False\nTrue True {version}\nFalse [0]\n"
+
+
+def test_pth_leaves_a_program_the_code_of_its_own_checkout(tmp_path: Path) -> None:
+    """The environment's `.pth` was written by one checkout; a program is started in another."""
+    for name in ("one", "other"):
+        (tmp_path / name / "pipeline").mkdir(parents=True)
+        (tmp_path / name / "pipeline/__init__.py").write_text(f"WHOSE = {name!r}")
+        program = "import pipeline; print(pipeline.WHOSE)"
+        (tmp_path / name / "pipeline/program.py").write_text(program)
+    write_pth(tmp_path, tmp_path / "one")
+    start = f"import site, runpy, sys; site.addsitedir({str(tmp_path)!r})\n"
+    run = "runpy.run_module('pipeline.program', run_name='__main__')"
+    assert _python(start + run, tmp_path, "-S") == "one\n"
+    inside = f"sys.path.insert(0, {str(tmp_path / 'other')!r})\n"
+    assert _python(start + inside + run, tmp_path, "-S") == "other\n"
 
 
 def test_pth_of_a_moved_repository_is_silent(tmp_path: Path) -> None:

@@ -10,11 +10,24 @@ import pytest
 from pipeline.config.data import DataConfig
 from pipeline.doctor.__main__ import line, main
 from pipeline.doctor.datasets import datasets
-from pipeline.doctor.environment import compiled_ops, devices, disk, packages, slurm
+from pipeline.doctor.environment import code, compiled_ops, devices, disk, packages, slurm
 
 
 def test_the_environment_of_the_tests_is_as_locked() -> None:
     assert packages().state == "ok", packages().found
+
+
+def test_code_of_another_checkout_is_a_fault_unless_it_was_asked_for(tmp_path: Path) -> None:
+    here = Path(__file__).parents[2]
+    assert code(tmp_path, {}).state == "ok", "no checkout"
+    assert code(here, {}).state == "ok"
+    (tmp_path / "pipeline").mkdir()
+    (tmp_path / "pipeline/__init__.py").touch()
+    finding = code(tmp_path, {"PYTHONPATH": "/nowhere"})
+    assert finding.state == "fault"
+    assert f"that of {here}, not of the working directory, {tmp_path}" in finding.found
+    assert "--write-pth" in finding.advice
+    assert code(tmp_path, {"PYTHONPATH": f"/nowhere:{here}"}).state == "ok"
 
 
 def test_a_missing_and_a_differing_package_are_both_named(tmp_path: Path) -> None:

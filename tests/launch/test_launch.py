@@ -7,11 +7,19 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
-from pipeline.launch import DeviceError, devices_for, soft_limit, visible_devices
+from pipeline.launch import (
+    SHUTDOWN_TIMEOUT,
+    DeviceError,
+    devices_for,
+    environment_of_several,
+    soft_limit,
+    visible_devices,
+)
 
 EIGHT = [str(number) for number in range(8)]
 
@@ -55,6 +63,58 @@ def test_visible_devices_are_those_that_are_named() -> None:
     assert visible_devices({"CUDA_VISIBLE_DEVICES": "2,5"}) == ["2", "5"]
     assert visible_devices({"CUDA_VISIBLE_DEVICES": ""}) == []
     assert visible_devices({"CUDA_VISIBLE_DEVICES": "NoDevFiles"}) == []
+
+
+def test_without_the_variable_devices_are_counted_from_zero(tmp_path: Path) -> None:
+    """A container that has the machine's fourth GPU: CUDA knows it as device 0."""
+    for name in ("nvidiactl", "nvidia-uvm", "nvidia-caps", "nvidia3x", "nvidia-modeset"):
+        (tmp_path / name).touch()
+    assert visible_devices({}, tmp_path) == []
+    (tmp_path / "nvidia3").touch()
+    assert visible_devices({}, tmp_path) == ["0"]
+    (tmp_path / "nvidia11").touch()
+    assert visible_devices({}, tmp_path) == ["0", "1"]
+    assert visible_devices({"CUDA_VISIBLE_DEVICES": "3"}, tmp_path) == ["3"]
+
+
+def test_torchrun_is_told_its_patience_in_a_way_that_older_ones_ignore(tmp_path: Path) -> None:
+    environment = environment_of_several({"PATH": "x"}, tmp_path)
+    assert environment["TORCH_ELASTIC_SHUTDOWN_TIMEOUT"] == "150" and environment["PATH"] == "x"
+
+
+# Options that torchrun has had since before `--shutdown-timeout`; it refuses others.
+OLDER_TORCHRUN = """
+import argparse, os, pathlib, runpy, sys
+parser = argparse.ArgumentParser()
+parser.add_argument("--standalone", action="store_true")
+parser.add_argument("--signals-to-handle")
+parser.add_argument("--nproc-per-node", type=int)
+parser.add_argument("-m", action="store_true", dest="module")
+parser.add_argument("training_script")
+parser.add_argument("arguments", nargs=argparse.REMAINDER)
+given = parser.parse_args()
+assert given.module and given.nproc_per_node == 2
+pathlib.Path("started").write_text(given.training_script)
+"""
+
+
+def test_a_torchrun_that_knows_fewer_options_starts_a_stage(tmp_path: Path) -> None:
+    folder = tmp_path / "torch" / "distributed"
+    folder.mkdir(parents=True)
+    for package in (folder.parent, folder):
+        (package / "__init__.py").touch()
+    (folder / "run.py").write_text(OLDER_TORCHRUN)
+    assert _launch(tmp_path, 2, "") == 0
+    assert (tmp_path / "started").read_text() == "stage"
+
+
+@pytest.mark.slow
+def test_this_torch_waits_as_long_as_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    from torch.distributed.launcher.api import LaunchConfig
+
+    monkeypatch.setenv(SHUTDOWN_TIMEOUT, "150")
+    config: Any = LaunchConfig(min_nodes=1, max_nodes=1, nproc_per_node=1)
+    assert getattr(config, "shutdown_timeout", 150) == 150
 
 
 def test_every_user_of_a_workstation_can_claim(tmp_path: Path) -> None:

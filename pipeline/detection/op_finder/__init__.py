@@ -53,5 +53,7 @@ def install() -> None:
 
     The end matters: a compiled `mmcv._ext` is found by Python's own finders before this one is asked.
     """
-    if TorchvisionOpsFinder not in sys.meta_path:
+    # by name: one that `site_hook` installed is of a module that was imported before this one
+    names = [getattr(finder, "__qualname__", "") for finder in sys.meta_path]
+    if TorchvisionOpsFinder.__qualname__ not in names:
         sys.meta_path.append(TorchvisionOpsFinder)

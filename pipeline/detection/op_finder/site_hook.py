@@ -1,16 +1,15 @@
 """Make mmdet usable in every interpreter of an environment, also in code that never imports `pipeline`.
 
 A `.pth` file in site-packages puts the repository on `sys.path` and imports `pipeline` when the
-interpreter starts, so that `python -c "from mmdet.apis import init_detector"` works from any directory.
+interpreter starts, so that `python -c "from mmdet.apis import init_detector"` works from any directory. Only
+the finder stays of that import: the working directory is not yet searched then, and a program that is started
+in another checkout, of the same environment, must get the `pipeline` of that one.
 """
 
 from pathlib import Path
 
 NAME = "detsearch.pth"
-# A missing directory is skipped by `site`; the condition keeps a moved repository equally silent.
-IMPORT_LINE = (
-    "import importlib.util; importlib.util.find_spec('pipeline') and __import__('pipeline')"
-)
+FORGET = "[sys.modules.pop(name) for name in list(sys.modules) if name.split('.')[0] == 'pipeline']"
 REPOSITORY = Path(__file__).resolve().parents[3]
 
 
@@ -34,5 +33,7 @@ def write_pth(site_packages: Path, repository: Path = REPOSITORY) -> Path:
     # `site` skips a directory that is gone; the condition keeps a moved repository equally silent.
     # (os is always loaded by then, importlib.util would add 4 ms to the start of every interpreter.)
     guard = f"os.path.isdir({str(repository / 'pipeline')!r})"
-    pth.write_text(f"{repository}\nimport os; {guard} and __import__('pipeline')\n")
+    pth.write_text(
+        f"{repository}\nimport os, sys; {guard} and __import__('pipeline') and {FORGET}\n"
+    )
     return pth
