@@ -13,9 +13,8 @@ PRETRAINED = {
 
 def annotation_files(wildcards) -> list[str]:
     """The user's annotation files; of those that are missing the stage tells, with all other defects."""
-    detection = CONFIG.data.detection
-    splits = detection.active.splits.values() if detection.source == "coco" else ()
-    return [split.annotations for split in splits if Path(split.annotations).exists()]
+    files = CONFIG.data.detection.active.annotation_files.values()
+    return [file for file in files if Path(file).exists()]
 
 
 def checking(data) -> dict[str, int]:
