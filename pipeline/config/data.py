@@ -1,5 +1,6 @@
 """The `data` section: which images the detectors and the classification pretraining see."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
@@ -50,6 +51,11 @@ class EmbeddedDetection(Section):
         "A shape that finds no room beside the digits is left out.",
     )
     seed: Seed = 0
+
+    @property
+    def annotation_files(self) -> Mapping[str, str]:
+        """None: the run makes them itself."""
+        return {}
 
     @model_validator(mode="after")
     def _ranges_are_ordered(self) -> Self:
@@ -117,6 +123,11 @@ class CocoDetection(Section):
         """The splits that there are, by name: `train`, `val`, and `test` where it is given."""
         given = {"train": self.train, "val": self.val}
         return given if self.test is None else {**given, "test": self.test}
+
+    @property
+    def annotation_files(self) -> Mapping[str, str]:
+        """The user's own files, by split: another content under the same name is another version."""
+        return {name: split.annotations for name, split in self.splits.items()}
 
     @model_validator(mode="after")
     def _classes_are_distinct(self) -> Self:
@@ -238,10 +249,16 @@ class _Sourced(Section):
         return {"source": self.source, self.source: content[self.source]}
 
 
+DetectionSource = EmbeddedDetection | CocoDetection
+
+DetectionSourceName = Literal["embedded", "coco"]
+"""Where a detection dataset comes from; its `dataset.json` says it, too."""
+
+
 class DetectionData(_Sourced):
     """The detection dataset, and where it comes from."""
 
-    source: Literal["embedded", "coco"] = Field(
+    source: DetectionSourceName = Field(
         default="embedded",
         description="`embedded`: digits on photographs, generated without a network; "
         "`coco`: a COCO-format dataset on disk.",
@@ -252,7 +269,7 @@ class DetectionData(_Sourced):
     coco: CocoDetection | None = Field(default=None, description="Used with `source: coco`.")
 
     @property
-    def active(self) -> EmbeddedDetection | CocoDetection:
+    def active(self) -> DetectionSource:
         """The section of the chosen source."""
         return getattr(self, self.source)
 

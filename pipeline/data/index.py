@@ -6,6 +6,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from pipeline.config.data import DetectionSourceName
+
 FILE_NAME = "dataset.json"
 
 Split = Literal["train", "val", "test"]
@@ -26,7 +28,7 @@ class _ClassificationSplit(_Record):
 
 class _Content(_Record):
     format: Literal[1] = 1
-    source: Literal["embedded", "coco", "image_folder", "crops"]
+    source: DetectionSourceName | Literal["image_folder", "crops"]
     classes: tuple[str, ...] = Field(min_length=1)
     statistics: dict[str, dict[str, int]]
 

@@ -6,6 +6,7 @@ from pipeline.config.data import (
     CheckpointClassification,
     ClassificationSource,
     CocoDetection,
+    DetectionSource,
     EmbeddedClassification,
     EmbeddedDetection,
     ImageFolderClassification,
@@ -23,7 +24,7 @@ def _write(content: DetectionContent | ClassificationContent, folder: Path) -> N
     (folder / FILE_NAME).write_text(content.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
 
-def prepare_detection(config: EmbeddedDetection | CocoDetection, folder: Path) -> None:
+def prepare_detection(config: DetectionSource, folder: Path) -> None:
     """Write `dataset.json` into `folder`, and for the embedded dataset its files beside it.
 
     Args:

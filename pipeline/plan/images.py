@@ -8,8 +8,8 @@ from pathlib import Path
 from pipeline.artifacts.errors import ArtifactError
 from pipeline.artifacts.files import read_json
 from pipeline.config.data import (
-    CocoDetection,
     CropsClassification,
+    DetectionSource,
     EmbeddedClassification,
     EmbeddedDetection,
     ImageFolderClassification,
@@ -53,7 +53,7 @@ def count_images(config: Config) -> Images:
         train = stated.train_images or _listed(detection, "train", "images", "train_images")
         validated = stated.val_images or _listed(detection, "val", "images", "val_images")
         evaluated = validated
-        if detection.test:
+        if "test" in detection.annotation_files:
             evaluated = stated.test_images or _listed(detection, "test", "images", "test_images")
         boxes = 0
     classification = config.data.classification.active
@@ -61,7 +61,7 @@ def count_images(config: Config) -> Images:
         case EmbeddedClassification():
             count = DIGITS * classification.train_images_per_class
         case CropsClassification():
-            if isinstance(detection, CocoDetection) and not stated.classification_images:
+            if not isinstance(detection, EmbeddedDetection) and not stated.classification_images:
                 boxes = _listed(detection, "train", "annotations", "classification_images")
             count = stated.classification_images or boxes
         case ImageFolderClassification():
@@ -71,9 +71,11 @@ def count_images(config: Config) -> Images:
     return Images(train, validated, evaluated, count)
 
 
-def _listed(detection: CocoDetection, split: str, what: str, key: str) -> int:
-    """Entries of a COCO file."""
-    path = Path(detection.splits[split].annotations)
+def _listed(detection: DetectionSource, split: str, what: str, key: str) -> int:
+    """Entries of a COCO file; files of another format are not counted here."""
+    path = Path(detection.annotation_files[split])
+    if detection.source != "coco":
+        raise DetSearchError(f"{path} is no COCO file: state plan.{key} in the config")
     if not path.exists():
         raise DetSearchError(f"{path} is not here: state plan.{key} in the config")
     try:

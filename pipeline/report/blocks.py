@@ -19,6 +19,8 @@ _SHADES = {
     "sep": ("#a3dfc1",) * 3,
     "conv": ("#ffc58f",) * 3,
 }
+_OTHER_SHADES = ("#d8dce4", "#c3c9d4", "#aab2c0")
+"""Of any other kind: the drawing's key does not explain it, the text in the box does."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ def box_width(kernel: int) -> float:
 def colour(spec: OperationSpec) -> str:
     """Kind by hue, expansion by depth."""
     depth = 0 if spec.expansion < 3 else 1 if spec.expansion < 6 else 2
-    return _SHADES[spec.kind][depth]
+    return _SHADES.get(spec.kind, _OTHER_SHADES)[depth]
 
 
 def draw_block(drawn: Drawn, x: float, y: float) -> str:

@@ -8,7 +8,7 @@ from pipeline.config.evaluation import ReportConfig
 from pipeline.report.charts import chart
 from pipeline.report.inputs import SCREENING, Run, SubSearchSpace
 from pipeline.report.section import Group, Section, paragraph
-from pipeline.report.svg import INK, KIND_COLOURS, MUTED, Figure
+from pipeline.report.svg import INK, MUTED, Figure, kind_colour
 from pipeline.report.tables import Column, Table
 from pipeline.search_space.architecture import COMPONENTS
 from pipeline.search_space.names import OperationSpec
@@ -56,7 +56,7 @@ def score_chart(component: str, space: SubSearchSpace) -> Figure:
         axes = canvas.add_subplot()
         axes.grid(visible=False, axis="y")
         for row, (name, score, epoch) in enumerate(entries):
-            colour = KIND_COLOURS[OperationSpec.parse(name).kind]
+            colour = kind_colour(OperationSpec.parse(name).kind)
             axes.barh(row, score, 0.72, color=colour, alpha=1.0 if epoch is None else 0.28)
             axes.annotate(
                 f"{100 * score:.1f} %" if epoch is None else f"epoch {epoch}",

@@ -28,8 +28,14 @@ SERIES = ("#3b7ddd", "#e07b1a", "#2a9d6f", "#8e6bd8", "#d64550", "#16a3b8", "#b0
 COMPONENT_COLOURS: dict[str, str] = dict(zip(COMPONENTS, SERIES, strict=False))
 KIND_COLOURS = {"ir": "#3b7ddd", "sep": "#2a9d6f", "conv": "#e07b1a"}
 """The operation kinds: inverted residual, separable, plain convolution."""
+OTHER_KIND = "#8a94a6"
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif"
+
+
+def kind_colour(kind: str) -> str:
+    """The colour of a kind of operation; a kind without one of its own is grey."""
+    return KIND_COLOURS.get(kind, OTHER_KIND)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Build the embedded detection dataset, or check and index the user's own COCO-format one."""
+"""Build the embedded detection dataset, or check and index the user's own."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipeline.artifacts.publish import Content
 from pipeline.config.base import Section
-from pipeline.config.data import CocoDetection, DetectionData
+from pipeline.config.data import DetectionData
 from pipeline.data.prepare import prepare_detection
 from pipeline.stages.base import Stage, stage_main
 
@@ -20,17 +20,14 @@ class Settings(Section):
 
 
 def annotation_files(settings: Settings) -> Mapping[str, Path]:
-    """The annotations of each split: another content under the same name is another version.
+    """The user's own annotation files.
 
-    A file that cannot be read is left out here; the check names it, with all other defects.
+    One that cannot be read is left out here; the check names it, with all other defects.
     """
-    dataset = settings.dataset.active
-    if not isinstance(dataset, CocoDetection):
-        return {}
-    paths = {name: Path(split.annotations) for name, split in dataset.splits.items()}
+    files = settings.dataset.active.annotation_files
     return {
         f"annotations.{name}": path
-        for name, path in paths.items()
+        for name, path in ((name, Path(file)) for name, file in files.items())
         if path.is_file() and os.access(path, os.R_OK)
     }
 

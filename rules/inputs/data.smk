@@ -13,9 +13,7 @@ PRETRAINED = {
 
 def annotations() -> list[str]:
     """The user's annotation files."""
-    detection = CONFIG.data.detection
-    splits = detection.active.splits.values() if detection.source == "coco" else ()
-    return [split.annotations for split in splits]
+    return [*CONFIG.data.detection.active.annotation_files.values()]
 
 
 def annotation_files(wildcards) -> list[str]:

@@ -80,3 +80,9 @@ def test_every_field_is_described():
         name for name, field in fields(DataConfig.model_json_schema()) if "description" not in field
     ]
     assert not undescribed
+
+
+def test_only_the_users_own_annotations_are_watched():
+    own = DataConfig.model_validate({"detection": coco(test=PATHS)}).detection.active
+    assert own.annotation_files == {"train": "a.json", "val": "a.json", "test": "a.json"}
+    assert DataConfig().detection.active.annotation_files == {}

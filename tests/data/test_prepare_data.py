@@ -46,6 +46,7 @@ def test_the_embedded_detection_set_and_the_same_files_as_a_users_own(tmp_path, 
     assert [path.name for path in indexed.iterdir()] == ["dataset.json"]
     monkeypatch.chdir("/")
     own = DatasetIndex.load(indexed / "dataset.json")
+    assert own.content.source == "coco"
     assert own.split("val") == index.split("val")
     assert (own.classes, own.statistics) == (index.classes, index.statistics)
     with pytest.raises(ValueError, match="is a detection dataset"):

@@ -1,12 +1,14 @@
 """The plan's parts against the cost model of whole networks, and against numbers worked out by hand."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
 from torch import nn
 from workflow_project import ROOT
 
+from pipeline.config.data import CocoDetection
 from pipeline.config.files import load_config_files
 from pipeline.config.hit_detector import Alternation
 from pipeline.config.root import Config, load_config
@@ -135,6 +137,25 @@ def test_a_dataset_that_is_not_here_must_be_stated() -> None:
         DetSearchError, match=r"nowhere\.json is not here: state plan\.train_images"
     ):
         count_images(config)
+
+
+def test_images_of_another_format_must_be_stated(monkeypatch: pytest.MonkeyPatch) -> None:
+    split = {"annotations": "list.txt", "images": "nowhere"}
+    given: dict[str, Any] = {
+        "data": {
+            "detection": {"source": "coco", "coco": {"train": split, "val": split}},
+            "classification": {"source": "crops"},
+        }
+    }
+    config = load_config(given)
+    stated = load_config({**given, "plan": {"train_images": 9, "val_images": 3}})
+    monkeypatch.setattr(CocoDetection, "source", "voc")
+    with pytest.raises(
+        DetSearchError, match=r"list\.txt is no COCO file: state plan\.train_images"
+    ):
+        count_images(config)
+    with pytest.raises(DetSearchError, match=r"state plan\.classification_images"):
+        count_images(stated)
 
 
 def planned(name: str, hours: float, gpus: int, *after: str) -> Planned:

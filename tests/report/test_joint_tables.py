@@ -8,9 +8,10 @@ import pytest
 from made_up_metrics import evaluated, manifest, metrics
 from made_up_search import made_up_search
 
-from pipeline.hill_climb.descent import Descent
+from pipeline.hill_climb.descent import CHANGES, Descent
 from pipeline.report.ablations import detector_table
 from pipeline.report.joint_search import (
+    CHANGE_NAMES,
     candidate_table,
     capacity_study,
     describe_teacher,
@@ -148,6 +149,10 @@ def test_figure_5_marks_the_best_so_far(descent: Descent) -> None:
     ]
     assert numbers(table, "teacher_params") == [1000, 1000, 2000, 2000, 3000, 3000]
     assert "teacher" in drawn(figure)
+
+
+def test_every_change_has_a_name_in_the_figures() -> None:
+    assert set(CHANGE_NAMES) == set(CHANGES)
 
 
 def test_figure_6_has_a_row_a_change(descent: Descent) -> None:

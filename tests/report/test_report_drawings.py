@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from pipeline.config.supernet import SupernetConfig
 from pipeline.hit_detector.spaces import supernet_architecture
 from pipeline.report.architecture import draw_architecture
+from pipeline.report.blocks import colour
 from pipeline.report.detections import LABEL_HEIGHT, label_area, overlap
 from pipeline.report.formats import duration, percent, scaled
 from pipeline.report.heatmaps import heat_map
@@ -25,10 +26,10 @@ from pipeline.report.inputs import (
     SubSearchSpace,
 )
 from pipeline.report.screening import ranking
-from pipeline.report.svg import text_width
+from pipeline.report.svg import KIND_COLOURS, kind_colour, text_width
 from pipeline.report.tables import Column, Table
 from pipeline.search_space.architecture import COMPONENTS, Architecture
-from pipeline.search_space.names import CANDIDATES
+from pipeline.search_space.names import CANDIDATES, OperationSpec
 
 SVG = "{http://www.w3.org/2000/svg}"
 Box = tuple[float, float, float, float]
@@ -99,6 +100,13 @@ def test_only_a_derived_network_is_drawn() -> None:
     )
     with pytest.raises(ValueError, match=r"stage\d\.block1 holds candidates"):
         draw_architecture(supernet, {})
+
+
+def test_a_kind_of_operation_without_a_colour_of_its_own_is_drawn_in_another_one() -> None:
+    known = {colour(OperationSpec.parse(name)) for name in CANDIDATES}
+    assert colour(OperationSpec("pool", kernel=3, dilation=1)) not in known
+    assert kind_colour("pool") not in KIND_COLOURS.values()
+    assert kind_colour("sep") == KIND_COLOURS["sep"]
 
 
 def _box(rect: ElementTree.Element) -> Box:
