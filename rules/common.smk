@@ -39,9 +39,10 @@ DETECTOR = ("normalization", "detector", "testing")
 # machine (0.54 s instead of 0.20 s). GCC's runtime, torch's on Linux, knows a middle: spin briefly.
 # A scheduler sends its signals to all processes of a job at once: shell and tee must outlive the stage,
 # which commits a checkpoint and says so in its log. The end of a shell is taken for that of the job.
+# A log that cannot be written (a full disk, a terminal that is gone) fails no stage.
 shell.prefix(
-    "set -euo pipefail; trap : TERM USR1;"
-    " tee() {{ trap '' TERM USR1 INT; command tee \"$@\"; }};"
+    "set -euo pipefail; trap : TERM USR1 HUP;"
+    " tee() {{ trap '' TERM USR1 INT HUP PIPE; command tee \"$@\" || true; }};"
     f" export PATH={Path(sys.executable).parent}:$PATH"
     f" PYTHONPATH={workflow.basedir}"
     " OMP_WAIT_POLICY=PASSIVE GOMP_SPINCOUNT=20000"
