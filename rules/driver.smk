@@ -69,6 +69,7 @@ onstart:
     if jobs_of_run():
         require_datasets()
         write_jobs(RUN, jobs_of_run())
+        now_known(RUN, KNOWN)
     forget(to_make_anew())
 
 

@@ -55,6 +55,7 @@ def publish(
     gpu_hours: float = 0.0,
     peak_memory: int | None = None,
     not_before: float = 0.0,
+    settings: str | None = None,
 ) -> Manifest:
     """Publish files into `folder`, write its manifest and add a line to its history.
 
@@ -69,6 +70,7 @@ def publish(
         gpu_hours: devices times hours.
         peak_memory: bytes of the stage's largest process, where it was measured.
         not_before: seconds since 1970 of the newest input: no published file is older than it.
+        settings: of the stage, as its command line gave them; they stand in `.published.json`.
 
     Returns:
         The manifest that was written.
@@ -98,13 +100,15 @@ def publish(
         write_bytes(staging / MANIFEST, manifest.content())
         write_bytes(staging / HISTORY, extended_history(folder, manifest, sources))
         keep(folder, sources, staging / MANIFEST)
-        _replace(folder, sources, former, not_before)
+        _replace(folder, sources, former, not_before, settings)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     return manifest
 
 
-def take_back(folder: Path, origin: Origin, *, not_before: float = 0.0) -> Manifest | None:
+def take_back(
+    folder: Path, origin: Origin, *, not_before: float = 0.0, settings: str | None = None
+) -> Manifest | None:
     """Put in place again what was published of the same origin and deleted since, from `.kept/`.
 
     Every file is compared with its digest before.
@@ -113,6 +117,7 @@ def take_back(folder: Path, origin: Origin, *, not_before: float = 0.0) -> Manif
         folder: the artifact's folder.
         origin: of what is wanted.
         not_before: as of `publish`.
+        settings: as of `publish`.
 
     Returns:
         The manifest, with the bytes that it had; None if nothing can be taken back.
@@ -137,7 +142,7 @@ def take_back(folder: Path, origin: Origin, *, not_before: float = 0.0) -> Manif
         _check_room(folder, sources.keys(), former)
         write_bytes(staging / MANIFEST, manifest.content())
         write_bytes(staging / HISTORY, extended_history(folder, manifest, sources))
-        _replace(folder, sources, former, not_before)
+        _replace(folder, sources, former, not_before, settings)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     return manifest
@@ -259,16 +264,26 @@ def _seal(paths: Iterable[Path]) -> list[str]:
 
 
 def _replace(
-    folder: Path, sources: Mapping[str, Path], former: set[str], not_before: float
+    folder: Path,
+    sources: Mapping[str, Path],
+    former: set[str],
+    not_before: float,
+    settings: str | None,
 ) -> None:
     """Rename the staged files into place, the manifest last, and remove the stale ones.
 
-    Each gets the same time: Snakemake takes a stage for stale whose input is newer than its output. The
-    clock may be behind the one by which an input was written; then it is the next full second after that,
-    which file systems that count in coarser steps do not cut to an earlier time.
+    What a killed process left of a private file, half written, goes with them. Each published file gets
+    the same time: Snakemake takes a stage for stale whose input is newer than its output. The clock may be
+    behind the one by which an input was written; then it is the next full second after that, which file
+    systems that count in coarser steps do not cut to an earlier time.
     """
     now = time.time()
     written = now if now >= not_before else float(math.ceil(not_before))
+    for private in (INVENTORY, REMOVED):
+        for leftover in folder.glob(f".{private}.*.tmp"):
+            with explained(leftover):
+                leftover.unlink(missing_ok=True)
+    given = {} if settings is None else {"settings": settings}
     write_json(folder / INVENTORY, {"files": sorted(former | sources.keys())})
     with explained(folder / MANIFEST):
         (folder / MANIFEST).unlink(missing_ok=True)
@@ -287,7 +302,7 @@ def _replace(
             os.utime(source, (written, written))  # however long ago the stage made it
             _move(source, target)
         folders |= {folder / parent for parent in PurePosixPath(name).parents}
-    write_json(folder / INVENTORY, {"files": sorted(sources)})
+    write_json(folder / INVENTORY, {"files": sorted(sources), **given})
     with explained(folder / MANIFEST):
         for parent in folders:
             sync(parent)

@@ -187,7 +187,9 @@ def _run(
         if distributed.from_first(lambda: bool(waited) and _is_published(out, origin)):
             log.info("%s: another process has published it in %s meanwhile", name, out)
             return
-        if distributed.from_first(lambda: _is_taken_back(out, origin, not_before)):
+        if distributed.from_first(
+            lambda: _is_taken_back(out, origin, not_before, arguments.settings)
+        ):
             log.info("%s: made before, and taken back into %s", name, out)
             return
         if first:
@@ -221,6 +223,7 @@ def _run(
             gpu_hours=gpu_hours,
             peak_memory=spent.peak_memory(),
             not_before=not_before,
+            settings=arguments.settings,
         )
         work.clear()
         log.info("%s: published in %s after %.1f s", name, out, seconds)
@@ -239,9 +242,9 @@ def _is_published(folder: Path, origin: Origin) -> bool:
     return not verify(folder) and Manifest.load(folder / MANIFEST).version == origin.version
 
 
-def _is_taken_back(folder: Path, origin: Origin, not_before: float) -> bool:
+def _is_taken_back(folder: Path, origin: Origin, not_before: float, settings: str) -> bool:
     """Whether a process that had finished just this left it for the next: what it had made is in place."""
-    if take_back(folder, origin, not_before=not_before) is None:
+    if take_back(folder, origin, not_before=not_before, settings=settings) is None:
         return False
     WorkFolder(folder / WORK, origin.version).clear()
     return True

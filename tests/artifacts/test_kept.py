@@ -114,3 +114,10 @@ def test_nothing_is_published_that_is_older_than_its_newest_input(
     take_back(second, read, not_before=newest)
     publish(third, FILES, read, not_before=newest_time({second / MANIFEST: made}))
     assert (third / MANIFEST).stat().st_mtime == (second / MANIFEST).stat().st_mtime
+
+
+def test_what_a_killed_process_left_half_written_goes(tmp_path: Path, origin: Origin) -> None:
+    leftover = tmp_path / "..published.json.0123abcd.tmp"
+    leftover.write_text("{")
+    publish(tmp_path, FILES, origin)
+    assert not leftover.exists()
