@@ -1,5 +1,5 @@
 # make demo: the whole workflow on the embedded data, on this machine's CPU. make test: lints and tests.
-.PHONY: demo test lint test-fast test-slow kill-test slurm-test gpu-check format clean help
+.PHONY: demo test lint test-fast test-slow kill-test kill-driver-test slurm-test gpu-check format clean help
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3.11
@@ -12,6 +12,7 @@ help:
 	@echo "make demo   run the whole workflow on the embedded data ($(CORES) cores), print where the report is"
 	@echo "make test   lint, type check, and every test"
 	@echo "make kill-test  kill every stage of a tiny run at 20 moments, compare (half an hour)"
+	@echo "make kill-driver-test  kill Snakemake at 20 moments in each of three ways, compare (half an hour)"
 	@echo "make slurm-test  the tiny run on a local SLURM cluster, undisturbed and with every fault (a quarter of an hour)"
 	@echo "make gpu-check  on one GPU: parity with the CPU, a whole run, speed (8 minutes; benchmarks/gpu/README.md)"
 	@echo "make format format code and rules"
@@ -45,6 +46,9 @@ test-slow: $(READY)
 
 kill-test: $(READY)
 	OMP_WAIT_POLICY=PASSIVE OMP_NUM_THREADS=1 PYTHONPATH=.:tests/workflow $(BIN)/python tests/faults/kill_stages.py
+
+kill-driver-test: $(READY)
+	OMP_WAIT_POLICY=PASSIVE OMP_NUM_THREADS=1 PYTHONPATH=.:tests/workflow $(BIN)/python tests/faults/kill_drivers.py
 
 slurm-test: $(READY)
 	OMP_WAIT_POLICY=PASSIVE OMP_NUM_THREADS=1 PYTHONPATH=.:tests/workflow:tests/slurm $(BIN)/python tests/slurm/disturb.py

@@ -38,6 +38,7 @@ include: "rules/report.smk"
 include: "rules/zoo.smk"
 include: "rules/plan.smk"
 include: "rules/driver.smk"
+include: "rules/adoption.smk"
 
 
 show_resources()

@@ -196,7 +196,10 @@ def _run_several(processes: int, command: Sequence[str], environment: dict[str, 
             env=environment_of_several(environment, outcome),
         )
         # a signal may come to this process alone, or to torchrun and its processes, too
-        for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT):
+        numbers = [signal.SIGTERM, signal.SIGUSR1, signal.SIGINT]
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as `nohup` has it
+            numbers.append(signal.SIGHUP)
+        for number in numbers:
             signal.signal(number, lambda number, frame: launched.send_signal(signal.SIGTERM))
         code = launched.wait()
         return int(outcome.read_text()) if outcome.exists() else code

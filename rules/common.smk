@@ -69,12 +69,13 @@ DETECTOR = ("normalization", "detector", "testing")
 # machine (0.54 s instead of 0.20 s). GCC's runtime, torch's on Linux, knows a middle: spin briefly.
 # A scheduler sends its signals to all processes of a job at once: shell and tee must outlive the stage,
 # which commits a checkpoint and says so in its log. The end of a shell is taken for that of the job.
+# A log that cannot be written (a full disk, a terminal that is gone) fails no stage.
 # Programs are those of this environment, modules those of this checkout: also where Snakemake is started in
 # a folder that holds other ones, which -m would take first (PYTHONSAFEPATH). `given` writes text that is too
 # long for an argument (Linux: 128 KiB; a character is up to 4 bytes) to a file, and prints what to pass.
 PREFIX = (
-    "set -euo pipefail; trap : TERM USR1;"
-    " tee() { trap '' TERM USR1 INT; command tee \"$@\"; };"
+    "set -euo pipefail; trap : TERM USR1 HUP;"
+    " tee() { trap '' TERM USR1 INT HUP PIPE; command tee \"$@\" || true; };"
     ' given() { if ((${#1} < 30000)); then printf %s "$1";'
     ' else printf %s "$1" > "$2" && printf %s "@$2"; fi; };'
     f" export PATH={shlex.quote(str(PYTHON))}:$PATH"

@@ -10,6 +10,7 @@ from pathlib import Path
 from pipeline.artifacts.errors import ArtifactError
 from pipeline.artifacts.manifest import (
     INVENTORY,
+    KEPT,
     MANIFEST,
     STAGING,
     WORK,
@@ -45,7 +46,7 @@ def artifact_folders(root: Path) -> list[Path]:
     """Every folder below `root` (and itself) in which a stage has published, sorted."""
     found = []
     for folder, folders, files in os.walk(root):
-        folders[:] = sorted(name for name in folders if name not in (WORK, STAGING))
+        folders[:] = sorted(name for name in folders if name not in (WORK, STAGING, KEPT))
         if MANIFEST in files or INVENTORY in files:
             found.append(Path(folder))
     return sorted(found)

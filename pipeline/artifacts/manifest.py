@@ -23,6 +23,8 @@ WORK = "work"
 HISTORY = "history.jsonl"
 """A line for each version of the artifact."""
 STAGING = ".publishing"
+KEPT = ".kept"
+"""Hard links to what was published, until the driver knows that the stage is done (`kept.py`)."""
 # Snakemake deletes a job's declared outputs, the manifest among them, before the job starts; this
 # list stays, and tells which files of the former run are stale.
 INVENTORY = ".published.json"

@@ -44,6 +44,9 @@ DECIDES_NO_RESULT: dict[str, Omission] = {
     "pipeline.artifacts.publish": Omission(
         "It brings the bytes that a stage made into their folder, and does not look into them."
     ),
+    "pipeline.artifacts.kept": Omission(
+        "It keeps the bytes that a stage published, and gives back the same ones or nothing."
+    ),
     "pipeline.artifacts.history": Omission(
         "It adds a line about the version to `history.jsonl`, which belongs to no version."
     ),

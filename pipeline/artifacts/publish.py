@@ -6,16 +6,26 @@ without a manifest. Files that another stage keeps in the same folder are not to
 """
 
 import logging
+import math
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 
 from pipeline.artifacts.digest import THREADS, file_digest
 from pipeline.artifacts.errors import ArtifactError
-from pipeline.artifacts.files import explained, read_json, sync, write_bytes, write_json
+from pipeline.artifacts.files import (
+    explained,
+    read_json,
+    sync,
+    unreadable,
+    write_bytes,
+    write_json,
+)
 from pipeline.artifacts.history import extended_history
+from pipeline.artifacts.kept import keep, kept_files
 from pipeline.artifacts.manifest import (
     HISTORY,
     INVENTORY,
@@ -26,6 +36,7 @@ from pipeline.artifacts.manifest import (
     Manifest,
     Origin,
     check_name,
+    removed_files,
 )
 
 Content = bytes | Path | Callable[[Path], None]
@@ -43,6 +54,8 @@ def publish(
     wall_seconds: float = 0.0,
     gpu_hours: float = 0.0,
     peak_memory: int | None = None,
+    not_before: float = 0.0,
+    settings: str | None = None,
 ) -> Manifest:
     """Publish files into `folder`, write its manifest and add a line to its history.
 
@@ -56,6 +69,8 @@ def publish(
         wall_seconds: the stage's time, over all its jobs.
         gpu_hours: devices times hours.
         peak_memory: bytes of the stage's largest process, where it was measured.
+        not_before: seconds since 1970 of the newest input: no published file is older than it.
+        settings: of the stage, as its command line gave them; they stand in `.published.json`.
 
     Returns:
         The manifest that was written.
@@ -84,10 +99,73 @@ def publish(
         )
         write_bytes(staging / MANIFEST, manifest.content())
         write_bytes(staging / HISTORY, extended_history(folder, manifest, sources))
-        _replace(folder, sources, former)
+        keep(folder, sources, staging / MANIFEST)
+        _replace(folder, sources, former, not_before, settings)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     return manifest
+
+
+def take_back(
+    folder: Path, origin: Origin, *, not_before: float = 0.0, settings: str | None = None
+) -> Manifest | None:
+    """Put in place again what was published of the same origin and deleted since, from `.kept/`.
+
+    Every file is compared with its digest before.
+
+    Args:
+        folder: the artifact's folder.
+        origin: of what is wanted.
+        not_before: as of `publish`.
+        settings: as of `publish`.
+
+    Returns:
+        The manifest, with the bytes that it had; None if nothing can be taken back.
+
+    Raises:
+        PublishError: the system refuses to write.
+    """
+    if (kept := kept_files(folder, origin.version)) is None:
+        return None
+    manifest, found = kept
+    staging = folder / STAGING
+    with explained(staging):
+        shutil.rmtree(staging, ignore_errors=True)
+        staging.mkdir(parents=True)
+    try:
+        sources = {name: staging / "files" / name for name in found}
+        with explained(folder):
+            for name, source in sources.items():
+                source.parent.mkdir(parents=True, exist_ok=True)
+                os.link(found[name], source)
+        former = _former(folder)
+        _check_room(folder, sources.keys(), former)
+        write_bytes(staging / MANIFEST, manifest.content())
+        write_bytes(staging / HISTORY, extended_history(folder, manifest, sources))
+        _replace(folder, sources, former, not_before, settings)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    return manifest
+
+
+def newest_time(manifests: Mapping[Path, Manifest], others: Iterable[Path] = ()) -> float:
+    """When the newest of the inputs was written, in seconds since 1970; 0 without inputs.
+
+    Args:
+        manifests: of the artifacts that are read, by their paths.
+        others: further files.
+
+    Raises:
+        ArtifactError: one of them is missing.
+    """
+    paths = [*others, *manifests]
+    for path, manifest in manifests.items():
+        removed = removed_files(path.parent)
+        paths += [path.parent / name for name in manifest.files if name not in removed]
+    try:
+        return max((path.stat().st_mtime for path in paths), default=0.0)
+    except OSError as error:
+        raise ArtifactError(unreadable(Path(error.filename), error)) from error
 
 
 def _stage(folder: Path, files: Mapping[str, Content]) -> dict[str, Path]:
@@ -185,8 +263,27 @@ def _seal(paths: Iterable[Path]) -> list[str]:
         return list(pool.map(seal, paths))
 
 
-def _replace(folder: Path, sources: Mapping[str, Path], former: set[str]) -> None:
-    """Rename the staged files into place, the manifest last, and remove the stale ones."""
+def _replace(
+    folder: Path,
+    sources: Mapping[str, Path],
+    former: set[str],
+    not_before: float,
+    settings: str | None,
+) -> None:
+    """Rename the staged files into place, the manifest last, and remove the stale ones.
+
+    What a killed process left of a private file, half written, goes with them. Each published file gets
+    the same time: Snakemake takes a stage for stale whose input is newer than its output. The clock may be
+    behind the one by which an input was written; then it is the next full second after that, which file
+    systems that count in coarser steps do not cut to an earlier time.
+    """
+    now = time.time()
+    written = now if now >= not_before else float(math.ceil(not_before))
+    for private in (INVENTORY, REMOVED):
+        for leftover in folder.glob(f".{private}.*.tmp"):
+            with explained(leftover):
+                leftover.unlink(missing_ok=True)
+    given = {} if settings is None else {"settings": settings}
     write_json(folder / INVENTORY, {"files": sorted(former | sources.keys())})
     with explained(folder / MANIFEST):
         (folder / MANIFEST).unlink(missing_ok=True)
@@ -202,16 +299,25 @@ def _replace(folder: Path, sources: Mapping[str, Path], former: set[str]) -> Non
             if target.is_dir():
                 shutil.rmtree(target)  # only empty folders are left in it
             target.parent.mkdir(parents=True, exist_ok=True)
-            os.utime(source)  # never older than the inputs, however long ago the stage made it
-            source.replace(target)
+            os.utime(source, (written, written))  # however long ago the stage made it
+            _move(source, target)
         folders |= {folder / parent for parent in PurePosixPath(name).parents}
-    write_json(folder / INVENTORY, {"files": sorted(sources)})
+    write_json(folder / INVENTORY, {"files": sorted(sources), **given})
     with explained(folder / MANIFEST):
         for parent in folders:
             sync(parent)
         (folder / STAGING / HISTORY).replace(folder / HISTORY)
+        os.utime(folder / STAGING / MANIFEST, (written, written))
         (folder / STAGING / MANIFEST).replace(folder / MANIFEST)
         sync(folder)
+
+
+def _move(source: Path, target: Path) -> None:
+    """Rename; where both are names of one file already, which `rename` leaves alone, drop the first."""
+    if target.exists() and target.samefile(source):
+        source.unlink()
+    else:
+        source.replace(target)
 
 
 def _remove(folder: Path, name: str) -> None:

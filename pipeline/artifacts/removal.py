@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pipeline.artifacts.errors import ArtifactError
 from pipeline.artifacts.files import explained, write_json
+from pipeline.artifacts.kept import discard_kept
 from pipeline.artifacts.manifest import MANIFEST, REMOVED, Manifest, removed_files
 
 
@@ -33,6 +34,7 @@ def remove_files(folder: Path, names: Iterable[str]) -> list[str]:
             raise ArtifactError(f"{folder} has no file {name!r} that could be removed")
         wanted[name] = published[name]
     write_json(folder / REMOVED, {"files": removed_files(folder) | wanted})
+    discard_kept(folder)  # a second name would keep their room on the disk taken
     for name in wanted:
         with explained(folder / name):
             (folder / name).unlink(missing_ok=True)

@@ -19,8 +19,16 @@ import torch
 from pipeline.artifacts.checkpoints import WorkFolder
 from pipeline.artifacts.files import write_bytes
 from pipeline.artifacts.lock import locked
-from pipeline.artifacts.manifest import MANIFEST, Origin, input_record, open_artifact
-from pipeline.artifacts.publish import Content, publish
+from pipeline.artifacts.manifest import (
+    MANIFEST,
+    WORK,
+    Manifest,
+    Origin,
+    input_record,
+    open_artifact,
+    verify,
+)
+from pipeline.artifacts.publish import Content, newest_time, publish, take_back
 from pipeline.artifacts.spent import Spent
 from pipeline.config.base import Section
 from pipeline.config.scaling import scaled
@@ -161,11 +169,11 @@ def _run(
         log.info("%s: %s", name, line)
     prepare_process(device, arguments.threads, arguments.seed, name)
 
-    for folder in folders.values():
-        open_artifact(folder / MANIFEST)
     read = {argument: folder / MANIFEST for argument, folder in folders.items()}
+    artifacts = {path: open_artifact(path) for path in read.values()}
     if files:
         read |= files(sections)
+    not_before = newest_time(artifacts, read.values())
     origin = Origin(
         stage=name,
         config=sections.model_dump(mode="json"),
@@ -179,10 +187,15 @@ def _run(
         if distributed.from_first(lambda: bool(waited) and _is_published(out, origin)):
             log.info("%s: another process has published it in %s meanwhile", name, out)
             return
+        if distributed.from_first(
+            lambda: _is_taken_back(out, origin, not_before, arguments.settings)
+        ):
+            log.info("%s: made before, and taken back into %s", name, out)
+            return
         if first:
-            WorkFolder(out / "work", origin.version).load_latest()
+            WorkFolder(out / WORK, origin.version).load_latest()
         distributed.from_first(lambda: None)
-        work = WorkFolder(out / "work", origin.version)
+        work = WorkFolder(out / WORK, origin.version)
         spent = Spent.of(work.path, 0 if device.type == "cpu" else processes)
         contents = run(
             Stage(
@@ -209,6 +222,8 @@ def _run(
             wall_seconds=seconds,
             gpu_hours=gpu_hours,
             peak_memory=spent.peak_memory(),
+            not_before=not_before,
+            settings=arguments.settings,
         )
         work.clear()
         log.info("%s: published in %s after %.1f s", name, out, seconds)
@@ -223,5 +238,13 @@ def _events(out: Path, run_folder: Path) -> Path:
 
 def _is_published(folder: Path, origin: Origin) -> bool:
     """Whether the folder holds, whole, just what this process was started to make."""
-    path = folder / MANIFEST
-    return path.exists() and open_artifact(path).version == origin.version
+    # a driver may have deleted, between two files of it, what the other process was putting in place
+    return not verify(folder) and Manifest.load(folder / MANIFEST).version == origin.version
+
+
+def _is_taken_back(folder: Path, origin: Origin, not_before: float, settings: str) -> bool:
+    """Whether a process that had finished just this left it for the next: what it had made is in place."""
+    if take_back(folder, origin, not_before=not_before, settings=settings) is None:
+        return False
+    WorkFolder(folder / WORK, origin.version).clear()
+    return True

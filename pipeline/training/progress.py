@@ -38,9 +38,7 @@ class ShownProgress:
     def note(self, record: Mapping[str, float]) -> None:
         """Show a record of the training's history, as the loop's `Record` is."""
         iteration = int(record["iteration"])
-        if self.writer is not None:
-            for name, value in record.items():
-                self.writer.add_scalar(name, value, iteration)
+        self._write(record, iteration)
         shown = " ".join(
             f"{name} {value:.4g}"
             for name, value in record.items()
@@ -59,6 +57,18 @@ class ShownProgress:
             pace * (self.iterations - iteration),
             shown,
         )
+
+    def _write(self, record: Mapping[str, float], iteration: int) -> None:
+        """Add to TensorBoard's curves; where the disk refuses, say so once and go on without them."""
+        if self.writer is None:
+            return
+        try:
+            for name, value in record.items():
+                self.writer.add_scalar(name, value, iteration)
+            self.writer.flush()
+        except OSError as error:
+            _no_curves(self.title, error)
+            self.writer = None
 
     def advance(self) -> None:
         """A step is done."""
@@ -82,10 +92,27 @@ def shown_progress(
             there and no bar.
     """
     columns = (*Progress.get_default_columns()[:3], TextColumn("{task.completed}/{task.total}"))
-    writer = None if events is None else SummaryWriter(events, purge_step=begin)
+    writer = None
+    if events is not None:
+        try:
+            writer = SummaryWriter(events, purge_step=begin)
+        except OSError as error:
+            _no_curves(title, error)
     with Progress(*columns, TimeRemainingColumn(), transient=True) as progress:
         progress.disable = not progress.console.is_terminal or events is None
         bar = progress.add_task(title, total=iterations, completed=begin)
-        yield ShownProgress(title, begin, iterations, writer, (progress, bar))
-    if writer is not None:
-        writer.close()
+        shown = ShownProgress(title, begin, iterations, writer, (progress, bar))
+        yield shown
+    if shown.writer is not None:
+        try:
+            shown.writer.close()
+        except OSError as error:
+            _no_curves(title, error)
+
+
+def _no_curves(title: str, error: OSError) -> None:
+    log.warning(
+        "%s: no further curves for TensorBoard (%s); history.json will hold them all",
+        title,
+        error.strerror or error,
+    )

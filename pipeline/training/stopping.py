@@ -41,11 +41,17 @@ class StopWish:
 
 @contextmanager
 def stop_wish() -> Iterator[StopWish]:
-    """Collect SIGTERM, SIGUSR1 and SIGINT while open, in place of what they do otherwise."""
+    """Collect SIGTERM, SIGUSR1, SIGINT and SIGHUP while open, in place of what they do otherwise.
+
+    SIGHUP comes when the terminal is lost; under `nohup` it goes on being ignored.
+    """
     wish = StopWish(float(os.environ.get(DEADLINE, "inf")))
+    numbers = [signal.SIGTERM, signal.SIGUSR1, signal.SIGINT]
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
     before = {
         number: signal.signal(number, lambda number, frame: wish.signals.append(number))
-        for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
+        for number in numbers
     }
     try:
         yield wish

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.artifacts.manifest import MANIFEST, Manifest
+from pipeline.artifacts.manifest import KEPT, MANIFEST, WORK, Manifest
 
 COMMAND = re.compile(
     r"python -m (?:pipeline\.launch \S+ \S+ \S+ )?(pipeline\.stages\.\w+) (.*?) 2>&1 \| tee"
@@ -121,4 +121,5 @@ def remove(folder: Path) -> None:
     """Remove what an artifact published, and its stage's private folder, as if it had never run."""
     for name in [*Manifest.load(folder / MANIFEST).files, MANIFEST]:
         (folder / name).unlink()
-    shutil.rmtree(folder / "work", ignore_errors=True)
+    for private in (WORK, KEPT):
+        shutil.rmtree(folder / private, ignore_errors=True)

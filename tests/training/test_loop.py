@@ -106,7 +106,7 @@ def test_resuming_after_a_crash_changes_nothing(
     _assert_same_weights(whole, resumed)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP])
 def test_a_signal_stops_with_a_committed_checkpoint(number: int, tmp_path: Path) -> None:
     whole = _Task(OPTIMIZERS[0])
     expected = _run(whole, tmp_path / "whole", 1e9)

@@ -9,7 +9,10 @@ from pathlib import Path
 from warm_python import warm_python
 
 ROOT = Path(__file__).parents[2]
-PARTS = ("Snakefile", "rules", "config", "envs", "pipeline", "slurm", "pyproject.toml")
+PARTS = (
+    *("Snakefile", "rules", "config", "envs", "pipeline", "profiles", "slurm"),
+    "pyproject.toml",
+)
 
 
 class Project:

@@ -1,0 +1,1 @@
+"""What the workflow's driver, the process that runs Snakemake, needs besides rules."""

@@ -1,0 +1,154 @@
+"""What Snakemake has to know of a finished stage, read from its manifest.
+
+Snakemake keeps in `.snakemake` with which params and inputs each file was made. Where a run lies that was
+copied or moved here, or whose `.snakemake` is gone, it would call everything up to date, whatever has
+changed since. The manifests travel with the run and know the same.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.artifacts.digest import file_digest
+from pipeline.artifacts.errors import ArtifactError
+from pipeline.artifacts.files import canonical_json, explained, read_json, read_text, write_text
+from pipeline.artifacts.lineage import artifact_folders
+from pipeline.artifacts.manifest import INVENTORY, MANIFEST, Manifest
+
+
+@dataclass(frozen=True)
+class Made:
+    """With what a stage's files were made, as Snakemake notes it.
+
+    Attributes:
+        params: the values of the rule's params.
+        inputs: paths of all inputs.
+        checksums: digests of inputs by path, as they were then.
+        current: whether these are the inputs that lie there now, in the same versions.
+    """
+
+    params: tuple[object, ...]
+    inputs: tuple[str, ...]
+    checksums: Mapping[str, str]
+    current: bool
+
+
+def finished_stages(run: Path) -> Iterator[tuple[Path, Manifest]]:
+    """Folder and manifest of every artifact of a run, each after those it was made from.
+
+    What has no sound manifest is left out: no stage reads it, and `verify` names it.
+    """
+    manifests: dict[Path, Manifest] = {}
+    for folder in artifact_folders(run):
+        try:
+            manifests[folder] = Manifest.load(folder / MANIFEST)
+        except ArtifactError:
+            continue
+    left = dict(manifests)
+
+    def visit(folder: Path) -> Iterator[tuple[Path, Manifest]]:
+        manifest = left.pop(folder, None)
+        if manifest is None:
+            return
+        for item in manifest.inputs.values():
+            yield from visit((run / item.path).parent)
+        yield folder, manifest
+
+    for folder in manifests:
+        yield from visit(folder)
+
+
+def made(
+    run: Path, folder: Path, manifest: Manifest, named: Mapping[str, str], watched: Iterable[str]
+) -> Made:
+    """With what the artifact in `folder` was made.
+
+    Args:
+        run: the run's folder, to which the manifest's paths are relative.
+        folder: the artifact's.
+        manifest: its manifest.
+        named: the manifests that its rule reads now, by the stage's names of them.
+        watched: all inputs of its rule now.
+    """
+    recorded = {
+        name: str(run / item.path)
+        for name, item in manifest.inputs.items()
+        if Path(item.path).name == MANIFEST
+    }
+    checksums, current = {}, recorded == dict(named)
+    for item in manifest.inputs.values():
+        path = run / item.path
+        if path.name != MANIFEST:
+            checksums[str(path)] = item.version
+            continue
+        try:
+            found = Manifest.load(path)
+        except ArtifactError:
+            current = False
+            continue
+        current &= found.version == item.version
+        checksums[str(path)] = file_digest(path)
+        checksums |= {str(path.parent / name): digest for name, digest in found.files.items()}
+    inputs = sorted(map(str, watched))
+    if not current:
+        # not what the rule has now: the stage is stale, whatever the times of its inputs say
+        inputs = sorted(f"{run / item.path} {item.version}" for item in manifest.inputs.values())
+    return Made(
+        params=(
+            manifest.stage,
+            _settings(folder, manifest),
+            manifest.seed,
+            manifest.code or "untracked",
+        ),
+        inputs=tuple(inputs),
+        checksums={path: checksums[path] for path in inputs if path in checksums},
+        current=current,
+    )
+
+
+def _settings(folder: Path, manifest: Manifest) -> str:
+    """The settings as the rule gave them: the manifest's are scaled to the number of GPUs."""
+    path = folder / INVENTORY
+    given = read_json(path).get("settings") if path.exists() else None
+    return given or canonical_json(manifest.config, indent=None, sort_keys=True)
+
+
+def not_older(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
+    """Give outputs that are older than an input the time of the newest: a copy was made in any order.
+
+    Raises:
+        PublishError: the system refuses.
+    """
+    newest = max((path.stat().st_mtime_ns for path in inputs if path.exists()), default=0)
+    for path in outputs:
+        if path.exists() and path.stat().st_mtime_ns < newest:
+            with explained(path):
+                os.utime(path, ns=(newest, newest))
+
+
+def is_known(run: Path, note: Path) -> bool | None:
+    """Whether Snakemake's folder belongs to the run that lies there: None where nothing was noted yet.
+
+    Args:
+        run: the run's folder.
+        note: file in Snakemake's folder in which `now_known` noted which one it was.
+    """
+    if not note.exists():
+        return None
+    return read_text(note) == _identity(run)
+
+
+def now_known(run: Path, note: Path) -> None:
+    """Note which folder the run is: a copy or another one in its place is another folder.
+
+    Raises:
+        PublishError: the system refuses to write.
+    """
+    write_text(note, _identity(run))
+
+
+def _identity(run: Path) -> str:
+    return f"{run.absolute()} {run.stat().st_ino}\n"

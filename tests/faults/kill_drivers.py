@@ -1,0 +1,199 @@
+"""Kill Snakemake while a stage runs, in three ways, give the plain command again, and compare.
+
+By hand, for 20 moments of each way (half an hour):
+
+    make kill-driver-test
+
+or, on a finished run of config/test.yaml in PROJECT (its stage `search` is made again and again):
+
+    PYTHONPATH=.:tests/workflow .venv/bin/python tests/faults/kill_drivers.py --project PROJECT --moments 5
+
+The ways: the driver alone, whose stage goes on; driver and stage; and the whole process group while the
+stage publishes. Every iteration commits a checkpoint.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from stage_jobs import published, remove
+from warm_python import warm_python
+from workflow_project import Project, copy_project
+
+from pipeline.artifacts.lock import LOCK, holder, is_alive
+from pipeline.artifacts.manifest import STAGING, verify
+
+WAYS = ("driver", "driver and stage", "group while publishing")
+STAGE = Path("results/test/hit_detector/search")
+LOG = Path("results/test/logs/hit_detector/search.log")
+COMMAND = (
+    *("-m", "snakemake", str(STAGE / "manifest.json")),
+    *("--cores", "2", "--configfile", "config/test.yaml"),
+)
+CHECKPOINT = re.compile(r"\d+_step(\d+)_[0-9a-f]{64}\.pt")
+STEP = re.compile(r"search: epoch \d+, (\d+)/(\d+), ")
+RESUMED = re.compile(r"search: resuming at iteration (\d+) of")
+DRIVER_LOG = "killed_driver.log"
+LIMIT_SECONDS = 300.0
+
+
+@dataclass
+class Outcome:
+    """What one kill did.
+
+    Attributes:
+        way: of killing.
+        moment: the committed step at which it was done.
+        again: the iteration at which the stage went on; None if it computed nothing.
+        problems: what is not as it should be.
+    """
+
+    way: str
+    moment: int
+    again: int | None
+    problems: list[str]
+
+    def line(self) -> str:
+        """One line for people."""
+        went_on = "nothing computed" if self.again is None else f"went on at {self.again}"
+        verdict = "; ".join(self.problems) or "all equal"
+        return f"{self.way}, killed at step {self.moment}: {went_on}: {verdict}"
+
+
+def prepare(project: Project) -> int:
+    """Let the project's stages commit each step; how many steps `search` has."""
+    path = project.folder / "config/test.yaml"
+    text = path.read_text()
+    if "checkpoint_seconds" not in text:
+        path.write_text(text.replace("\nrun:\n", "\nrun:\n  checkpoint_seconds: 0.001\n"))
+    steps = [int(match[2]) for match in STEP.finditer((project.folder / LOG).read_text())]
+    return max(steps)
+
+
+def kill_once(project: Project, way: str, step: int, delay: float, at_once: bool) -> Outcome:
+    """Kill the driver of `search` once; then give the plain command for the same target.
+
+    Args:
+        project: with a finished run.
+        way: one of `WAYS`.
+        step: after whose checkpoint the kill comes; while publishing it does not count.
+        delay: seconds that pass before it, from then or from the publication's beginning.
+        at_once: whether the next driver starts while an orphaned stage still runs.
+    """
+    folder = project.folder / STAGE
+    expected = published(folder)
+    remove(folder)
+    driver = start(project)
+    publishing = way == WAYS[2]
+    wait_until(
+        (folder / STAGING).exists if publishing else lambda: committed(folder) >= step, driver
+    )
+    time.sleep(delay)
+    stage = holder(folder / LOCK)
+    if publishing:
+        os.killpg(driver.pid, signal.SIGKILL)
+    else:
+        driver.kill()
+        if way == WAYS[1] and stage is not None:
+            os.kill(stage.pid, signal.SIGKILL)
+    driver.wait()
+    if way != WAYS[0] or not at_once:
+        wait_until(lambda: not (folder / LOCK).exists() or not is_alive(folder / LOCK))
+    moment = committed(folder)
+    (project.folder / LOG).unlink()
+    result = subprocess.run(
+        [warm_python(), *COMMAND],
+        cwd=project.folder,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+    )
+    if result.returncode != 0:
+        return Outcome(way, moment, None, [f"exit code {result.returncode}: {result.stdout}"])
+    problems = verify(folder)
+    if not problems and published(folder) != expected:
+        problems = ["other content"]
+    log = (project.folder / LOG).read_text() if (project.folder / LOG).exists() else ""
+    again = None
+    if STEP.search(log):
+        resumed = RESUMED.search(log)
+        again = int(resumed[1]) if resumed else 0
+        if way == WAYS[0]:
+            problems.append("computed what the orphaned stage computed")
+        elif again < moment:
+            problems.append(f"went on before its last checkpoint, {moment}")
+    return Outcome(way, moment, again, problems)
+
+
+def start(project: Project) -> subprocess.Popen[bytes]:
+    """The plain command, in a process group of its own."""
+    return subprocess.Popen(
+        [warm_python(), *COMMAND],
+        cwd=project.folder,
+        stdout=(project.folder / DRIVER_LOG).open("wb"),
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+
+
+def committed(folder: Path) -> int:
+    """The step of the last checkpoint; 0 without one."""
+    names = (path.name for path in folder.glob("work/*/checkpoints/*"))
+    return max(
+        (int(match[1]) for name in names if (match := CHECKPOINT.fullmatch(name))), default=0
+    )
+
+
+def wait_until(due: Callable[[], bool], driver: subprocess.Popen[bytes] | None = None) -> None:
+    """Look again and again until something is so; fails where the driver ended before."""
+    deadline = time.monotonic() + LIMIT_SECONDS
+    while not due():
+        assert driver is None or driver.poll() is None, "the driver ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+
+
+def kill_drivers(project: Project, moments: int, seed: int = 0) -> list[Outcome]:
+    """Kill in each way at some moments each, spread over the stage's steps; print a line for each."""
+    steps = prepare(project)
+    rng = random.Random(seed)
+    outcomes = []
+    for way in WAYS:
+        for number in range(moments):
+            step = 1 + int((number + rng.random()) / moments * (steps - 1))
+            delay = rng.uniform(0, 0.03 if way == WAYS[2] else 0.1)
+            outcomes.append(kill_once(project, way, step, delay, at_once=number % 2 == 0))
+            print(outcomes[-1].line(), flush=True)
+    return outcomes
+
+
+def main() -> None:
+    """The long form, by hand."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--project", type=Path, help="with a finished run; by default one is made")
+    parser.add_argument("--moments", type=int, default=20, help="of each way")
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        project = Project(arguments.project) if arguments.project else copy_project(Path(name))
+        if not arguments.project:
+            result = project.snakemake(str(STAGE / "manifest.json"))
+            assert result.returncode == 0, result.stdout[-6000:]
+        outcomes = kill_drivers(project, arguments.moments, arguments.seed)
+    sys.exit(any(outcome.problems for outcome in outcomes))
+
+
+if __name__ == "__main__":
+    main()
