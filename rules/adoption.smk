@@ -39,7 +39,7 @@ def inputs_of(each, wildcards: dict[str, str]) -> tuple[dict[str, str], list[str
 
 
 def further_params(each, wildcards) -> list[object]:
-    """What a rule gives in `params` besides what `stage` does: it decides no result, and is as it is now."""
+    """The `params` besides those of `stage`: they decide no result, and are as they are now."""
     further = [
         value
         for name, value in each.params.items()
