@@ -72,7 +72,7 @@ def test_given_weights_may_lie_below_any_folder(project: Project, tmp_path: Path
 
 def test_a_config_with_expressions_is_refused(project: Project) -> None:
     file = project.folder / "own.yaml"
-    file.write_text("__use_yte__: true\nrun: {seed: ?1 + 1}\n")
+    file.write_text("__use_yte__: true\nrun:\n  seed: ?1 + 1\n")
     result = project.snakemake("-n", "published_numbers", "--configfile", str(file))
     assert result.returncode and "run expressions in it as Python" in result.stdout
 
