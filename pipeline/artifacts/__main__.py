@@ -23,7 +23,6 @@ from pipeline.artifacts.manifest import HISTORY, Manifest
 from pipeline.artifacts.no_result import DECIDES_NO_RESULT
 from pipeline.errors import DetSearchError
 
-
 STALE = 3
 """Exit code of `verify` where all files are as published, and some were made from other inputs."""
 
