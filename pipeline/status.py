@@ -74,8 +74,11 @@ def read_status(run: Path) -> list[StageStatus]:
 def _status(run: Path, job: Job) -> StageStatus:
     manifest, log = run / job.manifest, _tail(run / job.log)
     lock = manifest.parent / LOCK
-    if lock.exists() and is_alive(lock):
-        return StageStatus(job.name, "running", (f"{_progress(log)}, {holder(lock)}",))
+    try:
+        if lock.exists() and is_alive(lock):
+            return StageStatus(job.name, "running", (f"{_progress(log)}, {holder(lock)}",))
+    except ArtifactError as error:
+        return StageStatus(job.name, "failed", (str(error),))
     if manifest.exists():
         return StageStatus(job.name, "done", (_made(manifest),))
     if not log:

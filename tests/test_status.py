@@ -68,3 +68,10 @@ def test_a_failed_stage_shows_the_end_of_its_log(results: Path, capsys) -> None:
 def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match=r"jobs\.json"):
         main([str(tmp_path)])
+
+
+def test_a_lock_that_cannot_be_read_is_said_of_its_stage(results: Path) -> None:
+    (results / "search" / LOCK).mkdir(parents=True)
+    search = read_status(results)[1]
+    assert search.state == "failed"
+    assert "cannot be read" in search.lines[0]

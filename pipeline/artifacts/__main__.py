@@ -23,9 +23,16 @@ from pipeline.artifacts.manifest import HISTORY, Manifest
 from pipeline.artifacts.no_result import DECIDES_NO_RESULT
 from pipeline.errors import DetSearchError
 
+STALE = 3
+"""Exit code of `verify` where all files are as published, and some were made from other inputs."""
+
 
 def verify_command(folder: Path) -> int:
-    """Print what is missing, altered or stale in a run; returns 1 if something is not as published."""
+    """Print what is missing, altered or stale in a run, and what repairs it.
+
+    Returns:
+        1 if something is not as published; `STALE` if something is stale and nothing else is wrong.
+    """
     check = check_run(folder)
     for problem in check.problems:
         print(problem)
@@ -38,7 +45,16 @@ def verify_command(folder: Path) -> int:
         + (f"{len(check.problems)} problems" if check.problems else "all as published")
         + (f", {len(check.stale)} stale" if check.stale else "")
     )
-    return int(bool(check.problems))
+    if check.problems:
+        print(
+            "To repair: delete manifest.json of an artifact that is named; the next snakemake makes it, and"
+            " what was made from it, again"
+        )
+        return 1
+    if check.stale:
+        print("To repair: the next snakemake makes what is stale again")
+        return STALE
+    return 0
 
 
 def lineage_command(folder: Path, with_config: bool) -> int:
@@ -64,11 +80,9 @@ def lineage_command(folder: Path, with_config: bool) -> int:
 
 
 def history_command(folder: Path) -> int:
-    """Print the versions of the artifact in a folder, or of every artifact below it."""
+    """Print the versions of the artifact in a folder, and of every artifact below it."""
     folders = [path for path in artifact_folders(folder) if (path / HISTORY).exists()]
-    if folder in folders or not folders:
-        folders = [folder]
-    for path in folders:
+    for path in folders or [folder]:
         versions = load_history(path)
         print(path)
         before: Version | None = None
@@ -130,7 +144,7 @@ def _metrics(version: Version) -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; returns its exit code: 1 where something is not as it was published."""
+    """Run a command; returns its exit code: 1 where something is not as it was published, 3 if stale."""
     parser = argparse.ArgumentParser(
         prog="python -m pipeline.artifacts",
         description=__doc__,

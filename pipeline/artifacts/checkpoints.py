@@ -135,7 +135,8 @@ class WorkFolder:
 
     def _files(self) -> dict[Path, re.Match[str]]:
         """The checkpoint files and their parsed names, oldest first."""
-        paths = self._checkpoints.iterdir()
+        # a folder that was deleted meanwhile is made again with the next checkpoint
+        paths = [*self._checkpoints.iterdir()] if self._checkpoints.is_dir() else []
         named = [(path, match) for path in paths if (match := CHECKPOINT.fullmatch(path.name))]
         return dict(sorted(named, key=lambda item: int(item[1]["number"])))
 

@@ -17,9 +17,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, PositiveInt, ValidationError
 
-from pipeline.artifacts.files import explained, write_bytes
+from pipeline.artifacts.errors import ArtifactError
+from pipeline.artifacts.files import explained, unreadable, write_bytes
 from pipeline.artifacts.manifest import current_job
 
 LOCK = "work.lock"
@@ -41,17 +42,20 @@ class Holder(BaseModel):
         token: names this very lock.
         host: the machine.
         pid: the process.
-        process_started: when it began, seconds since 1970: a pid alone may be another's by now.
+        process_started: when it began, by a clock that nobody sets: a pid alone may be another's by now.
         job: its SLURM job, None outside SLURM.
+        pids: which numbering of processes its pid belongs to (a container has its own); None where the
+            system does not say.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     token: str
     host: str
-    pid: int
+    pid: PositiveInt
     process_started: float
     job: str | None
+    pids: str | None = None
 
     @classmethod
     def this_process(cls) -> Holder:
@@ -61,8 +65,9 @@ class Holder(BaseModel):
             token=uuid.uuid4().hex,
             host=socket.gethostname(),
             pid=os.getpid(),
-            process_started=psutil.Process().create_time(),
+            process_started=_started(os.getpid()),
             job=job.id if job else None,
+            pids=_numbering(),
         )
 
     def __str__(self) -> str:
@@ -71,29 +76,64 @@ class Holder(BaseModel):
 
 
 def holder(path: Path) -> Holder | None:
-    """Who holds the lock file `path`; None if nobody does, or if it is unreadable."""
+    """Who holds the lock file `path`; None if nobody does, or if its content names nobody.
+
+    Raises:
+        ArtifactError: it is no file, or the system does not give it out.
+    """
     try:
         return Holder.model_validate_json(path.read_bytes())
     except (FileNotFoundError, ValidationError):
         return None
+    except OSError as error:
+        raise ArtifactError(
+            f"{unreadable(path, error)}: it should be the lock of the stage that works there; if none"
+            " does, remove it"
+        ) from error
 
 
 def is_alive(path: Path, dead_after: float = DEAD_SECONDS) -> bool:
     """Whether the holder of the lock file `path` still works.
 
-    On this machine its process is looked up; elsewhere its last heartbeat tells.
+    On this machine its process is looked up; elsewhere, and in another container, its last heartbeat
+    tells. One that lies as far in the future is none: somebody set the clock, or the file's time.
+
+    Raises:
+        ArtifactError: the lock cannot be read.
     """
     held = holder(path)
-    if held is not None and held.host == socket.gethostname():
+    if held is not None and held.host == socket.gethostname() and held.pids == _numbering():
         try:
-            process = psutil.Process(held.pid)
-            same = abs(process.create_time() - held.process_started) < 1
-            return same and process.status() != psutil.STATUS_ZOMBIE
+            same = abs(_started(held.pid) - held.process_started) < 1
+            return same and psutil.Process(held.pid).status() != psutil.STATUS_ZOMBIE
         except psutil.NoSuchProcess:
             return False
     with suppress(FileNotFoundError):
-        return _age(path) < dead_after
+        return -dead_after < _age(path) < dead_after
     return False
+
+
+def _started(pid: int) -> float:
+    """When a process began, in seconds after the machine's start where the system tells that.
+
+    Seconds since 1970 would move when the clock is set.
+
+    Raises:
+        psutil.NoSuchProcess: there is none of this number.
+    """
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return int(fields[19]) / os.sysconf("SC_CLK_TCK")
+    except (FileNotFoundError, ProcessLookupError):
+        return psutil.Process(pid).create_time()
+
+
+def _numbering() -> str | None:
+    """Which numbering of processes this one sees."""
+    try:
+        return str(Path("/proc/self/ns/pid").readlink())
+    except OSError:  # only Linux has this
+        return None
 
 
 @contextmanager
@@ -108,6 +148,7 @@ def locked(folder: Path, dead_after: float = DEAD_SECONDS) -> Iterator[bool]:
         Whether another process was waited for: it may have published meanwhile.
 
     Raises:
+        ArtifactError: there is a lock that cannot be read.
         PublishError: the lock file cannot be written.
     """
     path = folder / LOCK
@@ -171,13 +212,13 @@ def _take_away(path: Path, dead: Holder | None) -> None:
 def _beat(path: Path, mine: Holder, stop: threading.Event) -> None:
     while not stop.wait(BEAT_SECONDS):
         try:
-            if holder(path) != mine:
-                log.error(
-                    "%s: the lock was taken over while this process slept; it stops", path.parent
-                )
+            if (held := holder(path)) != mine:
+                taken = "the lock was taken over while this process slept"
+                gone = "the folder, or the lock in it, was deleted while this process worked there"
+                log.error("%s: %s; it stops", path.parent, taken if held else gone)
                 os._exit(LOST)
             os.utime(path)
-        except OSError as error:
+        except (OSError, ArtifactError) as error:
             # a file server that is away for a moment: without a next beat the lock would be taken over
             log.warning("%s: no heartbeat this time: %s", path, error)
 

@@ -93,7 +93,8 @@ def run_loop(
     Raises:
         Interrupted: SIGTERM, SIGUSR1 or SIGINT (Ctrl-C) came, or the job's time limit came near
             (`pipeline.launch`); a checkpoint was committed.
-        DetSearchError: processes that train together found different checkpoints.
+        DetSearchError: processes that train together found different checkpoints, or a checkpoint does
+            not hold what the task needs.
         DivergedError: the loss became NaN or infinite.
     """
     history: list[Record] = []
@@ -106,9 +107,15 @@ def run_loop(
     checkpoint = work.load_latest()
     if checkpoint is not None:
         begin, state = checkpoint
-        task.load_state_dict(state["task"])
-        history, sums, counts = state["history"], state["sums"], state["counts"]
-        pending = state.get("epoch_end_pending", False)
+        try:
+            task.load_state_dict(state["task"])
+            history, sums, counts = state["history"], state["sums"], state["counts"]
+            pending = state.get("epoch_end_pending", False)
+        except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+            raise DetSearchError(
+                f"{title}: the checkpoint of step {begin} in {work.path} is not one of this training"
+                f" ({type(error).__name__}: {error}); remove that folder to begin anew"
+            ) from error
         log.info("%s: resuming at iteration %d of %d", title, begin, task.iterations)
 
     if distributed.mean([begin])[0] != begin:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -102,12 +103,29 @@ def shown_progress(
         progress.disable = not progress.console.is_terminal or events is None
         bar = progress.add_task(title, total=iterations, completed=begin)
         shown = ShownProgress(title, begin, iterations, writer, (progress, bar))
-        yield shown
+        before, threading.excepthook = threading.excepthook, _without_writers(threading.excepthook)
+        try:
+            yield shown
+        finally:
+            threading.excepthook = before
     if shown.writer is not None:
         try:
             shown.writer.close()
         except OSError as error:
             _no_curves(title, error)
+
+
+def _without_writers(
+    hook: Callable[[threading.ExceptHookArgs], object],
+) -> Callable[[threading.ExceptHookArgs], object]:
+    """A hook that leaves out what `_no_curves` says: the end of TensorBoard's thread on a full disk."""
+
+    def reduced(arguments: threading.ExceptHookArgs) -> None:
+        writer = type(arguments.thread).__module__.startswith("tensorboard.")
+        if not (writer and isinstance(arguments.exc_value, OSError)):
+            hook(arguments)
+
+    return reduced
 
 
 def _no_curves(title: str, error: OSError) -> None:

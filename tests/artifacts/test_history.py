@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.artifacts.__main__ import main
+from pipeline.artifacts.__main__ import STALE, main
 from pipeline.artifacts.errors import ArtifactError, PublishError
 from pipeline.artifacts.history import changes, load_history
 from pipeline.artifacts.manifest import Origin, input_record
@@ -53,6 +53,13 @@ def test_a_stage_that_runs_again_leaves_its_former_manifest_and_metrics(run: Pat
     assert len(load_history(folder)) == 2
 
 
+def test_the_history_of_a_run_shows_all_where_the_run_itself_is_an_artifact(run: Path, capsys):
+    publish(run, {"report.html": b"x"}, Origin(stage="r", config={}, code=None, inputs={}, seed=0))
+    assert main(["history", str(run)]) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert {str(run), f"{run}/data", f"{run}/detector"} <= set(shown)
+
+
 def test_a_damaged_history_is_named_and_publishing_goes_on(run: Path, capsys):
     folder = run / "detector"
     (folder / "history.jsonl").write_text('{"version": "1"}\n')
@@ -71,7 +78,8 @@ def test_verify_names_every_missing_and_altered_file_with_both_digests(run: Path
     (run / "data/w/x.bin").write_bytes(bytes(range(49)))
     (run / "detector/metrics.json").unlink()
     assert main(["verify", str(run)]) == 1
-    cut, gone, total = capsys.readouterr().out.splitlines()
+    cut, gone, total, repair = capsys.readouterr().out.splitlines()
+    assert repair.startswith("To repair: delete manifest.json")
     assert cut.startswith(f"{run}/data/w/x.bin was altered: expected {expected}, found sha256:")
     assert gone.startswith(f"{run}/detector/metrics.json is missing (expected sha256:")
     assert total == "2 artifacts, 4 files: 2 problems"
@@ -79,8 +87,10 @@ def test_verify_names_every_missing_and_altered_file_with_both_digests(run: Path
 
 def test_verify_tells_stale_from_damaged(run: Path, capsys):
     make(run, "data", training={"epochs": 9})
-    assert main(["verify", str(run)]) == 0
-    assert f"{run}/detector is stale" in capsys.readouterr().out
+    assert main(["verify", str(run)]) == STALE
+    shown = capsys.readouterr().out
+    assert f"{run}/detector is stale" in shown
+    assert "To repair: the next snakemake makes what is stale again" in shown
     shutil.rmtree(run / "data")
     assert main(["verify", str(run)]) == 1
     assert "data/manifest.json is missing" in capsys.readouterr().out

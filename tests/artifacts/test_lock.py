@@ -1,5 +1,6 @@
 """The lock of an artifact: two living processes never work on it at once, a dead one's is taken over."""
 
+import json
 import os
 import signal
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.artifacts import lock
+from pipeline.artifacts.errors import ArtifactError
 from pipeline.artifacts.lock import LOCK, Holder, holder, is_alive, locked
 
 HOLD = """
@@ -157,3 +159,70 @@ def test_a_process_whose_lock_was_taken_over_stops(tmp_path: Path) -> None:
     elsewhere(tmp_path)
     assert process.wait(timeout=10) == lock.LOST
     assert (tmp_path / LOCK).exists(), "the successor's"
+
+
+def test_a_clock_that_was_set_takes_no_living_lock(tmp_path: Path, monkeypatch) -> None:
+    process = lock.psutil.Process
+    monkeypatch.setattr(process, "create_time", lambda self: time.time() + 5)
+    with locked(tmp_path):
+        monkeypatch.setattr(process, "create_time", lambda self: time.time() + 50)
+        assert is_alive(tmp_path / LOCK)
+
+
+def test_in_another_container_the_heartbeat_tells(tmp_path: Path) -> None:
+    """There the pid is another's, or nobody's, although the host has the same name."""
+    path = tmp_path / LOCK
+    mine = Holder.this_process()
+    other = mine.model_copy(update={"pids": "pid:[1]", "pid": 2**22 + 1})
+    path.write_text(other.model_dump_json())
+    assert is_alive(path)
+    os.utime(path, (0, 0))
+    assert not is_alive(path)
+
+
+def test_a_heartbeat_from_the_future_does_not_block_for_ever(tmp_path: Path) -> None:
+    path = elsewhere(tmp_path)
+    future = time.time() + 2 * lock.DEAD_SECONDS
+    os.utime(path, (future, future))
+    assert not is_alive(path)
+    with locked(tmp_path) as waited:
+        assert not waited
+
+
+def test_a_lock_that_cannot_be_read_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / LOCK).mkdir()
+    with pytest.raises(ArtifactError, match=r"work\.lock cannot be read .*: it should be the lock"):
+        holder(tmp_path / LOCK)
+    with pytest.raises(ArtifactError), locked(tmp_path):
+        pass
+
+
+def test_a_lock_of_nobody_is_taken_over_when_its_time_is_over(tmp_path: Path) -> None:
+    path = tmp_path / LOCK
+    negative = Holder.this_process().model_dump() | {"pid": -1}
+    path.write_text(json.dumps(negative))
+    assert holder(path) is None
+    assert is_alive(path)
+    os.utime(path, (0, 0))
+    with locked(tmp_path) as waited:
+        assert not waited
+
+
+def test_who_works_in_a_folder_that_is_deleted_stops_with_a_sentence(tmp_path: Path) -> None:
+    code = HOLD.replace(
+        "with locked",
+        "import logging\nlogging.basicConfig()\n"
+        "from pipeline.artifacts import lock\nlock.BEAT_SECONDS = 0.05\nwith locked",
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None and process.stderr is not None
+    assert process.stdout.readline() == "held\n"
+    (tmp_path / LOCK).unlink()
+    assert process.wait(timeout=10) == lock.LOST
+    assert "was deleted while this process worked there; it stops" in process.stderr.read()

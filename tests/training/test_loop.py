@@ -2,6 +2,7 @@
 
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 from pipeline.artifacts.checkpoints import WorkFolder
 from pipeline.config.optimization import Optimizer, Training
 from pipeline.environment import DEADLINE
+from pipeline.errors import DetSearchError
 from pipeline.training.loop import DivergedError, Interrupted, Record, run_loop
 from pipeline.training.stream import BatchStream
 from pipeline.training.task import Numbers, Pass, TrainingTask
@@ -253,3 +255,18 @@ def test_curves_are_written_for_tensorboard(tmp_path: Path) -> None:
     _run(_Task(OPTIMIZERS[0]), tmp_path)
     events = list(tmp_path.glob("v_*/tensorboard/events*"))
     assert len(events) == 1 and events[0].stat().st_size > 500
+
+
+def test_a_checkpoint_without_what_the_task_needs_is_a_sentence(tmp_path: Path) -> None:
+    work = WorkFolder(tmp_path, "sha256:" + "0" * 64)
+    work.save({"task": {"other": 1}}, 3)
+    with pytest.raises(DetSearchError, match=r"step 3 in .* is not one of this training"):
+        _run(_Task(OPTIMIZERS[0]), tmp_path)
+
+
+def test_a_work_folder_that_was_deleted_stops_no_training(tmp_path: Path) -> None:
+    undisturbed, deleted = tmp_path / "undisturbed", tmp_path / "deleted"
+    records = _run(_Task(OPTIMIZERS[0]), undisturbed)
+    task = _Task(OPTIMIZERS[0], _at(7, lambda: shutil.rmtree(deleted)))
+    assert _run(task, deleted) == records
+    assert WorkFolder(deleted, "sha256:" + "0" * 64).load_latest() is not None

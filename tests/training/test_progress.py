@@ -45,3 +45,19 @@ def test_a_folder_that_cannot_be_made_is_one_sentence(
     with shown_progress("search", 0, 1, tmp_path / "file" / "events") as shown:
         shown.note({"epoch": 1, "iteration": 1, "loss": 1.0})
     assert len([record for record in caplog.records if record.levelname == "WARNING"]) == 1
+
+
+def test_the_end_of_the_writers_thread_is_no_traceback(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with shown_progress("search", 0, 2, tmp_path) as shown:
+        assert shown.writer is not None
+
+        def refuse(data: bytes) -> None:
+            raise OSError(28, "No space left on device")
+
+        shown.writer.file_writer.event_writer._async_writer._writer.write = refuse
+        for iteration in range(2):
+            shown.note({"epoch": 1, "iteration": iteration, "loss": 1.0})
+    assert len([record for record in caplog.records if record.levelname == "WARNING"]) == 1
+    assert "Traceback" not in capfd.readouterr().err
