@@ -51,7 +51,7 @@ def test_the_end_of_the_writers_thread_is_no_traceback(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with shown_progress("search", 0, 2, tmp_path) as shown:
-        assert shown.writer is not None
+        assert shown.writer is not None and shown.writer.file_writer is not None
 
         def refuse(data: bytes) -> None:
             raise OSError(28, "No space left on device")
