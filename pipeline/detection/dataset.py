@@ -12,6 +12,7 @@ from mmengine.config import ConfigDict
 from pipeline.config.detector import DetectorConfig
 from pipeline.data.index import SplitPaths
 from pipeline.detection.builder import register_modules
+from pipeline.detection.loading import LOAD
 
 _META = (
     "img_id",
@@ -29,7 +30,7 @@ def train_transforms(settings: DetectorConfig) -> list[dict[str, Any]]:
     """
     vertical = {"type": "RandomFlip", "prob": settings.vertical_flip, "direction": "vertical"}
     return [
-        {"type": "LoadImageFromFile"},
+        {"type": LOAD},
         {"type": "LoadAnnotations", "with_bbox": True},
         {"type": "Resize", "scale": tuple(settings.image_scale), "keep_ratio": True},
         {"type": "RandomFlip", "prob": settings.flip},
@@ -38,10 +39,10 @@ def train_transforms(settings: DetectorConfig) -> list[dict[str, Any]]:
     ]
 
 
-def test_transforms(settings: DetectorConfig) -> list[dict[str, Any]]:
-    """Load and resize; no augmentation in testing."""
+def test_transforms(settings: DetectorConfig, load: str = LOAD) -> list[dict[str, Any]]:
+    """Load and resize; no augmentation in testing. `load` names another transform that loads."""
     return [
-        {"type": "LoadImageFromFile"},
+        {"type": load},
         {"type": "Resize", "scale": tuple(settings.image_scale), "keep_ratio": True},
         {"type": "PackDetInputs", "meta_keys": list(_META)},
     ]
