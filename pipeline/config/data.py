@@ -107,9 +107,9 @@ class CocoDetection(Section):
         default=0.0,
         ge=0,
         le=1,
-        description="Largest share of a split's boxes that may have no area or reach out of their "
-        "image. Boxes without area are then ignored in training. COCO 2017 has 2 among its 860,001 "
-        "training boxes.",
+        description="Largest share of a split's boxes that may have no area, be narrower than a pixel or "
+        "reach out of their image. Those that no training can use are then left out, of evaluation too. "
+        "COCO 2017 has 2 without area among its 860,001 training boxes.",
     )
 
     @property

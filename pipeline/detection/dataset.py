@@ -13,6 +13,7 @@ from pipeline.config.detector import DetectorConfig
 from pipeline.data.index import SplitPaths
 from pipeline.detection.builder import register_modules
 from pipeline.detection.loading import LOAD
+from pipeline.detection.seen_objects import TRAIN_FILTER
 
 _META = (
     "img_id",
@@ -64,8 +65,7 @@ def dataset_config(
         "metainfo": {"classes": classes},
         "pipeline": transforms,
         "test_mode": not train,
-        # images without objects teach a two-stage detector nothing and crash some samplers
-        "filter_cfg": {"filter_empty_gt": True} if train else None,
+        "filter_cfg": dict(TRAIN_FILTER) if train else None,
     }
 
 
