@@ -1,6 +1,6 @@
 """What the driver does at the start and at the end of a run."""
 
-from pipeline.doctor.datasets import missing_datasets
+from pipeline.doctor.datasets import missing_datasets, unused_missing
 from pipeline.status import Job, write_jobs
 
 
@@ -26,6 +26,8 @@ def require_datasets() -> None:
     message = missing_datasets(CONFIG.data)
     if message:
         raise WorkflowError(message)
+    if told := unused_missing(CONFIG.data):
+        print(f"The datasets: {told}", file=sys.stderr)
 
 
 onstart:

@@ -232,6 +232,25 @@ class _Sourced(Section):
             raise ValueError(f"source is {self.source}, but there is no section `{self.source}`")
         return self
 
+    @model_validator(mode="after")
+    def _own_files_are_not_passed_over(self) -> Self:
+        for name, field in type(self).model_fields.items():
+            if self.source == "embedded" and field.default is None and getattr(self, name):
+                raise ValueError(
+                    f"there is a section `{name}`, but source is embedded: write `source: {name}` to use "
+                    f"it, or `{name}: null` to leave it out"
+                )
+        return self
+
+    @property
+    def unused(self) -> dict[str, Section]:
+        """The sections that name a user's own files, by source, and are not used."""
+        return {
+            name: getattr(self, name)
+            for name, field in type(self).model_fields.items()
+            if name not in ("source", self.source) and field.default is None and getattr(self, name)
+        }
+
     @model_serializer(mode="wrap")
     def _chosen_only(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         content = handler(self)

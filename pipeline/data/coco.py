@@ -105,7 +105,7 @@ class _Check:
         if not values:
             self.report("empty split", "", "it lists no categories")
         for entry, item in self.entries(values, "category"):
-            name = entry.get("name")
+            name: Any = entry.get("name")
             if wrong := text_problem(name):
                 self.report("malformed entry", item, f"its name {wrong}")
                 continue
@@ -119,7 +119,8 @@ class _Check:
         if not values:
             self.report("empty split", "", "it lists no images")
         for entry, item in self.entries(values, "image"):
-            name, width, height = entry.get("file_name"), entry.get("width"), entry.get("height")
+            name: Any = entry.get("file_name")
+            width, height = entry.get("width"), entry.get("height")
             if wrong := text_problem(name):
                 self.report("malformed entry", item, f"its file_name {wrong}")
             elif not (_is_extent(width) and _is_extent(height)):

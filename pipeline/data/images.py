@@ -227,7 +227,7 @@ def _by_opencv(content: bytes) -> NDArray[np.uint8]:
         raise ImageError(f"cannot be decoded by OpenCV: {error.err}") from error
     if pixels is None:
         raise ImageError("is damaged or truncated: OpenCV cannot decode it")
-    return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+    return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), np.uint8)
 
 
 def _eight_bits(image: Image.Image, kind: str) -> NDArray[np.uint8]:
