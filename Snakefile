@@ -5,7 +5,8 @@ from snakemake.utils import min_version
 min_version("9.0")
 
 
-configfile: "config/config.yaml"
+# from the Snakefile's place: a relative one would be looked for where Snakemake was started
+configfile: f"{workflow.basedir}/config/config.yaml"
 
 
 include: "rules/common.smk"

@@ -7,16 +7,22 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from unicodedata import category
 
+import cv2
 from PIL import Image, ImageDraw
 
 from pipeline.artifacts.manifest import MANIFEST, open_artifact
 from pipeline.artifacts.weights import WEIGHTS
+from pipeline.data.images import ImageError, load_image
 from pipeline.detection.detector_folder import CONFIG
 from pipeline.errors import DetSearchError
+
+DRAWN = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
+"""Endings of the files that drawings are written to."""
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -25,9 +31,11 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("detector", type=Path, help="a detector folder")
     parser.add_argument("images", type=Path, nargs="+")
     parser.add_argument("--score", type=float, default=0.3, help="least score shown")
-    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, …")
     parser.add_argument(
-        "--out", type=Path, help="write the drawn image here (a folder for several images)"
+        "--out",
+        type=Path,
+        help="write the drawn image here: a file for one image, or a folder for any number",
     )
     arguments = parser.parse_args(argv)
     try:
@@ -40,31 +48,34 @@ def predict(arguments: argparse.Namespace) -> None:
     """Load the detector, detect, print and draw.
 
     Raises:
-        DetSearchError: an image or the detector folder is missing or altered.
+        DetSearchError: an image or the detector folder is missing or altered, an image is none, the
+            device is not there, or a drawing cannot be written where it should be.
     """
     missing = [str(path) for path in arguments.images if not path.is_file()]
     if missing:
         raise DetSearchError(f"no such image: {', '.join(missing)}")
+    targets = drawing_paths(arguments.images, arguments.out) if arguments.out else None
+    for path in arguments.images:
+        _load(path)
     open_artifact(arguments.detector / MANIFEST)
+    device = _device(arguments.device)
     # mmdet takes seconds to import: not before the arguments are known to be right
     from mmdet.apis import inference_detector, init_detector
 
     model: Any = init_detector(
-        str(arguments.detector / CONFIG),
-        str(arguments.detector / WEIGHTS),
-        device=arguments.device,
+        str(arguments.detector / CONFIG), str(arguments.detector / WEIGHTS), device=device
     )
     classes = model.dataset_meta["classes"]
-    for path in arguments.images:
-        result: Any = inference_detector(model, str(path))
+    for number, path in enumerate(arguments.images):
+        image = _load(path)
+        result: Any = inference_detector(model, cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
         found = result.pred_instances.cpu().numpy()
         found = found[found.scores >= arguments.score]
         for label, score, box in zip(found.labels, found.scores, found.bboxes, strict=True):
             corners = " ".join(f"{value:.1f}" for value in box)
             print(f"{path}\t{one_line(classes[label])}\t{score:.3f}\t{corners}")
-        if arguments.out:
-            several = len(arguments.images) > 1
-            draw(path, found, classes, arguments.out / path.name if several else arguments.out)
+        if targets:
+            draw(Image.fromarray(image), found, classes, targets[number])
 
 
 def one_line(name: str) -> str:
@@ -72,9 +83,67 @@ def one_line(name: str) -> str:
     return "".join(ascii(sign)[1:-1] if category(sign) == "Cc" else sign for sign in name)
 
 
-def draw(path: Path, found: Any, classes: tuple[str, ...], target: Path) -> None:
-    """Draw boxes, class names and scores on an image, enlarged where it is small."""
-    image = Image.open(path).convert("RGB")
+def _device(wanted: str) -> str:
+    import torch
+
+    try:
+        kind = torch.device(wanted).type
+    except RuntimeError:
+        raise DetSearchError(f"--device {wanted} is none: cpu, cuda or cuda:<number>") from None
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise DetSearchError(f"--device is {wanted}, but no GPU is visible to this process")
+    return wanted
+
+
+def _load(path: Path) -> Any:
+    try:
+        return load_image(path)
+    except ImageError as error:
+        raise DetSearchError(f"{path} {error}") from error
+
+
+def drawing_paths(images: Sequence[Path], out: Path) -> list[Path]:
+    """Where the drawing of each image goes: no two to one file, and none over an image.
+
+    Args:
+        images: as given.
+        out: an existing folder, or for several images any folder; or the file of the one drawing.
+
+    Raises:
+        DetSearchError: the drawings cannot be written there.
+    """
+    endings = ", ".join(DRAWN)
+    if out.is_dir() or len(images) > 1:
+        if out.exists() and not out.is_dir():
+            raise DetSearchError(f"--out {out} is a file; drawings of several images need a folder")
+        targets: list[Path] = []
+        for path in images:
+            name = path.name if path.suffix.lower() in DRAWN else f"{path.name}.png"
+            target, further = out / name, 1
+            while target in targets:
+                further += 1
+                target = out / f"{Path(name).stem}-{further}{Path(name).suffix}"
+            targets.append(target)
+    elif out.suffix.lower() in DRAWN:
+        targets = [out]
+    else:
+        raise DetSearchError(
+            f"--out {out} is no folder, and has no ending of an image ({endings}): make the folder, or "
+            "add an ending"
+        )
+    given = {path.resolve() for path in images}
+    for target in targets:
+        if target.resolve() in given:
+            raise DetSearchError(f"--out would write over the image {target}: name another folder")
+    return targets
+
+
+def draw(image: Image.Image, found: Any, classes: tuple[str, ...], target: Path) -> None:
+    """Draw boxes, class names and scores on an image, enlarged where it is small.
+
+    Raises:
+        DetSearchError: the drawing cannot be written.
+    """
     scale = 4 if max(image.size) < 256 else 1
     image = image.resize((image.width * scale, image.height * scale))
     canvas = ImageDraw.Draw(image)
@@ -82,8 +151,11 @@ def draw(path: Path, found: Any, classes: tuple[str, ...], target: Path) -> None
         left, top, right, bottom = (float(value) * scale for value in box)
         canvas.rectangle((left, top, right, bottom), outline=(255, 64, 64), width=2)
         canvas.text((left + 3, top + 1), f"{classes[label]} {score:.2f}", fill=(255, 64, 64))
-    target.parent.mkdir(parents=True, exist_ok=True)
-    image.save(target)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        image.save(target)
+    except OSError as error:
+        raise DetSearchError(f"{target} cannot be written: {error.strerror or error}") from error
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from pipeline.artifacts.errors import ArtifactError
 from pipeline.artifacts.kept import discard_kept
-from pipeline.doctor.datasets import missing_datasets
+from pipeline.doctor.datasets import missing_datasets, unused_missing
 from pipeline.driver.presence import appear
 from pipeline.status import Job, write_jobs
 
@@ -63,6 +63,8 @@ def require_datasets() -> None:
     message = missing_datasets(CONFIG.data)
     if message:
         raise WorkflowError(message)
+    if told := unused_missing(CONFIG.data):
+        print(f"The datasets: {told}", file=sys.stderr)
 
 
 onstart:

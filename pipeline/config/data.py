@@ -113,9 +113,9 @@ class CocoDetection(Section):
         default=0.0,
         ge=0,
         le=1,
-        description="Largest share of a split's boxes that may have no area or reach out of their "
-        "image. Boxes without area are then ignored in training. COCO 2017 has 2 among its 860,001 "
-        "training boxes.",
+        description="Largest share of a split's boxes that may have no area, be narrower than a pixel or "
+        "reach out of their image. Those that no training can use are then left out, of evaluation too. "
+        "COCO 2017 has 2 without area among its 860,001 training boxes.",
     )
 
     @property
@@ -242,6 +242,25 @@ class _Sourced(Section):
         if getattr(self, self.source) is None:
             raise ValueError(f"source is {self.source}, but there is no section `{self.source}`")
         return self
+
+    @model_validator(mode="after")
+    def _own_files_are_not_passed_over(self) -> Self:
+        for name, field in type(self).model_fields.items():
+            if self.source == "embedded" and field.default is None and getattr(self, name):
+                raise ValueError(
+                    f"there is a section `{name}`, but source is embedded: write `source: {name}` to use "
+                    f"it, or `{name}: null` to leave it out"
+                )
+        return self
+
+    @property
+    def unused(self) -> dict[str, Section]:
+        """The sections that name a user's own files, by source, and are not used."""
+        return {
+            name: getattr(self, name)
+            for name, field in type(self).model_fields.items()
+            if name not in ("source", self.source) and field.default is None and getattr(self, name)
+        }
 
     @model_serializer(mode="wrap")
     def _chosen_only(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:

@@ -1,69 +1,52 @@
 """Check a COCO-format dataset: every defect of all its files is found, and reported at once.
 
-What may differ from COCO's own files: `iscrowd` and `segmentation` may be absent, further keys are
-ignored. Ids must be whole numbers from 0, which COCO evaluators rely on.
+What may differ from COCO's own files: `iscrowd`, `area` and `segmentation` may be absent, and whatever is
+not used (`info`, `licenses`, further keys) is not looked at. Ids must be whole numbers from 0, which COCO
+evaluators rely on. What passes has a normal form (`normal_form`), which everything else reads.
 """
 
-import json
 import logging
 import math
-import re
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeGuard
 
 from pipeline.config.data import CocoDetection
+from pipeline.data.annotation_file import AnnotationFileError, read_lists, shortened, text_problem
+from pipeline.data.boxes import OUTSIDE, TOO_SMALL, WITHOUT_AREA, Box, misread, problem
 from pipeline.data.defects import DatasetError, Defect, summarise
+from pipeline.data.image_names import missing_reason, outside
 from pipeline.data.images import VerifyImages, read_sizes
-from pipeline.errors import shortened
+from pipeline.data.normal_form import NormalForm
 
 log = logging.getLogger(__name__)
 
-# Boxes rounded to whole pixels, or counted from 1, may reach out of their image by this many pixels.
-BOX_TOLERANCE = 1.0
 # Kinds of which `data.detection.tolerated_boxes` allows a share.
-TOLERABLE = ("box without area", "box outside its image")
-SURROGATE = re.compile("[\ud800-\udfff]")
+TOLERABLE = (WITHOUT_AREA, TOO_SMALL, OUTSIDE)
 # COCO's borders between small, medium and large objects, in square pixels.
 SMALL, LARGE = 32**2, 96**2
 
 
 @dataclass
-class CocoSummary:
+class CocoSummary(NormalForm):
     """What a checked annotation file holds; sound entries only.
 
     Attributes:
-        categories: (id, name) in the file's order.
-        images: Image id to (file name, width, height).
         objects: Category id to its number of objects; crowd regions do not count.
-        sizes: Number of `small`, `medium` and `large` objects by COCO's borders.
-        boxes: Number of all annotations.
+        boxes: Number of all annotations that the file lists.
     """
 
-    categories: list[tuple[int, str]] = field(default_factory=list)
-    images: dict[int, tuple[str, int, int]] = field(default_factory=dict)
     objects: Counter[int] = field(default_factory=Counter)
-    sizes: Counter[str] = field(default_factory=Counter)
     boxes: int = 0
 
     def statistics(self) -> dict[str, int]:
         """The counts that `dataset.json` shows."""
-        counts = {size: self.sizes[size] for size in ("small", "medium", "large")}
-        return {"images": len(self.images), "objects": self.objects.total(), **counts}
-
-
-def _shown(value: Any) -> str:
-    """A value out of a file, for a message: as Python writes it, a long one shortened."""
-    try:
-        return shortened(repr(value))
-    except RecursionError:
-        return f"a {type(value).__name__} of too many levels"
-
-
-def _is_text(value: Any) -> TypeGuard[str]:
-    """Whether it is text that has a form in UTF-8: not empty, without halves of surrogate pairs."""
-    return isinstance(value, str) and value != "" and not SURROGATE.search(value)
+        areas = [entry["area"] for entry in self.annotations if not entry["iscrowd"]]
+        small = sum(area < SMALL for area in areas)
+        large = sum(area > LARGE for area in areas)
+        sizes = {"small": small, "medium": len(areas) - small - large, "large": large}
+        return {"images": len(self.images), "objects": len(areas), **sizes}
 
 
 def _is_id(value: Any) -> TypeGuard[int]:
@@ -76,6 +59,10 @@ def _is_number(value: Any) -> TypeGuard[float]:
 
 def _is_extent(value: Any) -> TypeGuard[float]:
     return _is_number(value) and value > 0 and float(value).is_integer()
+
+
+def _is_flag(value: Any) -> bool:
+    return value is None or (isinstance(value, int | float) and value in (0, 1))
 
 
 class _Check:
@@ -92,30 +79,9 @@ class _Check:
     def read(self) -> dict[str, list[Any]] | None:
         """The file's three lists, or None (and a defect) where it is no COCO file."""
         try:
-            content = json.loads(self.file.read_bytes())
-        except FileNotFoundError:
-            return self.report("annotation file", "", "there is no such file")
-        except OSError as error:
-            return self.report("annotation file", "", f"cannot be read: {error.strerror}")
-        except UnicodeDecodeError as error:
-            return self.report("annotation file", "", f"is not text: {error}")
-        except json.JSONDecodeError as error:
-            ended = error.pos >= len(error.doc.rstrip()) or error.msg.startswith("Unterminated")
-            cut = "; it ends early, as an incomplete copy does" if ended else ""
-            return self.report("annotation file", "", f"is not JSON: {error}{cut}")
-        except (RecursionError, ValueError) as error:
-            return self.report("annotation file", "", f"cannot be read as JSON: {error}")
-        if not isinstance(content, dict):
-            found = type(content).__name__
-            return self.report(
-                "annotation file", "", f"is not in COCO format: a {found}, no object"
-            )
-        keys = ("images", "annotations", "categories")
-        wrong = [key for key in keys if not isinstance(content.get(key), list)]
-        if wrong:
-            detail = f"is not in COCO format: it has no list {' and no list '.join(wrong)}"
-            return self.report("annotation file", "", detail)
-        return {key: content[key] for key in keys}
+            return read_lists(self.file)
+        except AnnotationFileError as error:
+            return self.report("annotation file", "", str(error))
 
     def entries(self, values: list[Any], name: str) -> list[tuple[dict[str, Any], str]]:
         """The entries of a list with a usable and new id, each with what to call it."""
@@ -124,7 +90,7 @@ class _Check:
             if not isinstance(entry, dict):
                 self.report("malformed entry", f"{name} number {position}", "is not an object")
             elif not _is_id(entry.get("id")):
-                detail = f"its id is {_shown(entry.get('id'))}, not a whole number from 0"
+                detail = f"its id is {shortened(entry.get('id'))}, not a whole number from 0"
                 self.report("malformed entry", f"{name} number {position}", detail)
             elif entry["id"] in seen:
                 detail = f"number {position} of the list has an id that an earlier one has"
@@ -139,12 +105,12 @@ class _Check:
         if not values:
             self.report("empty split", "", "it lists no categories")
         for entry, item in self.entries(values, "category"):
-            name = entry.get("name")
-            if not _is_text(name):
-                self.report("malformed entry", item, f"its name is {_shown(name)}, not a text")
+            name: Any = entry.get("name")
+            if wrong := text_problem(name):
+                self.report("malformed entry", item, f"its name {wrong}")
                 continue
             if name in names:
-                detail = f"has the name {_shown(name)} of category {names[name]}"
+                detail = f"has the name {name!r} of category {names[name]}"
                 self.report("duplicate category name", item, detail)
             names.setdefault(name, entry["id"])
             self.summary.categories.append((entry["id"], name))
@@ -153,13 +119,13 @@ class _Check:
         if not values:
             self.report("empty split", "", "it lists no images")
         for entry, item in self.entries(values, "image"):
-            name, width, height = entry.get("file_name"), entry.get("width"), entry.get("height")
-            if not _is_text(name) or "\0" in name:
-                self.report("malformed entry", item, f"its file_name is {_shown(name)}, not a text")
+            name: Any = entry.get("file_name")
+            width, height = entry.get("width"), entry.get("height")
+            if wrong := text_problem(name):
+                self.report("malformed entry", item, f"its file_name {wrong}")
             elif not (_is_extent(width) and _is_extent(height)):
-                detail = (
-                    f"its size is {_shown(width)} x {_shown(height)}, not two whole numbers above 0"
-                )
+                size = f"{shortened(width)} x {shortened(height)}"
+                detail = f"its size is {size}, not two whole numbers above 0"
                 self.report("malformed entry", item, detail)
             else:
                 self.summary.images[entry["id"]] = (name, int(width), int(height))
@@ -168,50 +134,80 @@ class _Check:
         """Check all annotations; the ids are those listed, be their entries sound or not."""
         self.summary.boxes = len(values)
         if not values:
-            self.report("empty split", "", "it lists no annotations")
+            return self.report("empty split", "", "it lists no annotations")
+        before, ignored = len(self.defects), 0
+        boxes: list[tuple[dict[str, Any], Box]] = []
         for entry, item in self.entries(values, "annotation"):
             image_id, category_id = entry.get("image_id"), entry.get("category_id")
             if not _is_id(image_id) or image_id not in image_ids:
-                detail = f"its image_id is {_shown(image_id)}, which no image has"
+                detail = f"its image_id is {shortened(image_id)}, which no image has"
                 self.report("unknown image id", item, detail)
             if not _is_id(category_id) or category_id not in category_ids:
-                detail = f"its category_id is {_shown(category_id)}, which no category has"
+                detail = f"its category_id is {shortened(category_id)}, which no category has"
                 self.report("unknown category id", item, detail)
-            if entry.get("iscrowd", 0) not in (0, 1):
-                detail = f"its iscrowd is {_shown(entry['iscrowd'])}, not 0 or 1"
-                self.report("malformed entry", item, detail)
-            area = entry.get("area")
-            if not _is_number(area) or not math.isfinite(area) or area < 0:
-                detail = f"its area is {_shown(area)}, not a finite number from 0"
-                self.report("malformed box", item, detail)
-            elif not entry.get("iscrowd") and _is_id(category_id):
+            for key in ("iscrowd", "ignore"):
+                if not _is_flag(entry.get(key)):
+                    detail = f"its {key} is {shortened(entry[key])}, not 0 or 1"
+                    self.report("malformed entry", item, detail)
+            ignored += bool(entry.get("ignore")) and not entry.get("iscrowd")
+            crowd = bool(entry.get("iscrowd") or entry.get("ignore"))
+            if not crowd and _is_id(category_id):
                 self.summary.objects[category_id] += 1
-                size = "small" if area < SMALL else "medium" if area <= LARGE else "large"
-                self.summary.sizes[size] += 1
-            self.box(item, entry.get("bbox"), image_id)
+            box = self.box(item, entry, crowd)
+            area = self.area(item, entry, box)
+            if box is not None:
+                normal = {"id": entry["id"], "image_id": image_id, "category_id": category_id}
+                normal |= {"bbox": list(box.values), "area": area, "iscrowd": int(crowd)}
+                boxes.append((normal, box))
+        self.judge(boxes)
+        if ignored:
+            log.warning(
+                "%s: %d annotations have ignore: 1, and count as crowd regions: training and "
+                "evaluation pass over them",
+                self.file,
+                ignored,
+            )
+        if len(self.defects) == before and not self.summary.objects.total():
+            self.report("empty split", "", "none of its images has an object, only crowd regions")
+        return None
 
-    def box(self, item: str, box: Any, image_id: Any) -> None:
+    def judge(self, boxes: list[tuple[dict[str, Any], Box]]) -> None:
+        """Look at all boxes together, then at each; the usable ones are the normal form."""
+        if other := misread([box for _, box in boxes]):
+            return self.report(other[0], "", other[1])
+        for normal, box in boxes:
+            if wrong := problem(box):
+                self.report(wrong[0], box.item, wrong[1])
+            if box.usable or box.crowd:
+                self.summary.annotations.append(normal)
+            elif _is_id(normal["category_id"]):
+                self.summary.objects[normal["category_id"]] -= 1
+        return None
+
+    def area(self, item: str, entry: dict[str, Any], box: Box | None) -> float:
+        """The object's area; that of its box where the file does not say (exports without masks)."""
+        area = entry.get("area")
+        if area is None or (_is_number(area) and area == 0):
+            return box.values[2] * box.values[3] if box else 0
+        if not _is_number(area) or not math.isfinite(area) or area < 0:
+            detail = f"its area is {shortened(area)}, not a finite number from 0"
+            self.report("malformed box", item, detail)
+            return 0
+        return area
+
+    def box(self, item: str, entry: dict[str, Any], crowd: bool) -> Box | None:
+        box, image_id = entry.get("bbox"), entry.get("image_id")
         if not isinstance(box, list) or len(box) != 4 or not all(map(_is_number, box)):
-            detail = f"its bbox is {_shown(box)}, not the four numbers x, y, width, height"
+            detail = f"its bbox is {shortened(box)}, not the four numbers x, y, width, height"
             return self.report("malformed box", item, detail)
         if not all(map(math.isfinite, box)):
             return self.report("malformed box", item, f"its bbox {box} is not finite")
         x, y, width, height = box
         if width < 0 or height < 0:
             return self.report("malformed box", item, f"its bbox {box} has a negative extent")
-        if width == 0 or height == 0:
-            return self.report("box without area", item, f"its bbox {box} covers nothing")
-        if not _is_id(image_id) or image_id not in self.summary.images:
-            return None
-        name, *extent = self.summary.images[image_id]
-        beyond = max(-x, -y, x + width - extent[0], y + height - extent[1])
-        if beyond > BOX_TOLERANCE:
-            detail = (
-                f"its bbox {box} reaches {beyond:g} pixels out of image {image_id} ({name}, "
-                f"{extent[0]} x {extent[1]}); {BOX_TOLERANCE:g} is allowed"
-            )
-            self.report("box outside its image", item, detail)
-        return None
+        image = self.summary.images.get(image_id) if _is_id(image_id) else None
+        known = image and (f"image {image_id} ({image[0]}", image[1], image[2])
+        return Box(item, (x, y, width, height), known, crowd)
 
     def image_files(self, verify: VerifyImages) -> None:
         if not self.folder.is_dir():
@@ -224,12 +220,24 @@ class _Check:
         for (image_id, (_, *stated)), path, size in zip(images.items(), paths, sizes, strict=True):
             item = f"image {image_id}"
             if size is None:
-                self.report("missing image", item, "there is no such file", path)
+                reason = missing_reason(self.folder, images[image_id][0])
+                self.report("missing image", item, reason, path)
             elif isinstance(size, str):
                 self.report("unreadable image", item, size, path)
             elif size != tuple(stated):
                 detail = f"is {size[0]} x {size[1]}, but {self.file} says {stated[0]} x {stated[1]}"
+                if size == tuple(stated[::-1]):
+                    detail += "; its EXIF orientation may turn it: boxes count on the upright image"
                 self.report("image size", item, detail, path)
+        if elsewhere := outside(self.folder, paths):
+            log.warning(
+                "%s: %d images of %s lie outside of %s, by links or names: the first is %s",
+                self.file,
+                len(elsewhere),
+                self.split,
+                self.folder,
+                elsewhere[0],
+            )
         return None
 
 

@@ -10,12 +10,13 @@ from typing import Any
 from urllib.parse import quote
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from pipeline.artifacts.files import read_json
 from pipeline.config.data import CropsClassification
 from pipeline.data.defects import DatasetError, Defect
 from pipeline.data.embedded import SPLITS
+from pipeline.data.images import load_pil_image
 from pipeline.data.index import DatasetIndex, Split, SplitPaths
 
 log = logging.getLogger(__name__)
@@ -96,9 +97,7 @@ def _write_split(
         for annotation in crops:
             by_image[annotation["image_id"]].append((name, annotation))
     for image_id, members in by_image.items():
-        with Image.open(paths.images / images[image_id]) as opened:
-            # turned as the detector's loader turns it
-            image = ImageOps.exif_transpose(opened).convert("RGB")
+        image = load_pil_image(paths.images / images[image_id])
         for name, annotation in members:
             area = crop_area(annotation["bbox"], image.size, settings.context)
             crop = image.crop(area)

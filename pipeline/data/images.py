@@ -1,55 +1,245 @@
-"""Reading many image files, to find those that cannot be read."""
+"""Reading images: the one function by which every part of the workflow sees pixels.
 
+What it makes of a file, whoever asks (docs/own_data.md shows it to users):
+
+- JPEG, PNG, BMP, TIFF, WebP, GIF and PPM/PGM are read, told by their first bytes, whatever the name
+  says. No other format is opened: some of Pillow's readers start programs (Ghostscript).
+- The result is 8-bit RGB. 16-bit values are divided by 256, so images keep their relation. Grey is
+  repeated, palettes are looked up, CMYK is converted, alpha is dropped.
+- The EXIF orientation is applied, in every format that carries one.
+- A truncated file, several frames or pages, floating-point and 32-bit values, and more pixels than
+  `MOST_PIXELS` are refused.
+"""
+
+from __future__ import annotations
+
+import io
+import stat
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal
 
-from PIL import Image
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from pipeline.errors import DetSearchError
 
 VerifyImages = Literal["decode", "header"]
 
+MOST_PIXELS = 178_956_970
+"""Pillow's own border, beyond which a small file may fill the memory."""
 _EXIF_ORIENTATION = 0x0112
 _TURNED = (5, 6, 7, 8)
+_FORMATS = {
+    b"\xff\xd8\xff": "JPEG",
+    b"\x89PNG\r\n\x1a\n": "PNG",
+    b"BM": "BMP",
+    b"II*\0": "TIFF",
+    b"MM\0*": "TIFF",
+    b"GIF87a": "GIF",
+    b"GIF89a": "GIF",
+    **{b"P%d" % kind: "PPM" for kind in range(1, 7)},
+}
+# a telephone's JPEG may hold further pictures behind the first (MPO)
+_READERS = {"JPEG": ("JPEG", "MPO")}
+_KNOWN_OTHERS = {
+    b"%!PS": "EPS or PostScript",
+    b"\xc5\xd0\xd3\xc6": "EPS",
+    b"%PDF": "PDF",
+    b"8BPS": "Photoshop",
+    b"\0\0\0\x0cjP  ": "JPEG 2000",
+    b"\xff\x4f\xff\x51": "JPEG 2000",
+    b"\xff\x0a": "JPEG XL",
+    b"\0\0\0\x0cJXL ": "JPEG XL",
+    b"II+\0": "BigTIFF",
+    b"MM\0+": "BigTIFF",
+    b"\x93NUMPY": "a NumPy array",
+    b"version https://git-lfs": "a Git LFS pointer: the image itself was not fetched",
+    b"<": "XML, SVG or HTML",
+}
+_BRANDS = {b"avif": "AVIF", b"avis": "AVIF", b"heic": "HEIC", b"heix": "HEIC", b"mif1": "HEIF"}
+_EIGHT_BITS = ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr")
+_KINDS = {
+    stat.S_ISDIR: "a folder",
+    stat.S_ISFIFO: "a named pipe",
+    stat.S_ISCHR: "a device",
+    stat.S_ISBLK: "a device",
+    stat.S_ISSOCK: "a socket",
+}
+
+
+class ImageError(DetSearchError):
+    """An image file cannot be used; the message says why, without the file's name."""
+
+
+def load_image(path: Path) -> NDArray[np.uint8]:
+    """Read an image file, as the module's head says.
+
+    Returns:
+        (height, width, 3), RGB, upright.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ImageError: The file is no image that is read, or is damaged.
+    """
+    content, kind = _content(path)
+    with _opened(content, kind) as image:
+        _check_header(image, kind)
+        if kind in ("JPEG", "PNG"):
+            return _by_opencv(content)
+        try:
+            image.load()
+            return _eight_bits(ImageOps.exif_transpose(image), kind)
+        except ImageError:
+            raise
+        # Broken files make Pillow raise OSError, SyntaxError, ValueError, struct.error and others.
+        except Exception as error:
+            raise ImageError(f"is damaged or truncated: {_told(error)}") from error
+
+
+def load_pil_image(path: str | Path) -> Image.Image:
+    """`load_image` as Pillow's image, for transforms and drawings.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ImageError: The file is no image that is read, or is damaged; with its name.
+    """
+    try:
+        return Image.fromarray(load_image(Path(path)))
+    except ImageError as error:
+        raise ImageError(f"{path} {error}") from error
 
 
 def read_size(path: Path, verify: VerifyImages) -> tuple[int, int]:
-    """Read an image file and tell its (width, height) as a loader that heeds EXIF shows it.
+    """Tell the (width, height) of an image as `load_image` shows it.
 
     Args:
         path: The file.
-        verify: `decode` reads all of the file, `header` only its beginning.
+        verify: `decode` loads the image, `header` reads only the beginning of the file.
 
     Raises:
-        Exception: Whatever Pillow raises about a file that is missing, truncated or no image.
+        FileNotFoundError: There is no such file.
+        ImageError: The file cannot be used.
     """
-    with Image.open(path) as image:
-        width, height = image.size
-        if verify == "decode":
-            # For a JPEG: read every byte, but compute an eighth of the pixels a side.
-            image.draft(None, (max(1, width // 8), max(1, height // 8)))
-            image.load()
+    if verify == "decode":
+        height, width, _ = load_image(path).shape
+        return width, height
+    kind = _kind(path)
+    with _opened(path, kind) as image:
+        _check_header(image, kind)
         # The base class's method: a PNG's own would decode it to look for EXIF data at its end.
-        turned = Image.Image.getexif(image).get(_EXIF_ORIENTATION) in _TURNED
+        # Of a TIFF Pillow tells the size as it is to be shown.
+        told = kind != "TIFF" and Image.Image.getexif(image).get(_EXIF_ORIENTATION)
+        turned = told in _TURNED
+        width, height = image.size
     return (height, width) if turned else (width, height)
 
 
 def _size_or_reason(path: Path, verify: VerifyImages) -> tuple[int, int] | str | None:
     try:
         return read_size(path, verify)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
-    # Broken files make Pillow raise OSError, SyntaxError, ValueError, struct.error and others.
-    except Exception as error:
-        return f"{type(error).__name__}: {error}"
+    except OSError as error:
+        return f"cannot be read: {error.strerror or error}"
+    except ImageError as error:
+        return str(error)
 
 
 def read_sizes(paths: Iterable[Path], verify: VerifyImages) -> list[tuple[int, int] | str | None]:
     """Read image files in a pool of threads (decoding does not hold the interpreter's lock).
 
     Returns:
-        For each path its (width, height), or the reason why it cannot be read, or None where
+        For each path its (width, height), or the reason why it cannot be used, or None where
         there is no such file.
     """
     with ThreadPoolExecutor() as pool:
         return list(pool.map(lambda path: _size_or_reason(path, verify), paths))
+
+
+def _kind(path: Path) -> str:
+    """The format by the file's first bytes; nothing is opened that is no file."""
+    mode = path.stat().st_mode
+    if not stat.S_ISREG(mode):
+        found = next((name for test, name in _KINDS.items() if test(mode)), "no file")
+        raise ImageError(f"is {found}, no image file")
+    with path.open("rb") as file:
+        beginning = file.read(32)
+    if not beginning:
+        raise ImageError("is empty")
+    for first, kind in _FORMATS.items():
+        if beginning.startswith(first):
+            return kind
+    if beginning.startswith(b"RIFF") and beginning[8:12] == b"WEBP":
+        return "WEBP"
+    found = next(
+        (name for first, name in _KNOWN_OTHERS.items() if beginning.startswith(first)),
+        _BRANDS.get(beginning[8:12], "") if beginning[4:8] == b"ftyp" else "",
+    )
+    raise ImageError(
+        f"is {found or 'no image, or of an unknown format'}; JPEG, PNG, BMP, TIFF, WebP, GIF and "
+        "PPM are read: convert it to PNG"
+    )
+
+
+def _content(path: Path) -> tuple[bytes, str]:
+    kind = _kind(path)
+    return path.read_bytes(), kind
+
+
+def _opened(source: bytes | Path, kind: str) -> Image.Image:
+    try:
+        return Image.open(
+            io.BytesIO(source) if isinstance(source, bytes) else source,
+            formats=_READERS.get(kind, (kind,)),
+        )
+    except Image.DecompressionBombError:
+        raise ImageError(
+            f"has more than {MOST_PIXELS:,} pixels: cut it into parts, or make it smaller"
+        ) from None
+    except Exception as error:
+        raise ImageError(f"is damaged or truncated: {_told(error)}") from error
+
+
+def _check_header(image: Image.Image, kind: str) -> None:
+    if image.width * image.height > MOST_PIXELS:
+        raise ImageError(
+            f"has {image.width * image.height:,} pixels, and at most {MOST_PIXELS:,} are read: cut "
+            "it into parts, or make it smaller"
+        )
+    # the further pictures of a JPEG are previews; a PNG has one that stands for its animation
+    try:
+        frames = 1 if kind in ("JPEG", "PNG") else getattr(image, "n_frames", 1)
+    except Exception as error:
+        raise ImageError(f"is damaged or truncated: {_told(error)}") from error
+    if frames > 1:
+        raise ImageError(f"holds {frames} frames or pages: save the one that is meant by itself")
+
+
+def _by_opencv(content: bytes) -> NDArray[np.uint8]:
+    """What mmcv makes of the file, to the bit: 8 bits of 16, alpha dropped, turned by EXIF."""
+    try:
+        pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error as error:
+        raise ImageError(f"cannot be decoded by OpenCV: {error.err}") from error
+    if pixels is None:
+        raise ImageError("is damaged or truncated: OpenCV cannot decode it")
+    return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def _eight_bits(image: Image.Image, kind: str) -> NDArray[np.uint8]:
+    if image.mode in _EIGHT_BITS:
+        return np.array(image.convert("RGB"))
+    # Pillow reads a PGM of 16 bits into 32, scaled to all 16 of them
+    if image.mode.startswith("I;16") or (image.mode == "I" and kind == "PPM"):
+        grey = (np.asarray(image).astype(np.uint32) >> 8).astype(np.uint8)
+        return np.repeat(grey[:, :, None], 3, axis=2)
+    found = {"F": "floating-point", "I": "32-bit"}.get(image.mode, f"{image.mode}")
+    raise ImageError(f"holds {found} values: scale them to 8 bits, and save it as PNG")
+
+
+def _told(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"

@@ -25,7 +25,7 @@ def _write(content: DetectionContent | ClassificationContent, folder: Path) -> N
 
 
 def prepare_detection(config: DetectionSource, folder: Path) -> None:
-    """Write `dataset.json` into `folder`, and for the embedded dataset its files beside it.
+    """Write `dataset.json` into `folder`, and beside it the embedded dataset, or normal annotations.
 
     Args:
         config: The section `data.detection`.
@@ -54,9 +54,12 @@ def prepare_detection(config: DetectionSource, folder: Path) -> None:
         }
     else:
         summaries = check_detection(config)
+        (folder / "annotations").mkdir()
+        for split, summary in summaries.items():
+            summary.write(folder / "annotations" / f"{split}.json")
         splits = {
             split: {
-                "annotations": str(Path(paths.annotations).absolute()),
+                "annotations": f"annotations/{split}.json",
                 "images": str(Path(paths.images).absolute()),
             }
             for split, paths in config.splits.items()

@@ -24,6 +24,9 @@ from pipeline.detection.description import UnsupportedDetectorError, describe_de
 from pipeline.search_space.architecture import Architecture
 from pipeline.supernet.weights import load_strictly
 
+SYNCHRONISED = ("SyncBN", "MMSyncBN")
+"""The registered names of batch normalisations whose statistics are those of several processes."""
+
 DATALOADERS = ("test_dataloader", "val_dataloader", "train_dataloader")
 
 
@@ -86,11 +89,24 @@ def _read(path: Path) -> Config:
 def _build(content: Config, path: Path) -> Any:
     register_modules()
     try:
-        return revert_sync_batchnorm(MODELS.build(content.model))
+        return revert_sync_batchnorm(MODELS.build(_unsynchronised(content.model)))
     except Exception as error:
         raise UnsupportedDetectorError(
             f"mmdet cannot build the model of {path}: {type(error).__name__}: {error}"
         ) from error
+
+
+def _unsynchronised(part: Any) -> Any:
+    """A part of a config whose synchronised norms are batch normalisations, which they are to one process.
+
+    Not after the building alone: mmengine's reverted layers are of a class of their own.
+    """
+    if isinstance(part, dict):
+        kind = {"type": "BN"} if part.get("type") in SYNCHRONISED else {}
+        return type(part)({key: _unsynchronised(value) for key, value in part.items()} | kind)
+    if isinstance(part, list | tuple):
+        return type(part)(_unsynchronised(value) for value in part)
+    return part
 
 
 def _check_classes(content: Config, architecture: Architecture, classes: Sequence[str]) -> None:

@@ -12,6 +12,8 @@ from mmengine.config import ConfigDict
 from pipeline.config.detector import DetectorConfig
 from pipeline.data.index import SplitPaths
 from pipeline.detection.builder import register_modules
+from pipeline.detection.loading import LOAD
+from pipeline.detection.seen_objects import TRAIN_FILTER
 
 _META = (
     "img_id",
@@ -29,7 +31,7 @@ def train_transforms(settings: DetectorConfig) -> list[dict[str, Any]]:
     """
     vertical = {"type": "RandomFlip", "prob": settings.vertical_flip, "direction": "vertical"}
     return [
-        {"type": "LoadImageFromFile"},
+        {"type": LOAD},
         {"type": "LoadAnnotations", "with_bbox": True},
         {"type": "Resize", "scale": tuple(settings.image_scale), "keep_ratio": True},
         {"type": "RandomFlip", "prob": settings.flip},
@@ -38,10 +40,10 @@ def train_transforms(settings: DetectorConfig) -> list[dict[str, Any]]:
     ]
 
 
-def test_transforms(settings: DetectorConfig) -> list[dict[str, Any]]:
-    """Load and resize; no augmentation in testing."""
+def test_transforms(settings: DetectorConfig, load: str = LOAD) -> list[dict[str, Any]]:
+    """Load and resize; no augmentation in testing. `load` names another transform that loads."""
     return [
-        {"type": "LoadImageFromFile"},
+        {"type": load},
         {"type": "Resize", "scale": tuple(settings.image_scale), "keep_ratio": True},
         {"type": "PackDetInputs", "meta_keys": list(_META)},
     ]
@@ -63,8 +65,7 @@ def dataset_config(
         "metainfo": {"classes": classes},
         "pipeline": transforms,
         "test_mode": not train,
-        # images without objects teach a two-stage detector nothing and crash some samplers
-        "filter_cfg": {"filter_empty_gt": True} if train else None,
+        "filter_cfg": dict(TRAIN_FILTER) if train else None,
     }
 
 

@@ -73,7 +73,8 @@ def detector_resolution(folder: Path) -> tuple[int, int] | None:
 
 def mmdet_config(architecture: Architecture, around: Surroundings, classes: Sequence[str]) -> str:
     """The text of a self-contained mmdet config: the model, and how an image enters it."""
-    transforms = test_transforms(around.detector)
+    # mmdet's own name: its inferencer looks for that, and for the pixels of 8-bit files both are one
+    transforms = test_transforms(around.detector, load="LoadImageFromFile")
     dataset = dataset_config("", "", list(classes), transforms, train=False)
     parts = {
         "default_scope": "mmdet",
@@ -83,6 +84,8 @@ def mmdet_config(architecture: Architecture, around: Surroundings, classes: Sequ
         },
         "model": model_config(architecture, around),
         "test_dataloader": {"batch_size": 1, "dataset": dataset},
+        # mmdet's inferencer makes one, even where it draws nothing
+        "visualizer": {"type": "DetLocalVisualizer", "name": "visualizer"},
     }
     lines = [f"{name} = {literal(value)}" for name, value in parts.items()]
     return "# A detector made by DetSearch. Load it with mmdet.apis.init_detector.\n" + "\n".join(

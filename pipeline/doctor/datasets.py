@@ -37,6 +37,23 @@ def datasets(data: DataConfig) -> Iterator[Finding]:
         else:
             how = "no pretraining" if part.source == "none" else "made by the run itself"
             yield Finding(name, "ok", f"{part.source}: {how}")
+    if told := unused_missing(data):
+        yield Finding("unused data", "note", told, "correct the paths, or set the section to null")
+
+
+def unused_missing(data: DataConfig) -> str | None:
+    """Paths that are not there, of sections that the config names and does not use; None if all are."""
+    missing = [
+        f"{key}: {path}"
+        for name, part in (
+            ("data.detection", data.detection),
+            ("data.classification", data.classification),
+        )
+        for source, section in part.unused.items()
+        for key, path in _paths(section, f"{name}.{source}")
+        if not path.exists()
+    ]
+    return f"not there, in sections that are not used: {'; '.join(missing)}" if missing else None
 
 
 def missing_datasets(data: DataConfig) -> str | None:

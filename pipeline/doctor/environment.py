@@ -16,6 +16,7 @@ from pipeline.doctor.finding import Finding
 LOCK = Path(__file__).parents[2] / "envs" / "requirements.lock"
 PINNED = re.compile(r"^(?P<name>[A-Za-z0-9_.-]+)==(?P<version>[^\s;]+)(?P<marker>\s*;.*)?$")
 SLURM_COMMANDS = ("sbatch", "squeue", "scancel", "srun", "sinfo")
+SLURM_SECONDS = 30
 GIB = 2**30
 # Data, weights and two checkpoints of the embedded run take 0.2 GiB, of a run at the papers' scale
 # some tens: below the first number nothing will do, below the second a long run is at risk.
@@ -107,17 +108,21 @@ def slurm(environment: Mapping[str, str]) -> Iterator[Finding]:
             "load the cluster's SLURM module, or add its folder to PATH",
         )
         return
-    answer = subprocess.run(
-        ["sinfo", "--noheader", "--format=%P %D nodes %G"],
-        env=dict(environment),
-        capture_output=True,
-        text=True,
-        timeout=30,
-    )
-    if answer.returncode:
-        yield Finding(
-            "SLURM", "fault", answer.stderr.strip() or "sinfo failed", "is slurmctld reachable?"
+    try:
+        answer = subprocess.run(
+            ["sinfo", "--noheader", "--format=%P %D nodes %G"],
+            env=dict(environment),
+            capture_output=True,
+            text=True,
+            timeout=SLURM_SECONDS,
         )
+        told = answer.stderr.strip() or "sinfo failed" if answer.returncode else None
+    except subprocess.TimeoutExpired:
+        answer, told = None, f"sinfo gave no answer in {SLURM_SECONDS} seconds"
+    if answer is None or told:
+        # a machine may have the programs and belong to no cluster
+        advice = "without a cluster, leave out --profile slurm; with one, is slurmctld reachable?"
+        yield Finding("SLURM", "note", f"its programs are here, and no cluster: {told}", advice)
     else:
         yield Finding("SLURM", "ok", "; ".join(answer.stdout.split("\n")).strip("; "))
 

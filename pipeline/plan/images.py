@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.artifacts.errors import ArtifactError
-from pipeline.artifacts.files import read_json
 from pipeline.config.data import (
     CropsClassification,
     DetectionSource,
@@ -15,6 +14,7 @@ from pipeline.config.data import (
     ImageFolderClassification,
 )
 from pipeline.config.root import Config
+from pipeline.data.annotation_file import AnnotationFileError, read_lists
 from pipeline.errors import DetSearchError
 
 DIGITS = 10
@@ -79,9 +79,9 @@ def _listed(detection: DetectionSource, split: str, what: str, key: str) -> int:
     if not path.exists():
         raise DetSearchError(f"{path} is not here: state plan.{key} in the config")
     try:
-        return len(read_json(path)[what])
-    except (KeyError, TypeError):
-        raise ArtifactError(f"{path} is no COCO file: it lists no {what}") from None
+        return len(read_lists(path)[what])
+    except AnnotationFileError as error:
+        raise ArtifactError(f"{path}: {error}") from None
 
 
 def _in_folders(folder: Path) -> int:

@@ -16,6 +16,7 @@ from pipeline.artifacts.errors import ArtifactError
 from pipeline.artifacts.files import read_json
 from pipeline.artifacts.typed import parse_as, read_as
 from pipeline.config.evaluation import ReportConfig
+from pipeline.data.images import ImageError, load_pil_image
 from pipeline.report.inputs import EVALUATION, Detection, Run
 from pipeline.report.section import Group, Section, paragraph
 from pipeline.report.svg import Figure, document, element, hint, text, text_width
@@ -157,10 +158,9 @@ def _figure(
 def _embedded(path: Path) -> tuple[str, tuple[int, int]]:
     """The image as a data URI, and its stored (width, height)."""
     try:
-        with Image.open(path) as opened:
-            image = opened.convert("RGB")
-    except OSError as error:
-        raise ArtifactError(f"{path} cannot be drawn: {error}") from error
+        image = load_pil_image(path)
+    except (OSError, ImageError) as error:
+        raise ArtifactError(f"an image cannot be drawn: {error}") from error
     size = image.size
     content = io.BytesIO()
     if max(size) <= LARGE:

@@ -8,8 +8,10 @@ from pathlib import Path
 
 from pipeline.artifacts.publish import Content
 from pipeline.config.base import Section
-from pipeline.config.data import DetectionData
+from pipeline.config.data import CocoDetection, DetectionData
+from pipeline.data.index import FILE_NAME, DatasetIndex
 from pipeline.data.prepare import prepare_detection
+from pipeline.detection.seen_objects import compare_with_training
 from pipeline.stages.base import Stage, stage_main
 
 
@@ -33,9 +35,17 @@ def annotation_files(settings: Settings) -> Mapping[str, Path]:
 
 
 def run(stage: Stage[Settings]) -> Mapping[str, Content]:
-    """Prepare the dataset in the work folder, from which it is published."""
+    """Prepare the dataset in the work folder, from which it is published.
+
+    Of a user's own dataset the objects are counted again as training sees them.
+    """
     folder = stage.fresh_folder("dataset")
-    prepare_detection(stage.settings.dataset.active, folder)
+    dataset = stage.settings.dataset.active
+    prepare_detection(dataset, folder)
+    if isinstance(dataset, CocoDetection):
+        index = DatasetIndex.load(folder / FILE_NAME)
+        splits = {name: index.split(name) for name in index.content.splits}
+        compare_with_training(splits, index.classes)
     return {".": folder}
 
 

@@ -14,6 +14,7 @@ from torchvision.transforms import v2
 
 from pipeline.config.detector import Normalization
 from pipeline.config.optimization import Classification
+from pipeline.data.images import load_pil_image
 from pipeline.training.distributed import own_statistics
 from pipeline.training.loop import Record
 from pipeline.training.stream import BatchStream, once
@@ -89,7 +90,7 @@ class BackbonePretraining(TrainingTask[Classification]):
         sampled: bool = False,
     ) -> None:
         train, self.validation = (
-            ImageFolder(str(folder), transform)
+            ImageFolder(str(folder), transform, loader=load_pil_image)
             for folder, transform in zip(
                 folders,
                 (train_transform(settings, normalization), test_transform(settings, normalization)),

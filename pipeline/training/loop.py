@@ -20,6 +20,7 @@ from typing import Any, Protocol
 from pipeline.artifacts.checkpoints import WorkFolder
 from pipeline.errors import DetSearchError
 from pipeline.training import distributed
+from pipeline.training.box_losses import BoxLosses
 from pipeline.training.progress import shown_progress
 from pipeline.training.seeding import seed_everything
 from pipeline.training.stopping import Interrupted, stop_wish
@@ -96,6 +97,7 @@ def run_loop(
         DetSearchError: processes that train together found different checkpoints, or a checkpoint does
             not hold what the task needs.
         DivergedError: the loss became NaN or infinite.
+        NoObjectsError: a loss of boxes was exactly zero for a whole epoch.
     """
     history: list[Record] = []
     begin = 0
@@ -122,6 +124,7 @@ def run_loop(
         raise DetSearchError(f"{title}: the processes do not resume from the same checkpoint")
     first = distributed.rank() == 0
     task.start(begin)
+    boxes = BoxLosses(title, task.epoch_length)
     last = time.monotonic()
 
     def save(done: int, epoch_end_pending: bool) -> None:
@@ -158,6 +161,7 @@ def run_loop(
                     f"{title}: the loss is {numbers['loss']} at iteration {iteration}; "
                     "a lower learning rate or a clip_norm usually helps"
                 )
+            boxes.note(iteration, numbers)
             for name, value in numbers.items():
                 sums[name] = sums.get(name, 0.0) + value
                 counts[name] = counts.get(name, 0) + 1

@@ -43,11 +43,17 @@ def test_the_embedded_detection_set_and_the_same_files_as_a_users_own(tmp_path, 
         for split in ("train", "val")
     }
     prepare_detection(CocoDetection.model_validate({**splits}), indexed)
-    assert [path.name for path in indexed.iterdir()] == ["dataset.json"]
+    assert sorted(path.name for path in indexed.iterdir()) == ["annotations", "dataset.json"]
     monkeypatch.chdir("/")
     own = DatasetIndex.load(indexed / "dataset.json")
     assert own.content.source == "coco"
-    assert own.split("val") == index.split("val")
+    assert own.split("val").images == index.split("val").images
+    theirs = json.loads(index.split("val").annotations.read_text())
+    ours = json.loads(own.split("val").annotations.read_text())
+    assert list(ours) == ["images", "annotations", "categories"]
+    for name in ours:
+        kept = [{key: entry[key] for key in ours[name][0]} for entry in theirs[name]]
+        assert ours[name] == kept
     assert (own.classes, own.statistics) == (index.classes, index.statistics)
     with pytest.raises(ValueError, match="is a detection dataset"):
         own.folder("train")

@@ -110,6 +110,12 @@ def test_a_converted_detector_detects_what_mmdet_s_does(backbone: str, tmp_path:
 
 
 @pytest.mark.slow
+def test_a_detector_trained_with_synchronised_norms_is_one_with_batch_norms(tmp_path: Path) -> None:
+    synchronised = "model['backbone']['norm_cfg'] = dict(type='SyncBN', requires_grad=True)"
+    config = _config(tmp_path, "resnet18", synchronised)
+    _assert_same_detections(config, _checkpoint(config))
+
+
 def test_a_checkpoint_of_mmdet_s_own_training_converts(tmp_path: Path) -> None:
     """With the optimiser and the curves that mmengine keeps in it, which are not read."""
     data = tmp_path / "data"

@@ -188,3 +188,15 @@ def test_a_missing_file_is_named(folder: Path, name: str, tmp_path: Path) -> Non
     (broken / name).unlink()
     with pytest.raises(ArtifactError, match=name):
         load_detector(broken, AROUND)
+
+
+@pytest.mark.slow
+def test_mmdet_s_inferencer_takes_the_folder(folder: Path, image: Path, tmp_path: Path) -> None:
+    from mmdet.apis import DetInferencer, inference_detector, init_detector
+
+    files = str(folder / "config.py"), str(folder / "weights.safetensors")
+    inferencer = DetInferencer(model=files[0], weights=files[1], device="cpu", show_progress=False)
+    found = inferencer(str(image), out_dir=str(tmp_path), no_save_pred=True)["predictions"][0]
+    single: Any = inference_detector(init_detector(*files, device="cpu"), str(image))
+    assert found["scores"] == pytest.approx(single.pred_instances.scores.tolist(), abs=1e-4)
+    assert found["scores"] and list((tmp_path / "vis").iterdir())

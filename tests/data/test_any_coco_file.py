@@ -1,0 +1,181 @@
+"""Any file that resembles COCO's is refused by sentences, or every object of it is trained on."""
+
+import io
+import json
+import math
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hotcoco import COCO
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from pycocotools.coco import COCO as Reference
+
+from pipeline.config.data import CocoDetection
+from pipeline.data.defects import DatasetError
+from pipeline.data.index import DatasetIndex
+from pipeline.data.prepare import prepare_detection
+from pipeline.detection.evaluation import coco_metrics
+from pipeline.detection.seen_objects import compare_with_training, seen_objects
+
+pytestmark = pytest.mark.slow
+
+ODD = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-3, 3),
+    st.just(10**30),
+    st.floats(allow_nan=True, allow_infinity=True),
+    st.text(max_size=4),
+    st.just([]),
+    st.just({"a": [math.nan]}),
+)
+HEAD = st.dictionaries(
+    st.sampled_from(["info", "licenses", "type", "videos", "\ud800", "contributor"]),
+    st.one_of(
+        ODD,
+        st.lists(ODD, max_size=2),
+        st.dictionaries(st.sampled_from(["year", "version", "date_created"]), ODD),
+    ),
+    max_size=4,
+)
+SIDE = st.one_of(st.integers(1, 12), st.floats(1, 12), st.just(1))
+START = st.one_of(st.integers(0, 20), st.floats(0, 20), st.just(-1))
+SOUND_BOX = st.tuples(START, START, SIDE, SIDE).map(list)
+ODD_BOX = st.one_of(
+    ODD,
+    st.lists(st.one_of(ODD, st.integers(0, 9)), min_size=4, max_size=4),
+    st.lists(st.floats(0, 1), min_size=4, max_size=4),
+    st.tuples(START, START, st.floats(0, 2), st.floats(0, 2)).map(list),
+    st.just([-1, 4, 1, 5]),
+    st.just([39, 29, 2, 2]),
+    st.just([10, 10, 35, 25]),
+)
+FLAG = st.sampled_from([0, 1, False, True, None, 0.0])
+SEGMENTATION = st.sampled_from(
+    [[], [[1, 1, 9, 1, 9, 9]], [1, 1, 9, 1, 9, 9], None, {"counts": "x", "size": [1]}, "", {}, 0]
+)
+AREA = st.one_of(st.none(), st.just(0), st.just(0.0), st.integers(1, 10**6), st.floats(0.1, 1e6))
+
+
+@st.composite
+def annotations(draw: st.DrawFn) -> list[dict[str, Any]]:
+    """Annotations most of which are sound in most files, so that many files are accepted."""
+    oddness = draw(st.sampled_from([0, 0, 1]))
+    entries: list[dict[str, Any]] = []
+    for number in range(draw(st.integers(1, 6))):
+        odd = oddness and draw(st.booleans())
+        entry: dict[str, Any] = {
+            "id": number * 3,
+            "image_id": draw(st.integers(0, 2)),
+            "category_id": draw(st.sampled_from([3, 7])),
+            "bbox": draw(ODD_BOX if odd else SOUND_BOX),
+        }
+        for key, values in (
+            ("area", ODD if odd else AREA),
+            ("iscrowd", FLAG),
+            ("ignore", FLAG),
+            ("segmentation", SEGMENTATION),
+            ("attributes", ODD),
+            ("score", ODD),
+        ):
+            if draw(st.booleans()):
+                entry[key] = draw(values)
+        entries.append(entry)
+    return entries
+
+
+def content(head: dict[str, Any], entries: list[dict[str, Any]], date: Any) -> dict[str, Any]:
+    """A COCO file with this head and these annotations."""
+    images = [
+        {"id": n, "file_name": f"{n}.png", "width": 40, "height": 30.0, "date_captured": date}
+        for n in range(3)
+    ]
+    categories = [{"id": 7, "name": "ü dog", "supercategory": date}, {"id": 3, "name": "cat"}]
+    return head | {"images": images, "annotations": entries, "categories": categories}
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of images."""
+    folder = tmp_path_factory.mktemp("images")
+    for number in range(3):
+        Image.new("RGB", (40, 30)).save(folder / f"{number}.png")
+    return folder
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    head=HEAD,
+    entries=annotations(),
+    date=ODD,
+    encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32"]),
+)
+def test_every_object_is_trained_on_or_the_file_is_refused(
+    images: Path, tmp_path_factory: pytest.TempPathFactory, head, entries, date, encoding
+):
+    folder = tmp_path_factory.mktemp("own")
+    file = folder / "own.json"
+    # numbers that JSON lacks, as Python's tools write them
+    file.write_bytes(json.dumps(content(head, entries, date)).encode(encoding))
+    split = {"annotations": str(file), "images": str(images)}
+    config = CocoDetection.model_validate({"train": split, "val": split})
+    out = folder / "out"
+    out.mkdir()
+    try:
+        prepare_detection(config, out)
+    except DatasetError as error:
+        assert error.defects and all(defect.detail for defect in error.defects)
+        assert not list(out.iterdir())
+        return
+    index = DatasetIndex.load(out / "dataset.json")
+    paths = index.split("train")
+    expected = {
+        name: sum(
+            entry["category_id"] == number and not entry.get("iscrowd") and not entry.get("ignore")
+            for entry in entries
+        )
+        for number, name in ((7, "ü dog"), (3, "cat"))
+    }
+    compare_with_training({"train": paths}, index.classes)
+    trained = seen_objects(paths, index.classes)
+    with redirect_stdout(io.StringIO()):
+        readers = Reference(str(paths.annotations)), COCO(str(paths.annotations))
+    reference, ours = readers
+    for name, count in expected.items():
+        numbers = reference.getCatIds(catNms=[name])
+        assert len(reference.getAnnIds(catIds=numbers, iscrowd=False)) == count
+        assert (
+            len(ours.get_ann_ids(cat_ids=ours.get_cat_ids(cat_nms=[name]), iscrowd=False)) == count
+        )
+        assert sum(found for (_, other), found in trained.items() if other == name) == count
+    assert index.statistics["train"]["objects"] == sum(expected.values())
+    assert coco_metrics(paths.annotations, []).keys() >= {"AP", "AP_per_class"}
+
+
+def test_the_head_changes_no_byte_of_the_normal_form(images: Path, tmp_path: Path):
+    entry = {"id": 1, "image_id": 0, "category_id": 3, "bbox": [1, 2, 3.5, 4], "area": None}
+    written = []
+    for number, (head, date) in enumerate(
+        [({}, None), ({"info": {"year": "2024"}, "licenses": None}, math.nan)]
+    ):
+        file, out = tmp_path / f"{number}.json", tmp_path / f"out{number}"
+        file.write_text(json.dumps(content(head, [entry], date)))
+        split = {"annotations": str(file), "images": str(images)}
+        out.mkdir()
+        prepare_detection(CocoDetection.model_validate({"train": split, "val": split}), out)
+        written.append((out / "annotations/train.json").read_bytes())
+    assert written[0] == written[1]
+    assert json.loads(written[0])["annotations"] == [
+        {
+            "id": 1,
+            "image_id": 0,
+            "category_id": 3,
+            "bbox": [1, 2, 3.5, 4],
+            "area": 14.0,
+            "iscrowd": 0,
+        }
+    ]
