@@ -22,7 +22,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from pipeline.artifacts.manifest import Origin
+from pipeline.artifacts.kept import discard_kept
+from pipeline.artifacts.manifest import MANIFEST, Origin
 from pipeline.artifacts.publish import publish
 from pipeline.artifacts.weights import save_weights
 from pipeline.config.root import ConfigError, load_config
@@ -142,6 +143,8 @@ class World:
             world.source(STAGE_SOURCES.get(stage, "crops"))
             outcome = world.attempt(stage)
             assert outcome == Outcome(0, []), outcome
+        for manifest in [*(folder / RUN).rglob(MANIFEST)]:
+            discard_kept(manifest.parent)  # as Snakemake does that has seen the stages end well
         world.source("crops")
         world.architecture().save(folder / "architecture.json")
         publish(

@@ -22,11 +22,18 @@ def _defects(folder: Path, **changed: Any) -> list[str]:
 
 def test_half_of_a_surrogate_pair_is_refused_by_name(tmp_path: Path) -> None:
     found = _defects(tmp_path, categories=[{"id": 7, "name": "cat\ud800"}])
-    assert any("category 7: its name is 'cat\\ud800', not a text" in each for each in found)
+    assert any(
+        "category 7: its name is 'cat\\ud800', which holds half a character" in each
+        for each in found
+    )
     found = _defects(tmp_path, images=[IMAGE | {"file_name": "\udfff.png"}])
-    assert any("image 1: its file_name is '\\udfff.png', not a text" in each for each in found)
+    assert any(
+        "image 1: its file_name is '\\udfff.png', which holds half" in each for each in found
+    )
     found = _defects(tmp_path, images=[IMAGE | {"file_name": "a\0.png"}])
-    assert any("its file_name is 'a\\x00.png', not a text" in each for each in found)
+    assert any(
+        "its file_name is 'a\\x00.png', which holds a zero character" in each for each in found
+    )
     assert all("\ud800" not in each for each in found)
 
 

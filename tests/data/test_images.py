@@ -3,6 +3,7 @@
 import io
 import os
 from pathlib import Path
+from typing import Any
 
 import cv2
 import mmcv
@@ -54,8 +55,8 @@ def test_ordinary_files_have_the_pixels_that_they_always_had(tmp_path, name, mod
     assert found.dtype == np.uint8 and found.shape == (83, 121, 3)
     assert np.array_equal(found, mmcv.imread(str(path), channel_order="rgb"))
     assert np.array_equal(found, np.asarray(pil_loader(str(path))))
-    theirs = LoadImageFromFile()({"img_path": str(path)})
-    ours = LoadCheckedImage()({"img_path": str(path)})
+    theirs: Any = LoadImageFromFile()({"img_path": str(path)})
+    ours: Any = LoadCheckedImage()({"img_path": str(path)})
     assert ours.keys() == theirs.keys()
     assert np.array_equal(ours["img"], theirs["img"])
     assert (ours["img_shape"], ours["ori_shape"]) == (theirs["img_shape"], theirs["ori_shape"])

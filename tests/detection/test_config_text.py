@@ -134,7 +134,8 @@ def test_what_is_no_plain_data_is_refused() -> None:
 def test_a_config_with_ordinary_names_has_the_bytes_it_had() -> None:
     classes = ["cat", "traffic light", "d'or", "{open}", "50 %"]
     architecture = _architecture(len(classes))
-    dataset = dataset_config("", "", classes, transforms_of(AROUND.detector), train=False)
+    transforms = transforms_of(AROUND.detector, load="LoadImageFromFile")
+    dataset = dataset_config("", "", classes, transforms, train=False)
     text = mmdet_config(architecture, AROUND, classes)
     assert f"\nmodel = {model_config(architecture, AROUND)!r}\n" in text
     assert f"\ntest_dataloader = { ({'batch_size': 1, 'dataset': dataset})!r}\n" in text

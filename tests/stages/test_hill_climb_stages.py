@@ -14,6 +14,7 @@ from pipeline.artifacts.lineage import check_run
 from pipeline.artifacts.manifest import MANIFEST, Manifest, Origin
 from pipeline.artifacts.publish import Content, publish
 from pipeline.artifacts.weights import WEIGHTS, save_weights
+from pipeline.config.base import NoSettings
 from pipeline.config.hill_climb import Listing, Scoring
 from pipeline.config.root import load_config
 from pipeline.config.sections import sections
@@ -52,10 +53,11 @@ def _candidate(climb: Path, place: tuple[int, int]) -> str:
     )
 
 
-def _run(stage: Any, folder: Path, settings: object, *line: str, **kinds: Any) -> None:
-    argv = ["--settings", settings if isinstance(settings, str) else json.dumps(settings), *line]
+def _run(stage: Any, folder: Path, values: object, *line: str, **kinds: Any) -> None:
+    argv = ["--settings", values if isinstance(values, str) else json.dumps(values), *line]
     argv += ["--manifest", str(folder / MANIFEST), "--run-folder", str(folder.parents[1])]
-    stage_main(stage.run, stage.Settings, argv=argv, **kinds)
+    settings = getattr(stage, "Settings", NoSettings)
+    stage_main(stage.run, settings, argv=argv, **kinds)
 
 
 def _rank(folder: Path, candidates: list[str], *former: str, patience: int = 1) -> Ranking:
