@@ -13,8 +13,8 @@ from training_process import AROUND, SGD, make_task, write_data
 from pipeline.config.distillation import DistillationConfig, StudentTrainingConfig
 from pipeline.config.optimization import Optimizer, Training
 from pipeline.config.teacher_pool import PoolSpace, ShrinkingPhase
+from pipeline.data.embedded_sources import CLASSES
 from pipeline.data.index import SplitPaths
-from pipeline.data.sources import CLASSES
 from pipeline.detection.builder import build_detector
 from pipeline.detection.resolutions import datasets_at
 from pipeline.distillation.training import StudentTraining
