@@ -67,6 +67,7 @@ def stage(
     settings: str | Callable[..., str] = "{}",
     *,
     uses: Callable[..., str] | None = None,
+    seed: Callable[..., int] | int = CONFIG.run.seed,
 ) -> dict[str, object]:
     """The params of a rule that runs a stage: all that its result depends on besides the inputs.
 
@@ -76,6 +77,7 @@ def stage(
     folder: where it publishes.
     settings: what it uses of the config, as `settings` gives it.
     uses: a module that it imports by a name which the wildcards decide.
+    seed: that of the run, or another one by the wildcards.
     """
 
     def recorded(wildcards) -> str:
@@ -93,7 +95,7 @@ def stage(
         "stage": name,
         "settings": settings,
         "arguments": arguments,
-        "seed": CONFIG.run.seed,
+        "seed": seed,
         "code": code,
     }
 

@@ -83,6 +83,28 @@ def network_training(wildcards) -> str:
     return changed_settings(values, *DETECTOR, "training")
 
 
+# Networks that are trained again with another seed: the architecture of `<network>`, in
+# `ablations/again/<k>/<network>/` with the seed `run.seed` + k.
+AGAIN = "ablations/again/"
+
+
+def architecture_of(wildcards) -> str:
+    """The manifest of a network's architecture: one trained again has that of its first training."""
+    network = wildcards.network
+    if network.startswith(AGAIN):
+        network = network.removeprefix(AGAIN).partition("/")[2]
+    return f"{RUN}/{network}/manifest.json"
+
+
+def seed_of(wildcards) -> int:
+    """The seed of a network's trainings."""
+    if not wildcards.network.startswith(AGAIN):
+        return CONFIG.run.seed
+    return CONFIG.run.seed + int(
+        wildcards.network.removeprefix(AGAIN).partition("/")[0]
+    )
+
+
 rule pretrain_screening_supernet:
     """Pretrain the screening backbone supernet with α fixed (section 4.2)."""
     input:
@@ -222,7 +244,7 @@ rule pretrain_backbone:
     """Pretrain a network's backbone (section 4.2)."""
     input:
         data=CLASSIFICATION,
-        architecture=RUN / "{network}/manifest.json",
+        architecture=architecture_of,
     output:
         weights=RUN / "{network}/pretraining/weights.safetensors",
         manifest=RUN / "{network}/pretraining/manifest.json",
@@ -238,6 +260,7 @@ rule pretrain_backbone:
             "pretrain_backbone",
             RUN / "{network}/pretraining",
             settings("normalization", "pretraining"),
+            seed=seed_of,
         ),
     message:
         "Pretraining the backbone of {wildcards.network}"
@@ -250,7 +273,7 @@ rule train_detector:
     input:
         backbone_start("weights.safetensors"),
         data=DETECTION,
-        architecture=RUN / "{network}/manifest.json",
+        architecture=architecture_of,
         backbone=backbone_start(),
     output:
         weights=RUN / "{network}/detector/weights.safetensors",
@@ -264,7 +287,12 @@ rule train_detector:
     resources:
         **heavy(),
     params:
-        **stage("train_detector", RUN / "{network}/detector", network_training),
+        **stage(
+            "train_detector",
+            RUN / "{network}/detector",
+            network_training,
+            seed=seed_of,
+        ),
     message:
         "Training {wildcards.network}"
     shell:

@@ -16,10 +16,18 @@ def joint_report() -> dict[str, str]:
     }
 
 
+def random_report() -> dict[str, str]:
+    """The comparison with random networks that the report begins with, where it is wanted."""
+    if not CONFIG.report.random:
+        return {}
+    return {"random": f"{RUN}/tables/hit_random/manifest.json"}
+
+
 rule draw_report:
     """Draw the HTML page, and its tables and figures as files."""
     input:
         **joint_report(),
+        **random_report(),
         **{name: HIT / f"screening/{name}/manifest.json" for name in COMPONENTS},
         data=DETECTION,
         screening_supernet=pretrained("screening_supernet"),

@@ -116,9 +116,7 @@ if CONFIG.base_detector.source == "mmdet":
             **stage(
                 "convert_base",
                 BASE,
-                settings(
-                    *DETECTOR, base="base_detector.mmdet"
-                ),
+                settings(*DETECTOR, base="base_detector.mmdet"),
             ),
         message:
             "Converting the base detector"
