@@ -64,7 +64,7 @@ def random_network(
     for first in range(0, draws, AT_ONCE):
         count = min(AT_ONCE, draws - first)
         drawn = {layer: rng.integers(len(cost), size=count) for layer, cost in costs.items()}
-        totals = fixed + sum(costs[layer][drawn[layer]] for layer in costs)
+        totals = fixed + np.sum([costs[layer][drawn[layer]] for layer in costs], axis=0)
         distances = np.abs(totals - target)
         fitting = np.flatnonzero(distances <= tolerance * target)
         # the first that fits, and not the best: one that fits better is no likelier to be drawn

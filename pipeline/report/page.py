@@ -62,8 +62,11 @@ def build_report(run: Path, settings: ReportConfig, beside: Sequence[str] = ()) 
     """
     source = Run(run, tuple(beside))
     joint = STUDENT in source.beside
-    wanted = {joint_section: joint, random_section: RANDOM in source.beside}
-    sections = [section(source, settings) for section in SECTIONS if wanted.get(section, True)]
+    left_out = [
+        *([] if joint else [joint_section]),
+        *([] if RANDOM in source.beside else [random_section]),
+    ]
+    sections = [section(source, settings) for section in SECTIONS if section not in left_out]
     manifests = source.manifests.values()
     page = (
         _environment()

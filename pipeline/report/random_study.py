@@ -205,15 +205,16 @@ def random_study(name: str, study: Study) -> tuple[Table, Figure]:
 def _row(study: Study, kind: Name) -> list[Cell]:
     networks = study.of(kind)
     means = [fmean(each.AP) for each in networks]
-    several = len(networks) > 1
+    several = len(means) > 1
+    seeds = [each.AP for each in networks]
     described: list[Cell] = [
         kind,
         len(networks),
-        len(networks[0].AP),
+        len(seeds[0]),
         round(fmean(each.macs for each in networks)),
         round(fmean(each.params for each in networks)),
         fmean(means),
-        stdev(means if several else networks[0].AP),
+        stdev(means if several else seeds[0]),
         max(means) if several else None,
         fmean(fmean(each.AP50) for each in networks),
     ]
