@@ -106,6 +106,7 @@ def stage(
     *,
     uses: Callable[..., str] | None = None,
     watched: Callable[[], list[str]] | None = None,
+    seed: Callable[..., int] | int = CONFIG.run.seed,
 ) -> dict[str, object]:
     """The params with which a stage is run: all that its result depends on besides the inputs.
 
@@ -116,6 +117,7 @@ def stage(
     settings: what it uses of the config, as `settings` gives it.
     uses: a module that it imports by a name which the wildcards decide.
     watched: files outside of the run that it reads, by names that may hold braces; see `nameable`.
+    seed: that of the run, or another one by the wildcards.
     """
 
     def recorded(wildcards) -> str:
@@ -134,7 +136,7 @@ def stage(
         "stage": name,
         "settings": settings if callable(settings) else verbatim(settings),
         "arguments": arguments,
-        "seed": CONFIG.run.seed,
+        "seed": seed,
         "code": code,
         **({"watched": verbatim(states(beyond))} if beyond else {}),
     }

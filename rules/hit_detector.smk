@@ -152,7 +152,7 @@ rule pretrain_backbone:
     """Pretrain a network's backbone (section 4.2)."""
     input:
         data=CLASSIFICATION,
-        architecture=RUN / "{network}/manifest.json",
+        architecture=architecture_of,
     output:
         weights=RUN / "{network}/pretraining/weights.safetensors",
         manifest=RUN / "{network}/pretraining/manifest.json",
@@ -168,6 +168,7 @@ rule pretrain_backbone:
             "pretrain_backbone",
             RUN / "{network}/pretraining",
             settings("normalization", "pretraining"),
+            seed=seed_of,
         ),
     message:
         "Pretraining the backbone of {wildcards.network}"
@@ -180,7 +181,7 @@ rule train_detector:
     input:
         backbone_start("weights.safetensors"),
         data=DETECTION,
-        architecture=RUN / "{network}/manifest.json",
+        architecture=architecture_of,
         backbone=backbone_start(),
     output:
         weights=RUN / "{network}/detector/weights.safetensors",
@@ -194,7 +195,12 @@ rule train_detector:
     resources:
         **heavy(),
     params:
-        **stage("train_detector", RUN / "{network}/detector", network_training),
+        **stage(
+            "train_detector",
+            RUN / "{network}/detector",
+            network_training,
+            seed=seed_of,
+        ),
     message:
         "Training {wildcards.network}"
     shell:

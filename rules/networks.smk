@@ -110,3 +110,67 @@ rule replace_operation:
         "Placing {wildcards.operation} in a layer of the {wildcards.component}"
     shell:
         STAGE
+
+
+MATCHING = {"matching": CONFIG.ablations.random.matching.model_dump(mode="json")}
+
+
+rule sample_architecture:
+    """A random architecture from the sub search spaces, of the searched one's cost."""
+    input:
+        **{name: HIT / f"screening/{name}/manifest.json" for name in COMPONENTS},
+        searched=HIT / "manifest.json",
+    output:
+        architecture=ABLATIONS / "random/{draw}/architecture.json",
+        manifest=ABLATIONS / "random/{draw}/manifest.json",
+    log:
+        LOGS / "ablations/random/{draw}/sample_architecture.log",
+    localrule: True
+    conda:
+        "../envs/environment.yaml"
+    resources:
+        **light(),
+    params:
+        **stage(
+            "sample_architecture",
+            ABLATIONS / "random/{draw}",
+            lambda wildcards: settings(
+                proposals="supernet.proposals",
+                constants={**MATCHING, "number": int(wildcards.draw)},
+            ),
+        ),
+    message:
+        "Drawing random architecture {wildcards.draw}"
+    shell:
+        STAGE
+
+
+rule scale_plain:
+    """A network of the zoo, scaled in width to the searched architecture's cost."""
+    input:
+        searched=HIT / "manifest.json",
+    output:
+        architecture=ABLATIONS / "plain/architecture.json",
+        manifest=ABLATIONS / "plain/manifest.json",
+    log:
+        LOGS / "ablations/plain/scale_plain.log",
+    localrule: True
+    conda:
+        "../envs/environment.yaml"
+    resources:
+        **light(),
+    params:
+        **stage(
+            "scale_plain",
+            ABLATIONS / "plain",
+            settings(
+                plain="ablations.random.plain",
+                proposals="supernet.proposals",
+                anchor_scale="supernet.anchor_scale",
+                constants=MATCHING,
+            ),
+        ),
+    message:
+        "Scaling the plain network to the searched one's cost"
+    shell:
+        STAGE

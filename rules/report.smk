@@ -5,6 +5,7 @@ rule draw_report:
     """Draw the HTML page, and its tables and figures as files."""
     input:
         **joint_report(),
+        **random_report(),
         **{name: HIT / f"screening/{name}/manifest.json" for name in COMPONENTS},
         data=DETECTION,
         screening_supernet=pretrained("screening_supernet"),

@@ -21,6 +21,9 @@ def _known(zoo: str) -> str:
     return zoo
 
 
+ZooName = Annotated[str, AfterValidator(_known)]
+
+
 def _component(name: str) -> str:
     if name not in COMPONENTS:
         raise ValueError(f"no component {name!r}: expected one of {', '.join(COMPONENTS)}")
@@ -30,7 +33,7 @@ def _component(name: str) -> str:
 class Baseline(Section):
     """A network of the zoo, at the run's input size, made narrower where the run is small."""
 
-    zoo: Annotated[str, AfterValidator(_known)] = Field(description="name in pipeline/zoo/")
+    zoo: ZooName = Field(description="name in pipeline/zoo/")
     width: float = Field(
         default=1.0,
         gt=0,
@@ -89,6 +92,43 @@ class SparsityConfig(Section):
     )
 
 
+class Matching(Section):
+    """What counts as a network of the searched one's cost, and how long one is looked for."""
+
+    tolerance: float = Field(
+        default=0.05,
+        gt=0,
+        lt=1,
+        description="greatest difference of its MACs, as a share of the searched network's",
+    )
+    draws: PositiveInt = Field(
+        default=100_000, description="architectures that are looked at for each random network"
+    )
+
+
+class RandomConfig(Matching):
+    """`hit_random`: the searched detector against random and plain ones of the same cost."""
+
+    networks: int = Field(
+        default=8, ge=2, description="random architectures from the sub search spaces"
+    )
+    plain: ZooName = Field(
+        default="fpn_r18",
+        description="network of the zoo that is scaled in width to the searched one's MACs",
+    )
+    seeds: int = Field(
+        default=2,
+        ge=2,
+        description="trainings of each network, the searched one too: with run.seed, run.seed + 1 and "
+        "so on; two tell how much a seed is worth",
+    )
+
+    @property
+    def matching(self) -> Matching:
+        """The part that says which networks cost as much."""
+        return Matching(tolerance=self.tolerance, draws=self.draws)
+
+
 class AblationsConfig(Section):
     """The tables and figures of Hit-Detector, section 4.4."""
 
@@ -100,6 +140,7 @@ class AblationsConfig(Section):
     )
     replacement: ReplacementConfig = ReplacementConfig()
     sparsity: SparsityConfig = SparsityConfig()
+    random: RandomConfig = RandomConfig()
 
     @model_validator(mode="after")
     def _differ(self) -> AblationsConfig:

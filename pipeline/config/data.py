@@ -29,7 +29,18 @@ class EmbeddedDetection(Section):
         ge=10,
         description="Number of training images; with ten, every class occurs.",
     )
-    val_images: int = Field(default=100, ge=1, description="Number of validation images.")
+    val_images: int = Field(
+        default=100,
+        ge=1,
+        description="Number of validation images. Searches look at them, so results belong on test.",
+    )
+    test_images: int = Field(
+        default=0,
+        ge=0,
+        description="Number of test images, on which detectors are evaluated, of photographs and digits "
+        "that neither train nor val shows; with 0 there is no test split, and val takes its place. "
+        "Their digits are those that val leaves: other numbers of val's images give other test images.",
+    )
     objects_per_image: tuple[
         Annotated[int, Field(ge=1, le=20)], Annotated[int, Field(ge=1, le=20)]
     ] = Field(default=(1, 4), description="Least and greatest number of digits in an image.")

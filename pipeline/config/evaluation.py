@@ -39,3 +39,8 @@ class ReportConfig(Section):
         default=True,
         description="whether the default target runs Joint-DetNAS, and the page has a section on it",
     )
+    random: bool = Field(
+        default=False,
+        description="whether the page begins with the searched detector among random and plain ones of "
+        "the same cost (`hit_random`), and the default target trains them",
+    )

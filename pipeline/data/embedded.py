@@ -2,31 +2,70 @@
 
 Both are made offline from scikit-learn's handwritten digits and photographs inside the wheels.
 The same settings give the same bytes.
+
+Train, val and test share no photograph and no digit. Val draws from all digits held out from
+training, and some it never draws: those make up test, so that a test split changes no image of val.
+With more images in val there are fewer of them, and other test images.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from pipeline.config.data import EmbeddedClassification, EmbeddedDetection
+from pipeline.data.defects import DatasetError, Defect
 from pipeline.data.embedded_sources import CLASSES, Split, digit_indices
 from pipeline.data.scene import draw_scene, place_digits
 
 SPLITS: tuple[Split, ...] = ("train", "val")
+"""Those that every dataset has."""
+
+
+def detection_splits(settings: EmbeddedDetection) -> tuple[Split, ...]:
+    """The splits of a detection dataset: `test` where images are wanted."""
+    return (*SPLITS, "test") if settings.test_images else SPLITS
 
 
 def _save(image: Image.Image, path: Path) -> None:
     image.save(path, format="PNG", compress_level=3)
 
 
-def _deck(rng: np.random.Generator, split: Split) -> Iterator[tuple[int, int]]:
-    """Endless (label, digit index): every ten draws hold each label once, in random order."""
+def _deck(rng: np.random.Generator, digits: Sequence[Sequence[int]]) -> Iterator[tuple[int, int]]:
+    """Endless (label, digit index): every ten draws hold each label once, in random order.
+
+    Args:
+        rng: Source of the draws.
+        digits: By label, the indices to draw from.
+    """
     while True:
         for label in rng.permutation(len(CLASSES)).tolist():
-            yield label, int(rng.choice(digit_indices(split, label)))
+            yield label, int(rng.choice(digits[label]))
+
+
+def _digits(split: Split, shown: Collection[int], folder: Path) -> list[tuple[int, ...]]:
+    """By label, the digits of a split; of test, those that val's images do not show."""
+    digits = [digit_indices(split, label) for label in range(len(CLASSES))]
+    if split != "test":
+        return digits
+    left = [tuple(index for index in pool if index not in shown) for pool in digits]
+    if empty := [CLASSES[label] for label, pool in enumerate(left) if not pool]:
+        raise DatasetError(
+            [
+                Defect(
+                    "no digits left",
+                    split,
+                    folder,
+                    f"class {name}",
+                    "val's images show every digit that is held out from training; lower"
+                    " data.detection.embedded.val_images, or set test_images to 0",
+                )
+                for name in empty
+            ]
+        )
+    return left
 
 
 def write_detection(
@@ -44,19 +83,27 @@ def write_detection(
 
     Raises:
         NoRoomError: The digits wanted in an image do not fit into it.
+        DatasetError: The images of val leave no digit of some class for test.
     """
     (folder / "annotations").mkdir()
     least, greatest = settings.object_size
-    for number, split in enumerate(SPLITS):
+    wanted = {
+        "train": settings.train_images,
+        "val": settings.val_images,
+        "test": settings.test_images,
+    }
+    shown: set[int] = set()
+    for number, split in enumerate(detection_splits(settings)):
         (folder / "images" / split).mkdir(parents=True)
-        wanted = settings.train_images if split == "train" else settings.val_images
-        deck = _deck(np.random.default_rng([settings.seed, number]), split)
+        digits = _digits(split, shown, folder)
+        deck = _deck(np.random.default_rng([settings.seed, number]), digits)
         images, annotations = [], []
-        for image_id in range(1, wanted + 1):
+        for image_id in range(1, wanted[split] + 1):
             # Each image has its own generator: more images leave the earlier ones as they were.
             rng = np.random.default_rng([settings.seed, number, image_id])
             count = int(rng.integers(*settings.objects_per_image, endpoint=True))
             labels, indices = zip(*(next(deck) for _ in range(count)), strict=True)
+            shown.update(indices)
             placed = place_digits(
                 rng, indices, settings.image_size, settings.object_size, settings.rotation_degrees
             )

@@ -1,11 +1,13 @@
-"""What the embedded dataset is made of: scikit-learn's digits and photographs from two wheels.
+"""What the embedded dataset is made of: scikit-learn's digits and photographs from installed wheels.
 
-The division into train and val is fixed, whatever the seed, so that every dataset made from these
-sources agrees about which digits and photographs may be trained on.
+The division of the photographs into train, val and test, and of the digits into those that may be
+trained on and those held out, is fixed, whatever the seed: every dataset made from these sources
+agrees about it. Which of the digits held out are val's, and which test's: see `pipeline.data.embedded`.
 """
 
 from functools import cache
-from importlib.resources import as_file, files
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -14,12 +16,19 @@ from sklearn.datasets import load_digits
 
 from pipeline.data.defects import DatasetError, Defect
 
-Split = Literal["train", "val"]
+Split = Literal["train", "val", "test"]
 CLASSES = tuple("0123456789")
 
 # Only files inside the wheels: `skimage.data` would download the others. Left out are images with
 # writing in them (page, text), which hold digits nobody annotated, and the motorcycle's right view.
 _SKIMAGE, _SKLEARN = "skimage.data", "sklearn.datasets.images"
+_WHEELS = {
+    _SKIMAGE: "scikit-image",
+    _SKLEARN: "scikit-learn",
+    "matplotlib": "matplotlib",
+    "imgaug": "imaug",
+    "imagecorruptions": "imagecorruptions-imaug",
+}
 PHOTOGRAPHS: dict[Split, dict[str, tuple[str, str]]] = {
     "train": {
         "astronaut": (_SKIMAGE, "astronaut.png"),
@@ -41,6 +50,15 @@ PHOTOGRAPHS: dict[Split, dict[str, tuple[str, str]]] = {
         "hubble": (_SKIMAGE, "hubble_deep_field.jpg"),
         "rocket": (_SKIMAGE, "rocket.jpg"),
     },
+    # what the other two leave of scikit-image's, and those of packages that mmdet needs
+    "test": {
+        "cell": (_SKIMAGE, "cell.png"),
+        "clock": (_SKIMAGE, "clock_motion.png"),
+        "frost": ("imagecorruptions", "frost/frost4.jpg"),
+        "hopper": ("matplotlib", "mpl-data/sample_data/grace_hopper.jpg"),
+        "ice": ("imagecorruptions", "frost/frost6.jpg"),
+        "quokka": ("imgaug", "quokka.jpg"),
+    },
 }
 TRAIN_SHARE = 0.75
 
@@ -50,24 +68,26 @@ def photograph(split: Split, name: str) -> Image.Image:
     """The photograph `name` of `split`, in RGB.
 
     Raises:
-        DatasetError: The installed scikit-image or scikit-learn does not ship the file.
+        DatasetError: The installed wheel does not ship the file.
     """
     package, file = PHOTOGRAPHS[split][name]
-    with as_file(files(package) / file) as path:
-        if not path.is_file():
-            version = "scikit-image" if package == _SKIMAGE else "scikit-learn"
-            raise DatasetError(
-                [
-                    Defect(
-                        "missing image",
-                        split,
-                        path,
-                        f"the photograph {name}",
-                        f"the installed {version} does not ship it; install the pinned version",
-                    )
-                ]
-            )
-        return Image.open(path).convert("RGB")
+    # Found, not imported: some of these packages take seconds to import.
+    spec = find_spec(package)
+    folders = spec.submodule_search_locations if spec else None
+    path = Path(next(iter(folders or [package]))) / file
+    if not path.is_file():
+        raise DatasetError(
+            [
+                Defect(
+                    "missing image",
+                    split,
+                    path,
+                    f"the photograph {name}",
+                    f"the installed {_WHEELS[package]} does not ship it; install the pinned version",
+                )
+            ]
+        )
+    return Image.open(path).convert("RGB")
 
 
 @cache
@@ -83,10 +103,10 @@ def digit(index: int) -> np.ndarray:
 
 @cache
 def digit_indices(split: Split, label: int) -> tuple[int, ...]:
-    """Indices of the digits of class `label` in `split`.
+    """Indices of the digits of class `label` that `split` may show; val and test share theirs.
 
     The first three quarters of a class are for training. Neighbours in the collection tend to share
-    a writer, so val also tests unseen handwriting.
+    a writer, so val and test also try unseen handwriting.
     """
     indices = np.flatnonzero(_digits()[1] == label).tolist()
     border = round(TRAIN_SHARE * len(indices))

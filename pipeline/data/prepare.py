@@ -14,7 +14,12 @@ from pipeline.config.data import (
 )
 from pipeline.data.coco import check_detection
 from pipeline.data.crops import write_crops
-from pipeline.data.embedded import SPLITS, write_classification, write_detection
+from pipeline.data.embedded import (
+    SPLITS,
+    detection_splits,
+    write_classification,
+    write_detection,
+)
 from pipeline.data.image_folder import check_classification
 from pipeline.data.index import FILE_NAME, ClassificationContent, DatasetIndex, DetectionContent
 from pipeline.errors import DetSearchError
@@ -44,13 +49,13 @@ def prepare_detection(config: DetectionSource, folder: Path) -> None:
                     "annotations": str(folder / "annotations" / f"{split}.json"),
                     "images": str(folder / "images" / split),
                 }
-                for split in SPLITS
+                for split in detection_splits(config)
             }
         )
         summaries = check_detection(written)
         splits = {
             split: {"annotations": f"annotations/{split}.json", "images": f"images/{split}"}
-            for split in SPLITS
+            for split in detection_splits(config)
         }
     else:
         summaries = check_detection(config)

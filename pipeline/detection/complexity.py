@@ -121,12 +121,11 @@ def stage_costs(
     }
 
 
-def fill_candidate_macs(model: nn.Module, architecture: Architecture, proposals: int) -> None:
-    """Set `macs` of every choice layer of a supernet: FLOPs(o, l) of Eq. 7, for one image.
+def candidate_macs(architecture: Architecture, proposals: int) -> dict[str, list[float]]:
+    """FLOPs(o, l) of Eq. 7 for one image: MACs of every candidate, by the names of the choice layers.
 
     Args:
-        model: the supernet that `build_detector` made of `architecture`.
-        architecture: its architecture; costs hold at its input size.
+        architecture: of a supernet; costs hold at its input size.
         proposals: RoIs that the head processes, in a two-stage detector. The layers of towers count
             what they cost on all levels.
     """
@@ -141,11 +140,18 @@ def fill_candidate_macs(model: nn.Module, architecture: Architecture, proposals:
 
         return hook
 
-    for name, layer in choice_layers(twin).items():
+    layers = choice_layers(twin)
+    for name, layer in layers.items():
         layer.register_forward_hook(remember(name))
     _run_components(twin, architecture, proposals, architecture.input_size)
+    return {name: _candidate_macs(layer, shapes[name]) for name, layer in layers.items()}
+
+
+def fill_candidate_macs(model: nn.Module, architecture: Architecture, proposals: int) -> None:
+    """Set `macs` of every choice layer of a supernet, the model that was built of `architecture`."""
+    macs = candidate_macs(architecture, proposals)
     for name, layer in choice_layers(model).items():
-        layer.macs.copy_(torch.tensor(_candidate_macs(layer, shapes[name])))
+        layer.macs.copy_(torch.tensor(macs[name]))
 
 
 def _candidate_macs(layer: ChoiceLayer, shapes: Sequence[tuple[int, int, int]]) -> list[float]:

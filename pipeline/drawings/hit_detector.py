@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from pipeline.artifacts.files import json_bytes
 from pipeline.artifacts.manifest import MANIFEST, Manifest
 from pipeline.config.ablations import ReplacementConfig
 from pipeline.config.base import NoSettings, Section
+from pipeline.detection.detector_folder import METRICS
 from pipeline.drawings.detector_tables import DETECTORS
 from pipeline.drawings.drawing import Drawing, Drawn, Given
+from pipeline.errors import DetSearchError
 from pipeline.report.ablations import (
     Replacement,
     Screened,
@@ -15,6 +20,7 @@ from pipeline.report.ablations import (
 )
 from pipeline.report.architecture import draw_architecture
 from pipeline.report.inputs import History, Metrics, SubSearchSpace, read_as
+from pipeline.report.random_study import STUDY, Name, Study, Trained, random_study
 from pipeline.report.tables import Column, Table
 from pipeline.search_space.architecture import ARCHITECTURE, COMPONENTS, Architecture, ComponentName
 
@@ -60,6 +66,38 @@ def figure4(given: Given[Screening]) -> Drawn:
     return Drawn(*sparsity_study(given.settings.component, screened))
 
 
+def random_networks(given: Given[NoSettings]) -> Drawn:
+    """The searched detector, random ones and a plain one of its cost, from evaluations `<network>.<seed>`.
+
+    Raises:
+        DetSearchError: a detector was evaluated on images without objects, and has no AP.
+    """
+    trainings: dict[str, list[Metrics]] = {}
+    for name, folder in given.several["detectors"].items():
+        trainings.setdefault(name.partition(".")[0], []).append(read_as(folder / METRICS, Metrics))
+    study = Study(networks=tuple(_trained(name, each) for name, each in trainings.items()))
+    return Drawn(
+        *random_study(given.name, study), {STUDY: json_bytes(study.model_dump(mode="json"))}
+    )
+
+
+def _trained(name: str, trainings: Sequence[Metrics]) -> Trained:
+    scores = [
+        (each.AP, each.AP50) for each in trainings if each.AP is not None and each.AP50 is not None
+    ]
+    if len(scores) < len(trainings):
+        raise DetSearchError(f"{name} has no AP: there is no object in the evaluated images")
+    kinds: dict[str, Name] = {"searched": "searched", "plain": "plain"}
+    return Trained(
+        name=name,
+        kind=kinds.get(name, "random"),
+        macs=trainings[0].macs,
+        params=trainings[0].params,
+        AP=tuple(ap for ap, _ in scores),
+        AP50=tuple(ap50 for _, ap50 in scores),
+    )
+
+
 def figure5(given: Given[NoSettings]) -> Drawn:
     """The searched architecture, with the margin of each layer over its runner-up."""
     architecture = Architecture.load(given.one["architecture"] / ARCHITECTURE)
@@ -83,6 +121,7 @@ def figure5(given: Given[NoSettings]) -> Drawn:
 
 DRAWINGS = {
     **{f"hit_table{number}": DETECTORS for number in range(1, 7)},
+    "hit_random": Drawing(random_networks, NoSettings),
     "hit_figure3": Drawing(figure3, Replacing),
     "hit_figure4": Drawing(figure4, Screening),
     "hit_figure5": Drawing(figure5, NoSettings),

@@ -151,10 +151,21 @@ def component_choices(model: nn.Module) -> dict[str, dict[str, ChoiceLayer]]:
     """Per component its choice layers, by the names that `Architecture.blocks` gives the blocks."""
     found: dict[str, dict[str, ChoiceLayer]] = {component: {} for component in COMPONENTS}
     for dotted, layer in choice_layers(model).items():
-        for prefix, component in MODULE_PREFIXES.items():
-            if dotted.startswith(prefix):
-                found[component][block_name(component, dotted.removeprefix(prefix))] = layer
+        component, name = layer_of(dotted)
+        found[component][name] = layer
     return found
+
+
+def layer_of(dotted: str) -> tuple[str, str]:
+    """The component of a choice layer by its module's name in a detector, and its block's name.
+
+    Raises:
+        ValueError: it lies in no component.
+    """
+    for prefix, component in MODULE_PREFIXES.items():
+        if dotted.startswith(prefix):
+            return component, block_name(component, dotted.removeprefix(prefix))
+    raise ValueError(f"{dotted} lies in no searched component")
 
 
 def block_name(component: str, dotted: str) -> str:

@@ -47,7 +47,8 @@ def count_images(config: Config) -> Images:
     stated, detection = config.plan, config.data.detection.active
     if isinstance(detection, EmbeddedDetection):
         train = detection.train_images
-        validated = evaluated = detection.val_images
+        validated = detection.val_images
+        evaluated = detection.test_images or validated
         boxes = round(train * sum(detection.objects_per_image) / 2)
     else:
         train = stated.train_images or _listed(detection, "train", "images", "train_images")

@@ -18,6 +18,7 @@ from pipeline.report.heatmaps import heatmaps_section
 from pipeline.report.inputs import Run
 from pipeline.report.joint_detnas import joint_section
 from pipeline.report.joint_inputs import STUDENT
+from pipeline.report.random_section import RANDOM, random_section
 from pipeline.report.records import data_section, reproducibility_section, time_section
 from pipeline.report.screening import screening_section
 from pipeline.report.section import Section
@@ -27,6 +28,7 @@ FINGERPRINT_FILES = ("page.html.j2",)
 
 SECTIONS: tuple[Callable[[Run, ReportConfig], Section], ...] = (
     summary_section,
+    random_section,
     detections_section,
     accuracy_section,
     cost_section,
@@ -50,7 +52,8 @@ def build_report(run: Path, settings: ReportConfig, beside: Sequence[str] = ()) 
         run: the run's folder, `results/<run>`, with everything up to the evaluation.
         settings: the `report` section.
         beside: folders, relative to the run's, of what the page shows besides the searched detector;
-            with the student's evaluation among them it has a section on Joint-DetNAS.
+            with the student's evaluation among them it has a section on Joint-DetNAS, with the
+            table `hit_random` one on random networks.
 
     Returns:
         Content by path relative to the run: `report.html`, `figures/*.svg`, `tables/*.csv`.
@@ -60,9 +63,11 @@ def build_report(run: Path, settings: ReportConfig, beside: Sequence[str] = ()) 
     """
     source = Run(run, tuple(beside))
     joint = STUDENT in source.beside
-    sections = [
-        section(source, settings) for section in SECTIONS if joint or section is not joint_section
+    left_out = [
+        *([] if joint else [joint_section]),
+        *([] if RANDOM in source.beside else [random_section]),
     ]
+    sections = [section(source, settings) for section in SECTIONS if section not in left_out]
     manifests = source.manifests.values()
     page = (
         _environment()

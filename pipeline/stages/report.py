@@ -15,6 +15,10 @@ JOINT = ("student", "base", "base_longer", "descent", "allocation")
 """Artifacts of Joint-DetNAS: evaluations, the tree of descent, computation by stage."""
 
 
+RANDOM = "random"
+"""The artifact of the comparison with random networks."""
+
+
 class Settings(Section):
     """What the stage uses of the config."""
 
@@ -25,7 +29,7 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
     """Read the whole run folder, which is also where the page is published."""
     beside = [
         stage.inputs[name].relative_to(stage.folder).as_posix()
-        for name in JOINT
+        for name in (*JOINT, RANDOM)
         if name in stage.inputs
     ]
     return build_report(stage.folder, stage.settings.report, beside)
@@ -43,5 +47,5 @@ if __name__ == "__main__":
             "detector",
             "evaluation",
         ),
-        optional_inputs=("screening_supernet", "supernet", "pretraining", *JOINT),
+        optional_inputs=("screening_supernet", "supernet", "pretraining", *JOINT, RANDOM),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from pydantic import ValidationError
@@ -60,6 +61,18 @@ def scaled(
             f"width {width} and head_width {head_width} do not fit the network: "
             + "; ".join(problem["msg"] for problem in error.errors())
         ) from None
+
+
+def channel_counts(value: Any, counts: bool = False) -> Iterator[int]:
+    """All numbers of channels in a part of an architecture, as JSON has it."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from channel_counts(inner, key in CHANNELS)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from channel_counts(inner, counts)
+    elif counts and value is not None:
+        yield value
 
 
 def _multiplied(value: Any, factor: float, place: str, counts: bool = False) -> Any:

@@ -71,6 +71,35 @@ def one_stage_detectors() -> dict[str, str]:
     return detectors([*found, *(["hit_detector"] if ONE_STAGE else [])])
 
 
+def searched_random_and_plain() -> dict[str, str]:
+    """The searched detector, random ones and a plain one of its cost, each with several seeds."""
+    study, classification = CONFIG.ablations.random, CONFIG.data.classification
+    if (zoo_architecture(study.plain).rpn is None) != ONE_STAGE:
+        raise WorkflowError(
+            f"hit_random compares networks of one kind, but ablations.random.plain is {study.plain} and"
+            f" the searched detector a {CONFIG.supernet.family}: choose another plain network"
+        )
+    if classification.source == "checkpoint" and classification.active.backbone:
+        raise WorkflowError(
+            "hit_random trains all networks alike, but data.classification.checkpoint.backbone gives"
+            " weights to the searched one alone: leave it out, or take another source"
+        )
+    networks = {"searched": "hit_detector"}
+    networks |= {
+        f"random_{number}": f"ablations/random/{number}"
+        for number in range(study.networks)
+    }
+    networks["plain"] = "ablations/plain"
+    evaluations = {
+        f"{name}.{number}": evaluation(
+            f"{AGAIN}{number}/{network}" if number else network
+        )
+        for name, network in networks.items()
+        for number in range(study.seeds)
+    }
+    return grouped("detectors", evaluations)
+
+
 def replacements() -> dict[str, str]:
     """The networks of Figure 3: what was replaced, and the AP.
 
@@ -177,6 +206,10 @@ DRAWINGS = {
         "The baseline with one searched part.", parts_in_the_baseline
     ),
     "hit_table6": Drawing("One-stage detectors.", one_stage_detectors),
+    "hit_random": Drawing(
+        "The searched detector among random and plain ones of the same cost.",
+        searched_random_and_plain,
+    ),
     "hit_figure3": Drawing(
         "AP with the operation of one layer replaced.",
         replacements,
@@ -245,7 +278,7 @@ def paper_of(drawing: str) -> str:
 
 def kind_of(drawing: str) -> str:
     """The folder that it lies in."""
-    return "tables" if "table" in drawing else "figures"
+    return "figures" if "figure" in drawing else "tables"
 
 
 def drawing_settings(wildcards) -> str:

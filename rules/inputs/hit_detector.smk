@@ -69,3 +69,25 @@ def network_training(wildcards) -> str:
     if wildcards.network.startswith("ablations/replacement/"):
         values["training.epochs"] = CONFIG.ablations.replacement.epochs
     return changed_settings(values, *DETECTOR, "training")
+
+
+# Networks that are trained again with another seed: the architecture of `<network>`, in
+# `ablations/again/<k>/<network>/` with the seed `run.seed` + k.
+AGAIN = "ablations/again/"
+
+
+def architecture_of(wildcards) -> str:
+    """The manifest of a network's architecture: one trained again has that of its first training."""
+    network = wildcards.network
+    if network.startswith(AGAIN):
+        network = network.removeprefix(AGAIN).partition("/")[2]
+    return f"{RUN}/{network}/manifest.json"
+
+
+def seed_of(wildcards) -> int:
+    """The seed of a network's trainings."""
+    if not wildcards.network.startswith(AGAIN):
+        return CONFIG.run.seed
+    return CONFIG.run.seed + int(
+        wildcards.network.removeprefix(AGAIN).partition("/")[0]
+    )

@@ -14,3 +14,10 @@ def joint_report() -> dict[str, str]:
         "descent": f"{JOINT}/hill_climb/descent/manifest.json",
         "allocation": f"{RUN}/figures/joint_figure7/manifest.json",
     }
+
+
+def random_report() -> dict[str, str]:
+    """The comparison with random networks that the report begins with, where it is wanted."""
+    if not CONFIG.report.random:
+        return {}
+    return {"random": f"{RUN}/tables/hit_random/manifest.json"}

@@ -22,8 +22,10 @@ def test_the_numbers_of_section_4_2() -> None:
         assert (section.optimizer.type, section.optimizer.momentum) == ("sgd", 0.9)
         assert (section.optimizer.lr, section.optimizer.schedule) == (0.04, "cosine")
         assert section.architecture_lr == 4e-4
-        # Eq. 5 as printed: all candidates
-        assert section.paths is None
+    # Eq. 5 as printed: all candidates, wherever a supernet runs
+    for name in ("screening_pretraining", "screening", "search_pretraining", "search"):
+        assert getattr(config, name).paths is None, name
+    assert config.screening.held_paths is None
     assert (config.screening_pretraining.epochs, config.pretraining.epochs) == (10, 300)
     training = config.training
     assert (training.epochs, training.batch_size) == (12, 4 * 8)

@@ -98,6 +98,9 @@ def content(head: dict[str, Any], entries: list[dict[str, Any]], date: Any) -> d
     return head | {"images": images, "annotations": entries, "categories": categories}
 
 
+CHECKS: Any = list(HealthCheck)
+
+
 @pytest.fixture(scope="module")
 def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of images."""
@@ -107,7 +110,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[*HealthCheck])
+@settings(max_examples=100, deadline=None, suppress_health_check=CHECKS)
 @given(
     head=HEAD,
     entries=annotations(),

@@ -118,8 +118,8 @@ def test_photographs_need_no_download(monkeypatch):
     photograph.cache_clear()
     fingerprints = {
         hashlib.sha256(photograph(split, name).tobytes()).hexdigest()
-        for split in ("train", "val")
-        for name in PHOTOGRAPHS[split]
+        for split, names in PHOTOGRAPHS.items()
+        for name in names
     }
     assert len(fingerprints) == sum(map(len, PHOTOGRAPHS.values()))
 

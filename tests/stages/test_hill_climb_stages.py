@@ -10,6 +10,7 @@ import torch
 from made_up_search import candidate
 from safetensors.torch import load_file
 
+from pipeline.artifacts.kept import KEPT
 from pipeline.artifacts.lineage import check_run
 from pipeline.artifacts.manifest import MANIFEST, Manifest, Origin
 from pipeline.artifacts.publish import Content, publish
@@ -106,7 +107,9 @@ def test_a_list_keeps_its_weights_over_generations_and_the_others_are_removed(cl
     removed = climb / "generation_1/removed"
     for _ in range(2):
         _run(remove_weights, removed, {}, *line, **kinds)
-        left = {path.parent.relative_to(climb).as_posix() for path in climb.rglob(WEIGHTS)}
+        found = (path.parent.relative_to(climb) for path in climb.rglob(WEIGHTS))
+        # second names of what was published lie in `.kept/` until Snakemake has seen the stage end
+        left = {folder.as_posix() for folder in found if KEPT not in folder.parts}
         assert left == {"generation_0/candidate_0", "generation_1/candidate_0"}
         assert (second / PARENTS).exists() and not (first / PARENTS).exists()
         assert check_run(climb).problems == []

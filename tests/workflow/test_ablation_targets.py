@@ -39,6 +39,26 @@ def test_table_3_takes_its_student_from_the_standard_trainings(finished: Project
     assert together["sample_subnet"] == 1 and "shrink_pool" not in together
 
 
+def test_random_networks_are_trained_with_two_seeds_as_the_searched_one_is(finished: Project):
+    """Two random networks and a plain one, twice each, and the searched one once more."""
+    jobs = {
+        "sample_architecture": 2,
+        "scale_plain": 1,
+        "pretrain_backbone": 7,
+        "train_detector": 7,
+        "evaluate": 7,
+        "draw": 1,
+    }
+    assert finished.stale("hit_random") == {**jobs, "hit_random": 1}
+    wanted = ("--config", "report={random: true}")
+    assert finished.stale("report", *wanted) == {**jobs, "draw_report": 1, "report": 1}
+    printed = finished.snakemake("-n", "-p", "hit_random").stdout
+    again = [line for line in printed.splitlines() if "again/1/hit_detector/detector/m" in line]
+    assert any("--seed 1 " in line for line in again)
+    first = [line for line in printed.splitlines() if "test/ablations/random/0/detector/m" in line]
+    assert any("--seed 0 " in line for line in first)
+
+
 def test_figure_4_screens_once_for_each_regulariser_that_is_not_there(finished: Project):
     """μ of 0 and 0.1, two regularisers: the run itself has min_column with 0.1."""
     assert finished.stale("hit_figure4") == {

@@ -25,3 +25,16 @@ def test_table_6_and_5_compare_the_searched_detector_with_a_baseline_of_its_kind
         assert result.returncode != 0
         assert "hit_table5 compares one-stage baselines" in result.stdout
         assert "'r18': one-stage ones among `baselines` are retina_r50" in result.stdout
+
+
+def test_random_networks_are_compared_with_a_plain_one_of_their_kind(tmp_path):
+    project = copy_project(tmp_path)
+    jobs = project.stale("hit_random", *EXAMPLE)
+    assert (jobs["sample_architecture"], jobs["scale_plain"], jobs["draw"]) == (8, 1, 1)
+    # eight random networks, the plain and the searched one, each with two seeds
+    assert jobs["train_detector"] == jobs["pretrain_backbone"] == jobs["evaluate"] == 2 * (8 + 2)
+
+    project.edit("config/examples/retinanet.yaml", "plain: retinanet_r50", "plain: fpn_r18")
+    result = project.snakemake("-n", "hit_random", *EXAMPLE)
+    assert result.returncode != 0
+    assert "hit_random compares networks of one kind" in result.stdout
