@@ -7,6 +7,7 @@ stage takes back what it had finished in place of computing it again.
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import shutil
@@ -19,6 +20,8 @@ from pipeline.artifacts.files import explained, sync
 from pipeline.artifacts.manifest import KEPT, MANIFEST, STAGING, Manifest
 
 FILES = "files"
+NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
+"""How a file system says that it has no hard links, or no further one for this file."""
 
 logger = logging.getLogger(__name__)
 
@@ -39,12 +42,26 @@ def keep(folder: Path, sources: Mapping[str, Path], manifest: Path) -> None:
         for name, source in sources.items():
             link = gathering / FILES / name
             link.parent.mkdir(parents=True, exist_ok=True)
-            os.link(source, link)
+            second_name(source, link)
         gathering.mkdir(exist_ok=True)
-        os.link(manifest, gathering / MANIFEST)
+        second_name(manifest, gathering / MANIFEST)
         discard_kept(folder)
         gathering.rename(folder / KEPT)
         sync(folder)
+
+
+def second_name(source: Path, link: Path) -> None:
+    """A second name for a file; where the file system knows none (exFAT, some network drives), a copy.
+
+    Raises:
+        OSError: the system refuses.
+    """
+    try:
+        os.link(source, link)
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+        shutil.copyfile(source, link)
 
 
 def kept_files(folder: Path, version: str) -> tuple[Manifest, dict[str, Path]] | None:

@@ -25,7 +25,7 @@ from pipeline.artifacts.files import (
     write_json,
 )
 from pipeline.artifacts.history import extended_history
-from pipeline.artifacts.kept import keep, kept_files
+from pipeline.artifacts.kept import keep, kept_files, second_name
 from pipeline.artifacts.manifest import (
     HISTORY,
     INVENTORY,
@@ -137,7 +137,7 @@ def take_back(
         with explained(folder):
             for name, source in sources.items():
                 source.parent.mkdir(parents=True, exist_ok=True)
-                os.link(found[name], source)
+                second_name(found[name], source)
         former = _former(folder)
         _check_room(folder, sources.keys(), former)
         write_bytes(staging / MANIFEST, manifest.content())

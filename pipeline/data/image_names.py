@@ -30,7 +30,7 @@ def missing_reason(folder: Path, name: str) -> str:
     if last != plain and (folder / last).exists():
         return f"{told}, but {last!r} lies in {folder}: write file_name relative to that folder"
     parent = (folder / plain).parent
-    for entry in _entries(parent):
+    for entry in _entries(parent.absolute()):  # one process may check from several folders
         if entry.casefold() == last.casefold():
             return f"{told}, but {entry!r}: capital and small letters differ"
     return told

@@ -1,5 +1,6 @@
 """Published files that Snakemake deletes after a driver died are taken back, or made again."""
 
+import errno
 import os
 import shutil
 import time
@@ -121,3 +122,17 @@ def test_what_a_killed_process_left_half_written_goes(tmp_path: Path, origin: Or
     leftover.write_text("{")
     publish(tmp_path, FILES, origin)
     assert not leftover.exists()
+
+
+def test_a_file_system_without_hard_links_keeps_copies(
+    tmp_path: Path, origin: Origin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(source: Path, link: Path) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    publish(tmp_path, FILES, origin)
+    (tmp_path / MANIFEST).unlink()
+    (tmp_path / "weights").write_bytes(b"?")
+    assert take_back(tmp_path, origin) is not None
+    assert verify(tmp_path) == []
