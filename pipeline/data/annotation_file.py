@@ -17,7 +17,7 @@ class AnnotationFileError(Exception):
 
 
 def read_lists(path: Path) -> dict[str, list[Any]]:
-    """The three lists of a COCO instances file: UTF-8 or UTF-16, with or without a byte-order mark.
+    """The three lists of a COCO instances file: UTF-8, -16 or -32, with or without a byte-order mark.
 
     Raises:
         AnnotationFileError: The file is missing, cannot be read, is not text, not JSON, or not COCO.
@@ -33,7 +33,7 @@ def read_lists(path: Path) -> dict[str, list[Any]]:
         raise AnnotationFileError(f"cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise AnnotationFileError(
-            f"is not text in UTF-8 or UTF-16: {error.reason} at byte {error.start}; save it as UTF-8"
+            f"is not text in UTF-8, -16 or -32: {error.reason} at byte {error.start}; save it as UTF-8"
         ) from None
     except json.JSONDecodeError as error:
         ended = error.pos >= len(error.doc.rstrip()) or error.msg.startswith("Unterminated")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipeline.artifacts.publish import Content
 from pipeline.config.base import Section
-from pipeline.config.data import CocoDetection, DetectionData
+from pipeline.config.data import DetectionData, EmbeddedDetection
 from pipeline.data.index import FILE_NAME, DatasetIndex
 from pipeline.data.prepare import prepare_detection
 from pipeline.detection.seen_objects import compare_with_training
@@ -42,7 +42,7 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
     folder = stage.fresh_folder("dataset")
     dataset = stage.settings.dataset.active
     prepare_detection(dataset, folder)
-    if isinstance(dataset, CocoDetection):
+    if not isinstance(dataset, EmbeddedDetection):
         index = DatasetIndex.load(folder / FILE_NAME)
         splits = {name: index.split(name) for name in index.content.splits}
         compare_with_training(splits, index.classes)

@@ -161,7 +161,7 @@ REFUSED = (
     data_row(
         "annotations in Latin-1",
         as_text("latin-1"),
-        *(TRAIN, "is not text in UTF-8 or UTF-16", "save it as UTF-8"),
+        *(TRAIN, "is not text in UTF-8, -16 or -32", "save it as UTF-8"),
     ),
     data_row(
         "a name of half a character",
