@@ -241,7 +241,7 @@ def show_resources() -> None:
     """Let the message of every stage say what it asks for: Snakemake prints a message in place of that."""
     for each in workflow.rules:
         if each.message and "mem_mb" in each.resources:
-            gpus = "{resources.gpu} GPUs, " if each.resources["gpu"] else ""
+            gpus = "{resources.gpu} GPUs, " if each.resources["gpu"].value else ""
             each.message += (
                 f" ({gpus}{{threads}} CPUs, {{resources.mem_mb}} MB,"
                 " {resources.runtime} minutes)"

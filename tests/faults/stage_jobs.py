@@ -25,6 +25,8 @@ from pipeline.artifacts.manifest import KEPT, MANIFEST, WORK, Manifest
 COMMAND = re.compile(
     r"python -m (?:pipeline\.launch \S+ \S+ \S+ )?(pipeline\.stages\.\w+) (.*?) 2>&1 \| tee"
 )
+GIVEN = re.compile(r'"\$\(given (.+?) \S+\.settings\)"')
+"""How a stage's settings are handed over: as they are, where they are no longer than an argument may be."""
 MEASURED = {"speed.json"}
 """Published files that hold times, which no second run repeats."""
 
@@ -61,7 +63,7 @@ def stage_jobs(project: Path, config: str, cores: int = 2) -> list[Job]:
     assert result.returncode == 0, result.stdout + result.stderr
     jobs = {}
     for module, text in COMMAND.findall(result.stdout + result.stderr):
-        words = shlex.split(text)
+        words = shlex.split(GIVEN.sub(lambda given: given[1], text))
         manifest = Path(words[words.index("--manifest") + 1])
         jobs[manifest] = Job(module, tuple(words), manifest)
     return list(jobs.values())

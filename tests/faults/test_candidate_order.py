@@ -5,7 +5,6 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ from stage_jobs import Job, published, stage_jobs
 from workflow_project import Project
 
 from pipeline.artifacts.files import read_json
+from pipeline.artifacts.lineage import artifact_folders
 from pipeline.hill_climb.records import Evaluation
 
 pytestmark = [pytest.mark.slow, pytest.mark.workflow, pytest.mark.xdist_group("copies")]
@@ -58,11 +58,6 @@ def _has_checkpoint(folder: Path) -> bool:
     return any(folder.glob("work/*/checkpoints/*.pt"))
 
 
-def _folders(climb: Path) -> Iterator[Path]:
-    for manifest in sorted(climb.rglob("manifest.json")):
-        yield manifest.parent.relative_to(climb)
-
-
 def test_reversed_side_by_side_and_killed_candidates_give_the_same_list(
     finished: Project, tmp_path: Path
 ) -> None:
@@ -96,7 +91,7 @@ def test_reversed_side_by_side_and_killed_candidates_give_the_same_list(
         run(_single(jobs, generation, "rank"))
 
     expected = finished.results / "joint_detnas/hill_climb"
-    compared = list(_folders(climb))
+    compared = [folder.relative_to(climb) for folder in artifact_folders(climb)]
     assert len(compared) == 2 * (1 + 2 + 1)
     for folder in compared:
         assert published(climb / folder) == published(expected / folder), folder

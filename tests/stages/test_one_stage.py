@@ -10,6 +10,7 @@ from mmdet.apis import init_detector
 
 from pipeline.artifacts.manifest import Origin, verify
 from pipeline.artifacts.publish import publish
+from pipeline.config.base import NoSettings
 from pipeline.config.root import load_config
 from pipeline.config.sections import sections
 from pipeline.search_space.architecture import COMPONENTS, Architecture
@@ -49,7 +50,8 @@ CONFIG = load_config(
 def _stage(module: Any, run: Path, out: str, chosen: str, *argv: str, **further: Any) -> Path:
     paths = ["--manifest", str(run / out / "manifest.json"), "--run-folder", str(run)]
     arguments = ["--settings", chosen, *argv, *paths]
-    stage_main(module.run, module.Settings, argv=arguments, **further)
+    settings = getattr(module, "Settings", NoSettings)
+    stage_main(module.run, settings, argv=arguments, **further)
     assert verify(run / out) == []
     return run / out
 

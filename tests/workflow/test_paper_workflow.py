@@ -20,9 +20,10 @@ def test_a_dry_run_shows_every_stage_and_a_real_run_refuses_to_start(tmp_path: P
     result = project.snakemake("hit_detector", "-n", "--profile", "slurm", *paper)
     asked = dict(re.findall(r"^Job \d+: (.*) \((.*)\)$", result.stdout, re.MULTILINE))
     training = "8 GPUs, 64 CPUs, 88000 MB, 720 minutes"
-    assert asked["Searching backbone, neck and head end to end"] == training
-    assert asked["Screening the neck"] == asked["Pretraining the derived backbone"] == training
-    assert asked["Evaluating the searched detector"].startswith("1 GPUs, 2 CPUs")
+    assert asked["Searching hit_detector end to end"] == training
+    assert asked["Screening the neck of hit_detector"] == training
+    assert asked["Pretraining the backbone of hit_detector"] == training
+    assert asked["Evaluating hit_detector"].startswith("1 GPUs, 2 CPUs")
     assert asked["Preparing the classification dataset"] == "1 CPUs, 24000 MB, 600 minutes"
     assert sum(jobs.values()) >= len(asked) >= 12
     result = project.snakemake(*paper)

@@ -80,7 +80,7 @@ import pipeline
 from mmdet.apis import inference_detector, init_detector
 model = init_detector({str(hit / "detector/config.py")!r},
                       {str(hit / "detector/weights.safetensors")!r}, device="cpu")
-found = inference_detector(model, {str(finished.results / "data/detection/images/val/000001.png")!r})
+found = inference_detector(model, {str(finished.results / "data/detection/images/test/000001.png")!r})
 print(json.dumps({{"classes": model.dataset_meta["classes"],
                    "boxes": found.pred_instances.bboxes.tolist(),
                    "scores": found.pred_instances.scores.tolist()}}))
@@ -106,7 +106,7 @@ print(json.dumps({{"classes": model.dataset_meta["classes"],
 
 def test_predict_prints_and_draws_what_the_run_detected(finished: Project, tmp_path):
     hit = finished.results / "hit_detector"
-    image = finished.results / "data/detection/images/val/000001.png"
+    image = finished.results / "data/detection/images/test/000001.png"
     command = [sys.executable, "-m", "pipeline.predict", str(hit / "detector"), str(image)]
     result = subprocess.run(
         [*command, "--score", "0", "--out", str(tmp_path / "drawn.png")],
