@@ -82,7 +82,7 @@ def scancel(scene: Scene) -> str:
     lock = scene.run.folder(DETECTOR) / LOCK
     scene.run.wait_for(lambda: "ended" if _holder(lock) != job else None, driver)
     seconds = time.monotonic() - began
-    log = (scene.run.project.results / "logs" / "train_detector.log").read_text()
+    log = (scene.run.project.results / "logs/hit_detector/train_detector.log").read_text()
     scene.run.finish(driver)
     assert "stopped by signal" in log, f"the stage did not stop by itself:\n{log[-1000:]}"
     assert seconds < 20, f"the checkpoint took {seconds:.1f} s"

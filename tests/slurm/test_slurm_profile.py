@@ -48,7 +48,7 @@ def test_stages_as_slurm_jobs_make_what_a_local_run_makes(
     for artifact in (DETECTOR, EVALUATION):
         assert slurm.published(artifact) == local.published(artifact)
     assert check_run(slurm.project.results).problems == []
-    log = (slurm.project.results / "logs" / "train_detector.log").read_text()
+    log = (slurm.project.results / "logs/hit_detector/train_detector.log").read_text()
     assert "resuming at iteration" in log
     jobs = cluster.jobs()
     assert jobs.pop(cancelled).state == "CANCELLED"
