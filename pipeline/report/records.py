@@ -20,7 +20,7 @@ def time_section(run: Run, settings: ReportConfig) -> Section:
             folder,
             manifest.wall_seconds,
             manifest.gpu_hours,
-            manifest.peak_memory and manifest.peak_memory / 2**30,
+            manifest.peak_memory and round(manifest.peak_memory / 2**30, 2),
             manifest.device,
         )
         for folder, manifest in run.manifests.items()
