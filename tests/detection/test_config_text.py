@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mmengine.config import Config
+from small_shape import SHAPE
 
 from pipeline.config.detector import DetectorConfig
-from pipeline.config.supernet import SupernetConfig
 from pipeline.detection.builder import Surroundings, model_config
 from pipeline.detection.config_text import literal
 from pipeline.detection.dataset import dataset_config
@@ -22,17 +22,6 @@ from pipeline.hit_detector.spaces import supernet_architecture
 from pipeline.search_space.architecture import Architecture
 
 AROUND = Surroundings(detector=DetectorConfig(image_scale=(96, 64)))
-SHAPE = SupernetConfig(
-    input_size=(64, 96),
-    stem_channels=4,
-    channels=(6, 8, 8, 12),
-    neck_channels=8,
-    rpn_channels=8,
-    anchor_scale=4,
-    head_blocks=1,
-    head_fc_channels=16,
-    roi_size=3,
-)
 
 CALL = "__import__('pathlib').Path('executed').touch()"
 RUNS = ["{{$X:v", f"}}}}{CALL},{{{{$Y:", "}}y'"]

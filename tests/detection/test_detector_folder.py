@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from small_shape import SHAPE
 from telling_weights import randomise_norms
 
 from pipeline.artifacts.errors import ArtifactError
@@ -18,7 +19,6 @@ from pipeline.artifacts.publish import publish
 from pipeline.artifacts.weights import save_weights
 from pipeline.config.detector import DetectorConfig
 from pipeline.config.detector import TestingConfig as Selection
-from pipeline.config.supernet import SupernetConfig
 from pipeline.data.index import SplitPaths
 from pipeline.detection.builder import Surroundings, build_detector
 from pipeline.detection.dataset import build_dataset
@@ -30,17 +30,6 @@ from pipeline.supernet.weights import WeightsMismatchError
 
 REPOSITORY = Path(__file__).parents[2]
 CLASSES = ["cat", "dog", "emu"]
-SHAPE = SupernetConfig(
-    input_size=(64, 96),
-    stem_channels=4,
-    channels=(6, 8, 8, 12),
-    neck_channels=8,
-    rpn_channels=8,
-    anchor_scale=4,
-    head_blocks=1,
-    head_fc_channels=16,
-    roi_size=3,
-)
 AROUND = Surroundings(
     detector=DetectorConfig(image_scale=(96, 64)),
     testing=Selection(proposals=30, score_threshold=0.0, detections=20),

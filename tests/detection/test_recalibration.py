@@ -3,29 +3,19 @@
 from typing import Any
 
 import pytest
+import small_shape
 import torch
 from mmdet.structures import DetDataSample
 from torch import Tensor
 
 from pipeline.config.detector import TestingConfig as Selection
-from pipeline.config.supernet import SupernetConfig
 from pipeline.detection.builder import Surroundings, build_detector
 from pipeline.detection.recalibration import recalibrate
 from pipeline.errors import DetSearchError
 from pipeline.hit_detector.spaces import Operations, supernet_architecture
 from pipeline.search_space.architecture import COMPONENTS
 
-SHAPE = SupernetConfig(
-    input_size=(64, 64),
-    stem_channels=4,
-    channels=(6, 8, 8, 12),
-    neck_channels=8,
-    rpn_channels=8,
-    anchor_scale=4,
-    head_blocks=1,
-    head_fc_channels=16,
-    roi_size=3,
-)
+SHAPE = small_shape.SHAPE.model_copy(update={"input_size": (64, 64)})
 
 
 @pytest.fixture
