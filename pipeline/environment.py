@@ -1,4 +1,4 @@
-"""The environment variables by which rules, launcher and stages tell each other how a stage runs.
+"""How rules, launcher and stages tell each other how a stage runs: environment variables, an exit code.
 
 What a stage makes is said by its arguments. Where batch sizes are scaled, the manifest's config says so.
 """
@@ -27,9 +27,12 @@ DEADLINE = "DETSEARCH_DEADLINE"
 """Seconds since 1970 at which a training stops with a checkpoint. The launcher sets it, the training loop
 reads it."""
 
-OUTCOME = "DETSEARCH_OUTCOME"
-"""File in which the first of several processes leaves its exit code, which torchrun hides. The launcher
-sets and reads it, a stage writes the file."""
+MEETING = "DETSEARCH_MEETING"
+"""File by which the processes of one stage find one another. The launcher sets it, a stage reads it; without
+it torch.distributed's own variables say where they meet."""
 
 CPUS = "DETSEARCH_CPUS"
 """CPU cores that were granted to this process. A stage sets it for itself; a data stream reads it."""
+
+INTERRUPTED = 75
+"""Exit code of a stage that stopped with a checkpoint, to be continued: EX_TEMPFAIL of sysexits.h."""

@@ -1,4 +1,4 @@
-"""Start a stage on the devices it was given: one process, or one for each GPU under torchrun.
+"""Start a stage on the devices it was given: one process, or one for each GPU.
 
     python -m pipeline.launch GPUS PROCESSES MINUTES pipeline.stages.search --data …
 
@@ -15,21 +15,18 @@ import fcntl
 import logging
 import os
 import re
-import signal
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pipeline.environment import DEADLINE, DEVICE, OUTCOME, SCHEDULED
+from pipeline.environment import DEADLINE, DEVICE, SCHEDULED
 from pipeline.errors import DetSearchError
+from pipeline.processes import run_together
 
 MARGIN_SECONDS = 180.0
 """Kept free before a job's time limit: the job's start, its last step, the checkpoint."""
-SHUTDOWN_TIMEOUT = "TORCH_ELASTIC_SHUTDOWN_TIMEOUT"
-"""torchrun's variable: seconds between a signal and the end of what has not ended by itself."""
 LOCKS = Path(tempfile.gettempdir()) / "detsearch_gpus"
 
 log = logging.getLogger("detsearch")
@@ -72,10 +69,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     if scheduled:
         environment[DEADLINE] = f"{time.time() + soft_limit(60 * given.minutes):.0f}"
     processes = given.gpus or given.processes
-    command = ["-m", given.module, *given.arguments]
+    command = [sys.executable, "-m", given.module, *given.arguments]
     if processes == 1:
-        os.execve(sys.executable, [sys.executable, *command], environment)
-    sys.exit(_run_several(processes, command, environment))
+        os.execve(sys.executable, command, environment)
+    # 30 seconds of the margin are kept for what follows a stage's end
+    sys.exit(run_together(command, processes, environment, patience=MARGIN_SECONDS - 30))
 
 
 def soft_limit(seconds: float) -> float:
@@ -170,39 +168,6 @@ def _lock_file(path: Path) -> int:
         return os.open(path, os.O_RDONLY)
     except OSError as error:
         raise DeviceError(f"a GPU cannot be claimed: {error}") from error
-
-
-def environment_of_several(environment: Mapping[str, str], outcome: Path) -> dict[str, str]:
-    """What torchrun and the processes of a stage see.
-
-    How long torchrun waits for a stage's checkpoint, once it was told to stop, is said by a variable and not
-    by its option `--shutdown-timeout`: torch 2.11 refuses an option that it does not know, and ignores the
-    variable (it then waits 30 seconds).
-    """
-    patience = f"{MARGIN_SECONDS - 30:.0f}"
-    return {**environment, OUTCOME: str(outcome), SHUTDOWN_TIMEOUT: patience}
-
-
-def _run_several(processes: int, command: Sequence[str], environment: dict[str, str]) -> int:
-    """Run a stage under torchrun; the exit code of its first process where it left one."""
-    with tempfile.TemporaryDirectory(prefix="detsearch_") as folder:
-        outcome = Path(folder) / "exit_code"
-        launched = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "torch.distributed.run", "--standalone"),
-                *("--signals-to-handle", "SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1"),
-                *("--nproc-per-node", str(processes), *command),
-            ],
-            env=environment_of_several(environment, outcome),
-        )
-        # a signal may come to this process alone, or to torchrun and its processes, too
-        numbers = [signal.SIGTERM, signal.SIGUSR1, signal.SIGINT]
-        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as `nohup` has it
-            numbers.append(signal.SIGHUP)
-        for number in numbers:
-            signal.signal(number, lambda number, frame: launched.send_signal(signal.SIGTERM))
-        code = launched.wait()
-        return int(outcome.read_text()) if outcome.exists() else code
 
 
 if __name__ == "__main__":

@@ -45,7 +45,8 @@ def test_the_lowest_packages_import_what_they_may() -> None:
     graph = packages()
     assert graph["errors"] == graph["environment"] == set()
     assert graph["artifacts"] == {"errors"}
-    assert graph["launch"] == {"environment", "errors"}
+    assert graph["launch"] == {"environment", "errors", "processes"}
+    assert graph["processes"] == {"environment"}
     assert graph["config"] <= {"artifacts", "errors", "search_space"}
     drawing = ("stages", "drawings")
     assert "report" not in set().union(

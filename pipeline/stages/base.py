@@ -17,7 +17,6 @@ from typing import Generic, TypeVar
 import torch
 
 from pipeline.artifacts.checkpoints import WorkFolder
-from pipeline.artifacts.files import write_bytes
 from pipeline.artifacts.lock import locked
 from pipeline.artifacts.manifest import (
     MANIFEST,
@@ -32,16 +31,13 @@ from pipeline.artifacts.publish import Content, newest_time, publish, take_back
 from pipeline.artifacts.spent import Spent
 from pipeline.config.base import Section
 from pipeline.config.scaling import scaled
-from pipeline.environment import OUTCOME, REFERENCE_GPUS
+from pipeline.environment import INTERRUPTED, REFERENCE_GPUS
 from pipeline.errors import DetSearchError
 from pipeline.stages.command import Inputs, check, given_folders, parse, parse_settings
 from pipeline.training import distributed
 from pipeline.training.device import choose_device
 from pipeline.training.process import prepare_process
 from pipeline.training.stopping import Interrupted
-
-INTERRUPTED = 75
-"""Exit code of a stage that stopped with a committed checkpoint: run it again to continue."""
 
 log = logging.getLogger("detsearch")
 
@@ -138,9 +134,7 @@ def stage_main(
         distributed.leave()
     except Interrupted as stop:
         log.warning("%s", stop)
-        if distributed.rank() == 0 and (outcome := os.environ.get(OUTCOME)):
-            write_bytes(Path(outcome), str(INTERRUPTED).encode())
-        # torchrun ends all processes when one has ended: none may before the first has saved
+        # who leaves breaks the others' connections: none may before the first has saved
         distributed.from_first(lambda: None)
         sys.exit(INTERRUPTED)
     except DetSearchError as error:

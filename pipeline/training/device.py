@@ -12,7 +12,7 @@ from pipeline.errors import DetSearchError
 def choose_device(wanted: str) -> torch.device:
     """The device a stage runs on: `auto` takes a GPU where one is visible.
 
-    Of several processes that torchrun started, each takes the GPU with its number.
+    Of several processes of a stage, each takes the GPU with its number.
 
     Raises:
         DetSearchError: a GPU was asked for, and none is visible.

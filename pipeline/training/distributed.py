@@ -1,10 +1,10 @@
 """Several processes that train one model, each on its share of the batch.
 
-With one process every function here does nothing. With several (started by torchrun), a step computes
-what one process would compute on the whole batch: the images are shared out, batch normalisation takes
-its statistics over all of them, gradients are averaged, and the samples of boxes are drawn for each
-image by itself. What differs is the padding of images of several sizes, which reaches to the largest of
-a share, and mmdet's division by the number of boxes, which is counted in a share.
+With one process every function here does nothing. With several (started by the launcher, or torchrun), a
+step computes what one process would compute on the whole batch: the images are shared out, batch
+normalisation takes its statistics over all of them, gradients are averaged, and the samples of boxes are
+drawn for each image by itself. What differs is the padding of images of several sizes, which reaches to
+the largest of a share, and mmdet's division by the number of boxes, which is counted in a share.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, distributed, nn
 
+from pipeline.environment import MEETING
 from pipeline.errors import DetSearchError
 
 T = TypeVar("T")
@@ -36,10 +37,17 @@ def size() -> int:
 
 
 def join(device: torch.device) -> None:
-    """Meet the other processes that torchrun started, if there are any: NCCL on GPUs, gloo on the CPU."""
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        backend = "nccl" if device.type == "cuda" else "gloo"
-        distributed.init_process_group(backend, timeout=PATIENCE)
+    """Meet the other processes of this stage, if there are any: NCCL on GPUs, gloo on the CPU."""
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        return
+    meeting = os.environ.get(MEETING)
+    distributed.init_process_group(
+        "nccl" if device.type == "cuda" else "gloo",
+        init_method=f"file://{meeting}" if meeting else "env://",
+        rank=int(os.environ["RANK"]),
+        world_size=int(os.environ["WORLD_SIZE"]),
+        timeout=PATIENCE,
+    )
 
 
 def leave() -> None:

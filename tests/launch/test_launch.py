@@ -7,16 +7,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
 
 from pipeline.launch import (
-    SHUTDOWN_TIMEOUT,
     DeviceError,
     devices_for,
-    environment_of_several,
     soft_limit,
     visible_devices,
 )
@@ -77,46 +74,6 @@ def test_without_the_variable_devices_are_counted_from_zero(tmp_path: Path) -> N
     assert visible_devices({"CUDA_VISIBLE_DEVICES": "3"}, tmp_path) == ["3"]
 
 
-def test_torchrun_is_told_its_patience_in_a_way_that_older_ones_ignore(tmp_path: Path) -> None:
-    environment = environment_of_several({"PATH": "x"}, tmp_path)
-    assert environment["TORCH_ELASTIC_SHUTDOWN_TIMEOUT"] == "150" and environment["PATH"] == "x"
-
-
-# Options that torchrun has had since before `--shutdown-timeout`; it refuses others.
-OLDER_TORCHRUN = """
-import argparse, os, pathlib, runpy, sys
-parser = argparse.ArgumentParser()
-parser.add_argument("--standalone", action="store_true")
-parser.add_argument("--signals-to-handle")
-parser.add_argument("--nproc-per-node", type=int)
-parser.add_argument("-m", action="store_true", dest="module")
-parser.add_argument("training_script")
-parser.add_argument("arguments", nargs=argparse.REMAINDER)
-given = parser.parse_args()
-assert given.module and given.nproc_per_node == 2
-pathlib.Path("started").write_text(given.training_script)
-"""
-
-
-def test_a_torchrun_that_knows_fewer_options_starts_a_stage(tmp_path: Path) -> None:
-    folder = tmp_path / "torch" / "distributed"
-    folder.mkdir(parents=True)
-    for package in (folder.parent, folder):
-        (package / "__init__.py").touch()
-    (folder / "run.py").write_text(OLDER_TORCHRUN)
-    assert _launch(tmp_path, 2, "") == 0
-    assert (tmp_path / "started").read_text() == "stage"
-
-
-@pytest.mark.slow
-def test_this_torch_waits_as_long_as_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    from torch.distributed.launcher.api import LaunchConfig
-
-    monkeypatch.setenv(SHUTDOWN_TIMEOUT, "150")
-    config: Any = LaunchConfig(min_nodes=1, max_nodes=1, nproc_per_node=1)
-    assert getattr(config, "shutdown_timeout", 150) == 150
-
-
 def test_every_user_of_a_workstation_can_claim(tmp_path: Path) -> None:
     locks = tmp_path / "locks"
     devices_for(1, EIGHT, "cuda", scheduled=False, locks=locks)
@@ -139,50 +96,42 @@ def _start(tmp_path: Path, processes: int, code: str) -> subprocess.Popen[bytes]
     return subprocess.Popen(command, env=environment, cwd=tmp_path, stdout=quiet, stderr=quiet)
 
 
-def _launch(tmp_path: Path, processes: int, code: str) -> int:
-    return _start(tmp_path, processes, code).wait()
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize("processes", [1, 2])
 def test_the_exit_code_is_that_of_the_stage(tmp_path: Path, processes: int) -> None:
     code = """
-import os, pathlib, sys
-if (rank := os.environ.get("RANK", "0")) == "0" and "DETSEARCH_OUTCOME" in os.environ:
-    pathlib.Path(os.environ["DETSEARCH_OUTCOME"]).write_text("75")
+import os, sys
 assert os.environ["CUDA_VISIBLE_DEVICES"] == ""
 sys.exit(75)
 """
-    assert _launch(tmp_path, processes, code) == 75
+    assert _start(tmp_path, processes, code).wait() == 75
 
 
-@pytest.mark.slow
 def test_a_signal_to_all_processes_of_a_job_leaves_each_time_to_save(tmp_path: Path) -> None:
-    """As a scheduler sends it: to the launcher, to torchrun and to every process of the stage."""
+    """As a scheduler sends it, and sends it again: to the launcher and to every process of the stage."""
     code = """
 import os, pathlib, signal, sys, time
 rank = os.environ["RANK"]
-def stop(number, frame):
-    time.sleep(2)
-    pathlib.Path(f"saved{rank}").touch()
-    if rank == "0":
-        pathlib.Path(os.environ["DETSEARCH_OUTCOME"]).write_text("75")
-    sys.exit(75)
-signal.signal(signal.SIGUSR1, stop)
-signal.signal(signal.SIGTERM, lambda number, frame: None)
+asked = []
+for number in (signal.SIGUSR1, signal.SIGTERM):
+    signal.signal(number, lambda number, frame: asked.append(number))
 pathlib.Path(f"ready{rank}").touch()
-while True:
-    time.sleep(0.1)
+while not asked:
+    time.sleep(0.05)
+time.sleep(1)
+pathlib.Path(f"saved{rank}").touch()
+sys.exit(75)
 """
     launcher = _start(tmp_path, 2, code)
     try:
         deadline = time.monotonic() + 120
         while len(list(tmp_path.glob("ready*"))) < 2:
             assert launcher.poll() is None and time.monotonic() < deadline
-            time.sleep(0.1)
+            time.sleep(0.05)
         process = psutil.Process(launcher.pid)
-        for each in [process, *process.children(recursive=True)]:
-            each.send_signal(signal.SIGUSR1)
+        for number in (signal.SIGUSR1, signal.SIGTERM, signal.SIGTERM):
+            for each in [process, *process.children(recursive=True)]:
+                each.send_signal(number)
+            time.sleep(0.1)
         assert launcher.wait(timeout=60) == 75
     finally:
         launcher.kill()
