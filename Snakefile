@@ -17,7 +17,11 @@ include: "rules/inputs/hit_detector.smk"
 include: "rules/hit_detector.smk"
 
 
-if CONFIG.screening.joint:
+if CONFIG.screening.spaces:
+
+    include: "rules/stated_spaces.smk"
+
+elif CONFIG.screening.joint:
 
     include: "rules/joint_screening.smk"
 

@@ -145,6 +145,36 @@ rule sample_architecture:
         STAGE
 
 
+rule sample_uniformly:
+    """A random architecture from the sub search spaces, whatever it costs."""
+    input:
+        **{name: HIT / f"screening/{name}/manifest.json" for name in COMPONENTS},
+        data=DETECTION,
+    output:
+        architecture=ABLATIONS / "ground_truth/{draw}/architecture.json",
+        manifest=ABLATIONS / "ground_truth/{draw}/manifest.json",
+    log:
+        LOGS / "ablations/ground_truth/{draw}/sample_uniformly.log",
+    localrule: True
+    conda:
+        "../envs/environment.yaml"
+    resources:
+        **light(),
+    params:
+        **stage(
+            "sample_uniformly",
+            ABLATIONS / "ground_truth/{draw}",
+            lambda wildcards: settings(
+                "supernet",
+                constants={"number": int(wildcards.draw)},
+            ),
+        ),
+    message:
+        "Drawing architecture {wildcards.draw} of the ground truth"
+    shell:
+        STAGE
+
+
 rule scale_plain:
     """A network of the zoo, scaled in width to the searched architecture's cost."""
     input:

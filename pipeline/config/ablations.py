@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, PositiveInt, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    NonNegativeInt,
+    PositiveInt,
+    StringConstraints,
+    model_validator,
+)
 
 from pipeline.config.base import Section
 from pipeline.config.hit_detector import Regularizer
@@ -129,6 +136,21 @@ class RandomConfig(Matching):
         return Matching(tolerance=self.tolerance, draws=self.draws)
 
 
+class GroundTruthConfig(Section):
+    """`hit_ground_truth`: architectures of the sub search spaces, each trained alone."""
+
+    networks: PositiveInt = Field(default=60, description="architectures, drawn uniformly")
+    again: NonNegativeInt = Field(
+        default=16, description="how many of them are trained a second time, with another seed"
+    )
+
+    @model_validator(mode="after")
+    def _fewer(self) -> GroundTruthConfig:
+        if self.again > self.networks:
+            raise ValueError("again: at most as many as there are networks")
+        return self
+
+
 class AblationsConfig(Section):
     """The tables and figures of Hit-Detector, section 4.4."""
 
@@ -141,6 +163,7 @@ class AblationsConfig(Section):
     replacement: ReplacementConfig = ReplacementConfig()
     sparsity: SparsityConfig = SparsityConfig()
     random: RandomConfig = RandomConfig()
+    ground_truth: GroundTruthConfig = GroundTruthConfig()
 
     @model_validator(mode="after")
     def _differ(self) -> AblationsConfig:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveInt, model_validator
 
@@ -54,6 +54,24 @@ class Defaults(Section):
     head: OperationName = "conv_k3_d1"
 
 
+Space = Annotated[tuple[OperationName, ...], Field(min_length=2)]
+
+
+class Spaces(Section):
+    """A sub search space for each component, stated in place of a screened one."""
+
+    backbone: Space
+    neck: Space
+    head: Space
+
+    @model_validator(mode="after")
+    def _differ(self) -> Spaces:
+        for component, names in self.model_dump().items():
+            if len(set(names)) < len(names):
+                raise ValueError(f"{component}: operations must differ")
+        return self
+
+
 class ScreeningConfig(Alternation):
     """Screening sub search spaces (Hit-Detector, section 3.2)."""
 
@@ -72,6 +90,11 @@ class ScreeningConfig(Alternation):
         "runs all; of no effect where joint",
     )
     keep: Kept = Kept()
+    spaces: Spaces | None = Field(
+        default=None,
+        description="sub search spaces, stated in place of a screening, which is then left out; "
+        "keep follows from them",
+    )
     defaults: Defaults = Defaults()
     regularizer: Regularizer = Field(
         default="min_column",
@@ -79,12 +102,22 @@ class ScreeningConfig(Alternation):
     )
     mu: float = Field(default=0.1, ge=0, description="weight μ of the regulariser in Eq. 4")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _stated(cls, values: Any) -> Any:
+        if isinstance(values, dict) and isinstance(values.get("spaces"), dict):
+            lengths = {
+                c: len(s) for c, s in values["spaces"].items() if isinstance(s, list | tuple)
+            }
+            return {**values, "keep": lengths}
+        return values
+
     @model_validator(mode="after")
     def _spaces_fit(self) -> ScreeningConfig:
         if len(set(self.candidates)) < len(self.candidates):
             raise ValueError("candidates must differ")
         for component, kept in self.keep.model_dump().items():
-            if kept > len(self.candidates):
+            if self.spaces is None and kept > len(self.candidates):
                 raise ValueError(
                     f"keep.{component} is {kept}, but there are only "
                     f"{len(self.candidates)} candidates"

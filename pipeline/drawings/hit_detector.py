@@ -19,6 +19,7 @@ from pipeline.report.ablations import (
     sparsity_study,
 )
 from pipeline.report.architecture import draw_architecture
+from pipeline.report.ground_truth import Training, ground_truth_table
 from pipeline.report.inputs import History, Metrics, SubSearchSpace, read_as
 from pipeline.report.random_study import STUDY, Name, Study, Trained, random_study
 from pipeline.report.tables import Column, Table
@@ -119,9 +120,31 @@ def figure5(given: Given[NoSettings]) -> Drawn:
     return Drawn(table, draw_architecture(architecture, margins))
 
 
+def ground_truth(given: Given[NoSettings]) -> Drawn:
+    """A row for each training of each architecture, from evaluations `<number>.<seed>`."""
+    architectures = {
+        number: Architecture.load(folder / ARCHITECTURE)
+        for number, folder in given.several["architectures"].items()
+    }
+    trainings = []
+    for name, folder in given.several["evaluations"].items():
+        number, _, seed = name.partition(".")
+        trainings.append(
+            Training(
+                number=int(number),
+                architecture=architectures[number],
+                seed=int(seed),
+                metrics=read_as(folder / METRICS, Metrics),
+                version=Manifest.load(folder / MANIFEST).version,
+            )
+        )
+    return Drawn(*ground_truth_table(given.name, trainings))
+
+
 DRAWINGS = {
     **{f"hit_table{number}": DETECTORS for number in range(1, 7)},
     "hit_random": Drawing(random_networks, NoSettings),
+    "hit_ground_truth": Drawing(ground_truth, NoSettings),
     "hit_figure3": Drawing(figure3, Replacing),
     "hit_figure4": Drawing(figure4, Screening),
     "hit_figure5": Drawing(figure5, NoSettings),

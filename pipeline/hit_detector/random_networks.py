@@ -1,4 +1,4 @@
-"""Random architectures of the searched one's cost: what a search has to beat."""
+"""Random architectures: of the searched one's cost, which a search has to beat, and of any cost."""
 
 from __future__ import annotations
 
@@ -86,6 +86,30 @@ def random_network(
         f"none of {draws} random architectures has the searched one's {target:,} MACs within "
         f"{100 * tolerance:g} %; the nearest has {found:,.0f}: raise ablations.random.tolerance or draws"
     )
+
+
+def uniform_network(
+    network: Architecture, spaces: Mapping[str, Sequence[str]], *, seed: int, number: int
+) -> Architecture:
+    """An architecture drawn uniformly, whatever it costs: each layer's operation by itself.
+
+    Args:
+        network: whose outer shape is kept.
+        spaces: by component its operations.
+        seed: of the run.
+        number: of the architecture; each has draws of its own.
+
+    Returns:
+        The architecture; its provenance holds the number.
+    """
+    rng = np.random.default_rng(derive_seed(seed, "uniform network", number))
+    chosen = {
+        (component, name): int(rng.integers(len(spaces[component])))
+        for component in spaces
+        for name in network.blocks(component)
+    }
+    drawn = _with_choices(network, spaces, chosen)
+    return drawn.model_copy(update={"provenance": {"method": "uniform", "number": number}})
 
 
 def _with_choices(

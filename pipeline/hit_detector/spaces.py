@@ -112,6 +112,17 @@ def kept_operations(folder: Path) -> tuple[str, ...]:
     return tuple(read_json(folder / "sub_search_space.json")["kept"])
 
 
+def stated_space(component: str, operations: Sequence[str]) -> dict[str, Any]:
+    """`sub_search_space.json` of a space that was stated and not screened: all operations are alike."""
+    return {
+        "format": 1,
+        "component": component,
+        "kept": list(operations),
+        "scores": {name: 1 / len(operations) for name in operations},
+        "removed": [],
+    }
+
+
 def screening_operations(
     components: Sequence[str], settings: ScreeningConfig, screened: Mapping[str, Path]
 ) -> dict[str, Operations]:

@@ -48,17 +48,20 @@ def hit_detector_stages(config: Config, images: Images) -> Iterator[Planned]:
         macs = training.epochs * images.classification * cost.step_macs
         return planned(name, training, cost, macs)
 
-    if pretrained:
+    stated = screening.spaces.model_dump() if screening.spaces else {}
+    # which ones a screening keeps is not known yet
+    spaces = {component: stated.get(component, candidates) for component in COMPONENTS}
+    if pretrained and not stated:
         training = config.screening_pretraining
         held = Component(candidates, every, training.paths or every)
         yield pretraining("pretrain_screening_supernet", training, shape.screening_depth, held)
     screened = Component(candidates, every, screening.paths or every)
-    if screening.joint:
+    if screening.joint and not stated:
         everywhere: dict[str, Component | str] = dict.fromkeys(COMPONENTS, screened)
         cost = _supernet(config, shape.screening_depth, everywhere)
         macs = alternated_images(screening, images.train) * cost.step_macs
         yield planned("screen_jointly", screening, cost, macs, publishes=False)
-    else:
+    elif not stated:
         parts: dict[str, Component | str] = {"backbone": screened}
         parts |= screening.defaults.model_dump()
         for component in COMPONENTS:
@@ -71,10 +74,10 @@ def hit_detector_stages(config: Config, images: Images) -> Iterator[Planned]:
     if pretrained:
         training = config.search_pretraining
         kept = keep["backbone"]
-        held = Component(candidates, kept, min(training.paths or kept, kept))
+        held = Component(spaces["backbone"], kept, min(training.paths or kept, kept))
         yield pretraining("pretrain_search_supernet", training, shape.depth, held)
     parts = {
-        name: Component(candidates, kept, min(search.paths or kept, kept))
+        name: Component(spaces[name], kept, min(search.paths or kept, kept))
         for name, kept in keep.items()
     }
     cost = _supernet(config, shape.depth, parts)

@@ -29,10 +29,6 @@ def search_section(run: Run, settings: ReportConfig) -> Section:
     history = run.history(SEARCH)
     first = run.setting(SEARCH, "search", "architecture_from_epoch")
     search = (_losses(history), _entropy(run, history), _expected_cost(history))
-    screenings = tuple(
-        _candidates(component, run.history(f"{SCREENING}/{component}"), space)
-        for component, space in run.spaces.items()
-    )
     intro = paragraph(
         "Search with λ = {} per GMAC. The architecture parameters are optimised from epoch {} of {} on; "
         "until then their entropy is that of equal choice. The architecture loss is the detection "
@@ -40,6 +36,12 @@ def search_section(run: Run, settings: ReportConfig) -> Section:
         run.setting(SEARCH, "search", "cost_weight"),
         first,
         run.setting(SEARCH, "search", "epochs"),
+    )
+    if not run.screened:
+        return Section("curves", "Search curves", (intro, Group(search)), "Curves")
+    screenings = tuple(
+        _candidates(component, run.history(f"{SCREENING}/{component}"), space)
+        for component, space in run.spaces.items()
     )
     between = paragraph(
         "Screening: probability of each candidate, averaged over layers (Figure 4 of the paper), and "

@@ -190,13 +190,18 @@ class Run:
 
     @cached_property
     def spaces(self) -> Mapping[str, SubSearchSpace]:
-        """By component, the result of its screening."""
+        """By component, its sub search space: the result of its screening, where there was one."""
         return {
             component: read_as(
                 self.path / SCREENING / component / "sub_search_space.json", SubSearchSpace
             )
             for component in COMPONENTS
         }
+
+    @cached_property
+    def screened(self) -> bool:
+        """Whether the sub search spaces were screened, and not stated in the config."""
+        return "screening" in self.manifests[f"{SCREENING}/{COMPONENTS[0]}"].config
 
     def history(self, folder: str) -> History:
         """The curves of the stage that published in `folder`, relative to the run."""

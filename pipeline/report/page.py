@@ -66,6 +66,7 @@ def build_report(run: Path, settings: ReportConfig, beside: Sequence[str] = ()) 
     left_out = [
         *([] if joint else [joint_section]),
         *([] if RANDOM in source.beside else [random_section]),
+        *([] if source.screened else [screening_section]),
     ]
     sections = [section(source, settings) for section in SECTIONS if section not in left_out]
     manifests = source.manifests.values()

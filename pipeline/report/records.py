@@ -75,11 +75,17 @@ def reproducibility_section(run: Run, settings: ReportConfig) -> Section:
     rows: list[tuple[Cell, ...]] = [
         ("seed", ", ".join(sorted({str(item.seed) for item in run.manifests.values()}))),
         ("λ, weight of the cost in the search", str(run.setting(SEARCH, "search", "cost_weight"))),
-        (
-            "μ, weight of the regulariser in screening",
-            str(run.setting(screening, "screening", "mu")),
+        *(
+            [
+                (
+                    "μ, weight of the regulariser in screening",
+                    str(run.setting(screening, "screening", "mu")),
+                ),
+                ("regulariser", str(run.setting(screening, "screening", "regularizer"))),
+            ]
+            if run.screened
+            else []
         ),
-        ("regulariser", str(run.setting(screening, "screening", "regularizer"))),
         ("version of the evaluation", manifest.version),
         ("code of the evaluation", manifest.code),
         *((f"{name}", version) for name, version in manifest.packages.items()),

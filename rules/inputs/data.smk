@@ -45,7 +45,10 @@ def checking(data) -> dict[str, int]:
 def pretrained(network: str, file: str = MANIFEST) -> list[str]:
     """A file of a network's pretrained weights; none where it starts from its initialisation."""
     classification = CONFIG.data.classification
-    if classification.source == "none":
+    screens = not CONFIG.screening.spaces
+    if classification.source == "none" or (
+        network == "screening_supernet" and not screens
+    ):
         return []
     if classification.source == "checkpoint":
         given = getattr(classification.active, network)

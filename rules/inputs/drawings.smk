@@ -100,6 +100,27 @@ def searched_random_and_plain() -> dict[str, str]:
     return grouped("detectors", evaluations)
 
 
+def ground_truth() -> dict[str, str]:
+    """Architectures of the stated space and their trainings, some with a second seed."""
+    study = CONFIG.ablations.ground_truth
+    networks = [f"ablations/ground_truth/{number}" for number in range(study.networks)]
+    evaluations = {
+        f"{number}.0": evaluation(each) for number, each in enumerate(networks)
+    }
+    evaluations |= {
+        f"{number}.1": evaluation(f"{AGAIN}1/{networks[number]}")
+        for number in range(study.again)
+    }
+    architectures = {
+        str(number): f"{RUN}/{each}/manifest.json"
+        for number, each in enumerate(networks)
+    }
+    return {
+        **grouped("architectures", architectures),
+        **grouped("evaluations", evaluations),
+    }
+
+
 def replacements() -> dict[str, str]:
     """The networks of Figure 3: what was replaced, and the AP.
 
@@ -209,6 +230,9 @@ DRAWINGS = {
     "hit_random": Drawing(
         "The searched detector among random and plain ones of the same cost.",
         searched_random_and_plain,
+    ),
+    "hit_ground_truth": Drawing(
+        "Architectures of a stated space, each trained alone.", ground_truth
     ),
     "hit_figure3": Drawing(
         "AP with the operation of one layer replaced.",

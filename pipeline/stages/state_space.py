@@ -1,0 +1,30 @@
+"""Publish a component's sub search space as the config states it, in place of a screening."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pipeline.artifacts.files import json_bytes
+from pipeline.artifacts.publish import Content
+from pipeline.config.base import Section
+from pipeline.config.hit_detector import Space
+from pipeline.hit_detector.spaces import stated_space
+from pipeline.search_space.architecture import ComponentName
+from pipeline.stages.base import Stage, stage_main
+
+
+class Settings(Section):
+    """The component, and its operations."""
+
+    component: ComponentName
+    space: Space
+
+
+def run(stage: Stage[Settings]) -> Mapping[str, Content]:
+    """Publish it as a screening does."""
+    space = stated_space(stage.settings.component, stage.settings.space)
+    return {"sub_search_space.json": json_bytes(space)}
+
+
+if __name__ == "__main__":
+    stage_main(run, Settings)
