@@ -78,11 +78,7 @@ def adopt(anew: bool) -> None:
             records._write_record(path, record)
 
 
-if (
-    workflow.is_main_process
-    and RUN.is_dir()
-    and (known := is_known(RUN, KNOWN)) is not True
-):
+if workflow.is_main_process and RUN.is_dir() and (known := is_known(RUN, KNOWN)) is not True:
     try:
         adopt(anew=known is False)
         now_known(RUN, KNOWN)

@@ -17,10 +17,7 @@ CHECKOUT = Path(workflow.basedir)
 
 sys.path.insert(0, str(CHECKOUT))
 # An environment that several checkouts share may have imported another one's code when Python started.
-if (
-    "pipeline" in sys.modules
-    and Path(sys.modules["pipeline"].__file__).parents[1] != CHECKOUT
-):
+if "pipeline" in sys.modules and Path(sys.modules["pipeline"].__file__).parents[1] != CHECKOUT:
     for _name in [name for name in sys.modules if name.split(".")[0] == "pipeline"]:
         del sys.modules[_name]
 
@@ -124,9 +121,7 @@ def stage(
         return recorded_code(Path(str(folder).format(**wildcards)))
 
     def of_both(wildcards) -> str:
-        return value_digest(
-            [fingerprint(f"pipeline.stages.{name}"), fingerprint(uses(wildcards))]
-        )
+        return value_digest([fingerprint(f"pipeline.stages.{name}"), fingerprint(uses(wildcards))])
 
     code = recorded
     if CONFIG.run.track_code:
@@ -175,12 +170,9 @@ def arguments(wildcards, input) -> str:
         for path in [given] if isinstance(given, str) else given:
             if Path(path).name == MANIFEST:
                 option, group, member = name.partition(".")
-                words.setdefault(option, []).append(
-                    f"{member}={path}" if group else str(path)
-                )
+                words.setdefault(option, []).append(f"{member}={path}" if group else str(path))
     return " ".join(
-        f"--{option.replace('_', '-')} {shlex.join(paths)}"
-        for option, paths in words.items()
+        f"--{option.replace('_', '-')} {shlex.join(paths)}" for option, paths in words.items()
     )
 
 
@@ -194,9 +186,7 @@ def grouped(group: str, artifacts: dict[str, str]) -> dict[str, str]:
     return {f"{group}.{name}": path for name, path in artifacts.items()}
 
 
-def settings(
-    *names: str, constants: dict[str, object] | None = None, **renamed: str
-) -> str:
+def settings(*names: str, constants: dict[str, object] | None = None, **renamed: str) -> str:
     """The config sections that a stage uses, as JSON: what Snakemake tracks is what it gets."""
     return sections(CONFIG, *names, constants=constants, **renamed)
 

@@ -75,9 +75,7 @@ rule import_weights:
         **stage(
             "import_weights",
             RUN / "data/weights/{given}",
-            lambda wildcards: settings(
-                file=f"data.classification.checkpoint.{wildcards.given}"
-            ),
+            lambda wildcards: settings(file=f"data.classification.checkpoint.{wildcards.given}"),
             watched=given_weights,
         ),
     message:

@@ -9,9 +9,7 @@ from pipeline.status import Job, write_jobs
 if workflow.is_main_process and not workflow.dryrun:
     try:
         if appear(Path(".snakemake")):
-            print(
-                "A driver that died had locked this folder: unlocked.", file=sys.stderr
-            )
+            print("A driver that died had locked this folder: unlocked.", file=sys.stderr)
     except ArtifactError as error:
         raise WorkflowError(str(error)) from None
     except OSError as error:

@@ -50,9 +50,7 @@ rule take_screened:
         **stage(
             "take_screened",
             HIT / "screening/{component}",
-            lambda wildcards: settings(
-                "screening", constants={"component": wildcards.component}
-            ),
+            lambda wildcards: settings("screening", constants={"component": wildcards.component}),
         ),
     message:
         "Taking the {wildcards.component}'s sub search space out of the joint screening"

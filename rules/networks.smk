@@ -90,8 +90,7 @@ rule replace_operation:
     input:
         data=DETECTION,
     output:
-        architecture=ABLATIONS
-        / "replacement/{component}/{operation}/{draw}/architecture.json",
+        architecture=ABLATIONS / "replacement/{component}/{operation}/{draw}/architecture.json",
         manifest=ABLATIONS / "replacement/{component}/{operation}/{draw}/manifest.json",
     log:
         LOGS / "ablations/replacement/{component}/{operation}/{draw}/replace.log",

@@ -16,9 +16,7 @@ rule draw_report:
         detector=HIT / "detector/manifest.json",
         evaluation=evaluation("hit_detector"),
     output:
-        page=report(
-            RUN / "report.html", caption="captions/report.rst", category="Report"
-        ),
+        page=report(RUN / "report.html", caption="captions/report.rst", category="Report"),
         manifest=RUN / "manifest.json",
     log:
         LOGS / "draw_report.log",

@@ -25,16 +25,12 @@ def given_weights() -> list[str]:
     """The user's files of weights."""
     if CONFIG.data.classification.source != "checkpoint":
         return []
-    return [
-        path for path in CONFIG.data.classification.active.model_dump().values() if path
-    ]
+    return [path for path in CONFIG.data.classification.active.model_dump().values() if path]
 
 
 def given_file(wildcards) -> list[str]:
     """The file of one network's weights."""
-    return list(
-        filter(nameable, [getattr(CONFIG.data.classification.active, wildcards.given)])
-    )
+    return list(filter(nameable, [getattr(CONFIG.data.classification.active, wildcards.given)]))
 
 
 def checking(data) -> dict[str, int]:

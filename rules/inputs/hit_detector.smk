@@ -88,6 +88,4 @@ def seed_of(wildcards) -> int:
     """The seed of a network's trainings."""
     if not wildcards.network.startswith(AGAIN):
         return CONFIG.run.seed
-    return CONFIG.run.seed + int(
-        wildcards.network.removeprefix(AGAIN).partition("/")[0]
-    )
+    return CONFIG.run.seed + int(wildcards.network.removeprefix(AGAIN).partition("/")[0])
