@@ -42,7 +42,7 @@ include: "rules/driver.smk"
 include: "rules/adoption.smk"
 
 
-show_resources()
+complete_rules()
 
 
 rule all:

@@ -31,8 +31,6 @@ rule draw:
     log:
         LOGS / "{kind}/{drawing}.log",
     localrule: True
-    conda:
-        "../envs/environment.yaml"
     resources:
         **light(),
     params:

@@ -20,8 +20,6 @@ rule choose_network:
     log:
         LOGS / "{chosen}/choose_network.log",
     localrule: True
-    conda:
-        "../envs/environment.yaml"
     resources:
         **light(),
     params:
@@ -42,8 +40,6 @@ rule merge_spaces:
     log:
         LOGS / "ablations/one_space/merge_spaces.log",
     localrule: True
-    conda:
-        "../envs/environment.yaml"
     resources:
         **light(),
     params:
@@ -69,8 +65,6 @@ rule replace_part:
     log:
         LOGS / "ablations/searched_{component}/replace_part.log",
     localrule: True
-    conda:
-        "../envs/environment.yaml"
     resources:
         **light(),
     params:
@@ -95,8 +89,6 @@ rule replace_operation:
     log:
         LOGS / "ablations/replacement/{component}/{operation}/{draw}/replace.log",
     localrule: True
-    conda:
-        "../envs/environment.yaml"
     resources:
         **light(),
     params:
@@ -125,8 +117,6 @@ rule sample_architecture:
     log:
         LOGS / "ablations/random/{draw}/sample_architecture.log",
     localrule: True
-    conda:
-        "../envs/environment.yaml"
     resources:
         **light(),
     params:
@@ -154,8 +144,6 @@ rule scale_plain:
     log:
         LOGS / "ablations/plain/scale_plain.log",
     localrule: True
-    conda:
-        "../envs/environment.yaml"
     resources:
         **light(),
     params:

@@ -21,8 +21,6 @@ rule draw_report:
     log:
         LOGS / "draw_report.log",
     localrule: True
-    conda:
-        "../envs/environment.yaml"
     resources:
         **light(),
     params:
