@@ -46,7 +46,7 @@ include: "rules/driver.smk"
 include: "rules/adoption.smk"
 
 
-show_resources()
+complete_rules()
 
 
 rule all:

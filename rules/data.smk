@@ -14,8 +14,6 @@ rule prepare_detection_data:
         manifest=DETECTION,
     log:
         LOGS / "prepare_detection_data.log",
-    conda:
-        "../envs/environment.yaml"
     resources:
         **checking(CONFIG.data.detection),
     params:
@@ -40,8 +38,6 @@ rule prepare_classification_data:
         manifest=CLASSIFICATION,
     log:
         LOGS / "prepare_classification_data.log",
-    conda:
-        "../envs/environment.yaml"
     resources:
         **checking(CONFIG.data.classification),
     params:
@@ -67,17 +63,13 @@ rule import_weights:
         LOGS / "import_weights_{given}.log",
     priority: 1  # before the search: a file that cannot be read is told at once
     localrule: True
-    conda:
-        "../envs/environment.yaml"
     resources:
         **light(),
     params:
         **stage(
             "import_weights",
             RUN / "data/weights/{given}",
-            lambda wildcards: settings(
-                file=f"data.classification.checkpoint.{wildcards.given}"
-            ),
+            lambda wildcards: settings(file=f"data.classification.checkpoint.{wildcards.given}"),
             watched=given_weights,
         ),
     message:

@@ -13,9 +13,7 @@ wildcard_constraints:
 rule draw:
     """Draw a table or figure of a paper."""
     input:
-        unpack(
-            lambda wildcards: grouped("inputs", DRAWINGS[wildcards.drawing].inputs())
-        ),
+        unpack(lambda wildcards: grouped("inputs", DRAWINGS[wildcards.drawing].inputs())),
     output:
         table=report(
             RUN / "{kind}/{drawing}/{drawing}.csv",
@@ -33,8 +31,6 @@ rule draw:
     log:
         LOGS / "{kind}/{drawing}.log",
     localrule: True
-    conda:
-        "../envs/environment.yaml"
     resources:
         **light(),
     params:

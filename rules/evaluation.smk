@@ -12,8 +12,6 @@ rule evaluate:
         manifest=RUN / "{detector}/evaluation/manifest.json",
     log:
         LOGS / "{detector}/evaluate.log",
-    conda:
-        "../envs/environment.yaml"
     threads: 2
     resources:
         **heavy(120, gpus=1),

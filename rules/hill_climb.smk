@@ -22,8 +22,6 @@ rule propose:
     log:
         LOGS / "joint_detnas/{search}/propose_{generation}.log",
     localrule: True
-    conda:
-        "../envs/environment.yaml"
     resources:
         **light(),
     params:
@@ -49,8 +47,6 @@ rule evaluate_candidate:
         manifest=CANDIDATE / "manifest.json",
     log:
         LOGS / "joint_detnas/{search}/candidate_{generation}_{candidate}.log",
-    conda:
-        "../envs/environment.yaml"
     threads: CONFIG.hill_climb.cpus or CONFIG.run.cpus
     resources:
         **heavy(),
@@ -76,8 +72,6 @@ rule rank:
     log:
         LOGS / "joint_detnas/{search}/rank_{generation}.log",
     localrule: True
-    conda:
-        "../envs/environment.yaml"
     resources:
         **light(),
     params:
@@ -105,8 +99,6 @@ rule remove_weights:
     log:
         LOGS / "joint_detnas/{search}/remove_{generation}.log",
     localrule: True
-    conda:
-        "../envs/environment.yaml"
     resources:
         **light(),
     params:
@@ -129,8 +121,6 @@ rule trace_descent:
     log:
         LOGS / "joint_detnas/{search}/trace_descent.log",
     localrule: True
-    conda:
-        "../envs/environment.yaml"
     resources:
         **light(),
     params:
@@ -154,8 +144,6 @@ rule take_student:
     log:
         LOGS / "joint_detnas/take_student.log",
     localrule: True
-    conda:
-        "../envs/environment.yaml"
     resources:
         **light(),
     params:

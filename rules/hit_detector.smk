@@ -22,8 +22,6 @@ rule pretrain_screening_supernet:
         manifest=HIT / "screening/supernet/manifest.json",
     log:
         LOGS / "hit_detector/pretrain_screening_supernet.log",
-    conda:
-        "../envs/environment.yaml"
     threads: CONFIG.run.cpus
     resources:
         **heavy(),
@@ -56,8 +54,6 @@ rule screen:
         manifest=RUN / "{study}/screening/{component}/manifest.json",
     log:
         LOGS / "{study}/screen_{component}.log",
-    conda:
-        "../envs/environment.yaml"
     threads: CONFIG.run.cpus
     resources:
         **heavy(),
@@ -79,8 +75,6 @@ rule pretrain_search_supernet:
         manifest=RUN / "{searched}/supernet/manifest.json",
     log:
         LOGS / "{searched}/pretrain_search_supernet.log",
-    conda:
-        "../envs/environment.yaml"
     threads: CONFIG.run.cpus
     resources:
         **heavy(),
@@ -109,8 +103,6 @@ rule search:
         manifest=RUN / "{searched}/search/manifest.json",
     log:
         LOGS / "{searched}/search.log",
-    conda:
-        "../envs/environment.yaml"
     threads: CONFIG.run.cpus
     resources:
         **heavy(),
@@ -136,8 +128,6 @@ rule derive:
     log:
         LOGS / "{searched}/derive.log",
     localrule: True
-    conda:
-        "../envs/environment.yaml"
     resources:
         **light(),
     params:
@@ -158,8 +148,6 @@ rule pretrain_backbone:
         manifest=RUN / "{network}/pretraining/manifest.json",
     log:
         LOGS / "{network}/pretrain_backbone.log",
-    conda:
-        "../envs/environment.yaml"
     threads: CONFIG.run.cpus
     resources:
         **heavy(),
@@ -189,8 +177,6 @@ rule train_detector:
         manifest=RUN / "{network}/detector/manifest.json",
     log:
         LOGS / "{network}/train_detector.log",
-    conda:
-        "../envs/environment.yaml"
     threads: CONFIG.run.cpus
     resources:
         **heavy(),

@@ -16,8 +16,6 @@ rule search_pool:
         manifest=JOINT / "pipelines/nas/detector/manifest.json",
     log:
         LOGS / "joint_detnas/pipelines/search_pool.log",
-    conda:
-        "../envs/environment.yaml"
     threads: cpus_of(1)
     resources:
         **heavy(gpus=1),
@@ -50,8 +48,6 @@ rule refine_detector:
         manifest=JOINT / "{refined}/detector/manifest.json",
     log:
         LOGS / "joint_detnas/{refined}/refine.log",
-    conda:
-        "../envs/environment.yaml"
     threads: CONFIG.run.cpus
     resources:
         **heavy(),
@@ -76,8 +72,6 @@ rule upgrade_detector:
         manifest=JOINT / "upgrade/detector/manifest.json",
     log:
         LOGS / "joint_detnas/upgrade/train.log",
-    conda:
-        "../envs/environment.yaml"
     threads: CONFIG.run.cpus
     resources:
         **heavy(),

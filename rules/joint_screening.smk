@@ -15,8 +15,6 @@ rule screen_jointly:
         manifest=HIT / "screening/joint/manifest.json",
     log:
         LOGS / "hit_detector/screen_jointly.log",
-    conda:
-        "../envs/environment.yaml"
     threads: CONFIG.run.cpus
     resources:
         **heavy(),
@@ -42,17 +40,13 @@ rule take_screened:
     log:
         LOGS / "hit_detector/take_screened_{component}.log",
     localrule: True
-    conda:
-        "../envs/environment.yaml"
     resources:
         **light(),
     params:
         **stage(
             "take_screened",
             HIT / "screening/{component}",
-            lambda wildcards: settings(
-                "screening", constants={"component": wildcards.component}
-            ),
+            lambda wildcards: settings("screening", constants={"component": wildcards.component}),
         ),
     message:
         "Taking the {wildcards.component}'s sub search space out of the joint screening"

@@ -20,8 +20,6 @@ rule choose_network:
     log:
         LOGS / "{chosen}/choose_network.log",
     localrule: True
-    conda:
-        "../envs/environment.yaml"
     resources:
         **light(),
     params:
@@ -42,8 +40,6 @@ rule merge_spaces:
     log:
         LOGS / "ablations/one_space/merge_spaces.log",
     localrule: True
-    conda:
-        "../envs/environment.yaml"
     resources:
         **light(),
     params:
@@ -69,8 +65,6 @@ rule replace_part:
     log:
         LOGS / "ablations/searched_{component}/replace_part.log",
     localrule: True
-    conda:
-        "../envs/environment.yaml"
     resources:
         **light(),
     params:
@@ -90,14 +84,11 @@ rule replace_operation:
     input:
         data=DETECTION,
     output:
-        architecture=ABLATIONS
-        / "replacement/{component}/{operation}/{draw}/architecture.json",
+        architecture=ABLATIONS / "replacement/{component}/{operation}/{draw}/architecture.json",
         manifest=ABLATIONS / "replacement/{component}/{operation}/{draw}/manifest.json",
     log:
         LOGS / "ablations/replacement/{component}/{operation}/{draw}/replace.log",
     localrule: True
-    conda:
-        "../envs/environment.yaml"
     resources:
         **light(),
     params:
@@ -126,8 +117,6 @@ rule sample_architecture:
     log:
         LOGS / "ablations/random/{draw}/sample_architecture.log",
     localrule: True
-    conda:
-        "../envs/environment.yaml"
     resources:
         **light(),
     params:
@@ -156,8 +145,6 @@ rule sample_uniformly:
     log:
         LOGS / "ablations/ground_truth/{draw}/sample_uniformly.log",
     localrule: True
-    conda:
-        "../envs/environment.yaml"
     resources:
         **light(),
     params:
@@ -185,8 +172,6 @@ rule scale_plain:
     log:
         LOGS / "ablations/plain/scale_plain.log",
     localrule: True
-    conda:
-        "../envs/environment.yaml"
     resources:
         **light(),
     params:

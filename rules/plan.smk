@@ -6,8 +6,6 @@ rule plan:
     log:
         LOGS / "plan.log",
     localrule: True
-    conda:
-        "../envs/environment.yaml"
     resources:
         **light(),
     params:

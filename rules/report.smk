@@ -16,15 +16,11 @@ rule draw_report:
         detector=HIT / "detector/manifest.json",
         evaluation=evaluation("hit_detector"),
     output:
-        page=report(
-            RUN / "report.html", caption="captions/report.rst", category="Report"
-        ),
+        page=report(RUN / "report.html", caption="captions/report.rst", category="Report"),
         manifest=RUN / "manifest.json",
     log:
         LOGS / "draw_report.log",
     localrule: True
-    conda:
-        "../envs/environment.yaml"
     resources:
         **light(),
     params:

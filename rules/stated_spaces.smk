@@ -12,8 +12,6 @@ rule state_space:
     log:
         LOGS / "hit_detector/state_space_{component}.log",
     localrule: True
-    conda:
-        "../envs/environment.yaml"
     resources:
         **light(),
     params:

@@ -21,8 +21,6 @@ rule train_student:
         manifest=JOINT / "{trained}/detector/manifest.json",
     log:
         LOGS / "joint_detnas/{trained}/train.log",
-    conda:
-        "../envs/environment.yaml"
     threads: CONFIG.run.cpus
     resources:
         **heavy(),
@@ -44,8 +42,6 @@ rule sample_subnet:
         manifest=JOINT / "sampled/{number}/detector/manifest.json",
     log:
         LOGS / "joint_detnas/sampled/{number}/sample.log",
-    conda:
-        "../envs/environment.yaml"
     threads: cpus_of(1)
     resources:
         **heavy(60, gpus=1),
@@ -80,8 +76,6 @@ if CONFIG.base_detector.source == "mmdet":
             LOGS / "joint_detnas/convert_base.log",
         priority: 1  # before the teacher pool trains: a detector that does not fit is told at once
         localrule: True
-        conda:
-            "../envs/environment.yaml"
         resources:
             **light(),
         params:

@@ -15,8 +15,6 @@ rule shrink_pool:
         manifest=POOL / "phase_{phase}/manifest.json",
     log:
         LOGS / "joint_detnas/shrink_pool_{phase}.log",
-    conda:
-        "../envs/environment.yaml"
     threads: CONFIG.teacher_pool.cpus or CONFIG.run.cpus
     resources:
         **heavy(),

@@ -13,8 +13,6 @@ rule published_numbers:
     log:
         LOGS / "published_numbers.log",
     localrule: True
-    conda:
-        "../envs/environment.yaml"
     resources:
         **light(),
     params:

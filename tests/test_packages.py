@@ -53,6 +53,8 @@ def test_the_lowest_packages_import_what_they_may() -> None:
         *(used for name, used in graph.items() if name not in drawing)
     )
     assert all("stages" not in used and "launch" not in used for used in graph.values())
+    assert all("driver" not in used for used in graph.values())
+    assert [name for name, used in graph.items() if "runner" in used] == ["stages"]
 
 
 @pytest.mark.parametrize("stage", [stage for stage in STAGES if stage not in DRAWING])

@@ -53,7 +53,7 @@ DECIDES_NO_RESULT: dict[str, Omission] = {
     "pipeline.artifacts.spent": Omission(
         "It adds up the time of a stage's jobs, which stands in the manifest as a measured time."
     ),
-    "pipeline.stages.command": Omission(
+    "pipeline.runner.command": Omission(
         "It reads the command line; settings and seed, which decide the result, are tracked themselves."
     ),
     "pipeline.training.progress": Omission(

@@ -1,1 +1,1 @@
-"""What the workflow's driver, the process that runs Snakemake, needs besides rules."""
+"""What the rules and the process that runs Snakemake need of the library; nothing here imports Snakemake."""

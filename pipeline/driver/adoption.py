@@ -11,12 +11,16 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pipeline.artifacts.digest import file_digest
 from pipeline.artifacts.errors import ArtifactError
 from pipeline.artifacts.files import canonical_json, explained, read_json, read_text, write_text
 from pipeline.artifacts.lineage import artifact_folders
 from pipeline.artifacts.manifest import INVENTORY, MANIFEST, Manifest
+
+STAGE_PARAMS = ("stage", "settings", "arguments", "seed", "code")
+"""The params of every stage: the manifest knows them, but for `arguments`, which name the inputs."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +118,27 @@ def _settings(folder: Path, manifest: Manifest) -> str:
     path = folder / INVENTORY
     given = read_json(path).get("settings") if path.exists() else None
     return given or canonical_json(manifest.config, indent=None, sort_keys=True)
+
+
+def rule_of(rules: Iterable[Any], folder: Path, stage: str) -> Any | None:
+    """Snakemake's rule that publishes a stage's artifact in a folder; None if no rule does."""
+    path = str(folder / MANIFEST)
+    for rule in rules:
+        pattern = rule.output.get("manifest")
+        if pattern and rule.params.get("stage") == stage and pattern.match(path):
+            return rule
+    return None
+
+
+def further_params(params: Mapping[str, Any], wildcards: Any) -> list[object]:
+    """A rule's params besides those of every stage: they decide no result, and are as they are now.
+
+    Args:
+        params: by name, with functions of the wildcards among them.
+        wildcards: of the artifact.
+    """
+    further = [value for name, value in params.items() if name not in STAGE_PARAMS]
+    return [value(wildcards) if callable(value) else value for value in further]
 
 
 def not_older(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:

@@ -21,6 +21,22 @@ PATIENCE_SECONDS = 1.0
 """So long may another driver, that is just starting or ending, be in the way."""
 
 
+def enter(records: Path) -> str | None:
+    """`appear`, with what the user should know of it, if anything.
+
+    Raises:
+        PublishError: the folder cannot be written to.
+    """
+    try:
+        removed = appear(records)
+    except OSError as error:
+        return (
+            f"Whether another driver works here cannot be seen ({error.strerror}): after one has died,"
+            " `snakemake --unlock` is needed."
+        )
+    return "A driver that died had locked this folder: unlocked." if removed else None
+
+
 def appear(records: Path) -> int:
     """Hold the lock of a living driver until this process ends; remove what dead ones have locked.
 

@@ -11,8 +11,8 @@ from pipeline.artifacts.publish import Content
 from pipeline.config.ablations import Baseline
 from pipeline.config.base import Section
 from pipeline.data.index import FILE_NAME, DatasetIndex
+from pipeline.runner.stage import Stage, stage_main
 from pipeline.search_space.architecture import ARCHITECTURE
-from pipeline.stages.base import Stage, stage_main
 from pipeline.zoo.architectures import zoo_architecture
 from pipeline.zoo.scaling import scaled
 

@@ -13,7 +13,7 @@ from pipeline.data.index import FILE_NAME, DatasetIndex
 from pipeline.detection.builder import Surroundings
 from pipeline.detection.conversion import convert_detector
 from pipeline.detection.detector_folder import METRICS, detector_files
-from pipeline.stages.base import Stage, stage_main
+from pipeline.runner.stage import Stage, stage_main
 
 
 class Settings(DetectorSections):

@@ -8,8 +8,8 @@ from pipeline.artifacts.files import json_bytes, read_json
 from pipeline.artifacts.publish import Content
 from pipeline.config.base import NoSettings
 from pipeline.hit_detector.search import derive
+from pipeline.runner.stage import Stage, stage_main
 from pipeline.search_space.architecture import ARCHITECTURE, Architecture
-from pipeline.stages.base import Stage, stage_main
 
 
 def run(stage: Stage[NoSettings]) -> Mapping[str, Content]:

@@ -16,7 +16,7 @@ from pipeline.artifacts.publish import Content
 from pipeline.config.base import Section
 from pipeline.config.problems import describe
 from pipeline.errors import DetSearchError
-from pipeline.stages.base import Stage, stage_main
+from pipeline.runner.stage import Stage, stage_main
 
 
 class Settings(Section):

@@ -16,7 +16,7 @@ from pipeline.detection.complexity import detector_complexity
 from pipeline.detection.dataset import build_dataset
 from pipeline.detection.detector_folder import detector_resolution, load_detector
 from pipeline.detection.evaluation import coco_metrics, detect, seconds_per_image
-from pipeline.stages.base import Stage, stage_main
+from pipeline.runner.stage import Stage, stage_main
 
 
 class Settings(DetectorSections):

@@ -23,8 +23,8 @@ from pipeline.data.index import FILE_NAME, DatasetIndex
 from pipeline.hill_climb.parents import parents_content
 from pipeline.hill_climb.proposals import candidate_seed
 from pipeline.hill_climb.records import EVALUATION, Base, Name, load_proposals, record_bytes
-from pipeline.stages.base import Stage, stage_main
-from pipeline.stages.training import history_bytes, run_training
+from pipeline.runner.stage import Stage, stage_main
+from pipeline.runner.training import history_bytes, run_training
 from pipeline.training import distributed
 
 log = logging.getLogger("detsearch")

@@ -9,7 +9,7 @@ from pipeline.artifacts.given_weights import read_checkpoint
 from pipeline.artifacts.publish import Content
 from pipeline.artifacts.weights import WEIGHTS, save_weights
 from pipeline.config.base import Section
-from pipeline.stages.base import Stage, stage_main
+from pipeline.runner.stage import Stage, stage_main
 
 
 class Settings(Section):

@@ -10,8 +10,8 @@ from pipeline.artifacts.files import json_bytes, read_json
 from pipeline.artifacts.publish import Content
 from pipeline.config.base import Section
 from pipeline.hit_detector.ablations import common_space
+from pipeline.runner.stage import Stage, stage_main
 from pipeline.search_space.architecture import COMPONENTS
-from pipeline.stages.base import Stage, stage_main
 
 
 class Settings(Section):

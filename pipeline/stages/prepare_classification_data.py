@@ -8,7 +8,7 @@ from pipeline.artifacts.publish import Content
 from pipeline.config.base import Section
 from pipeline.config.data import ClassificationData
 from pipeline.data.prepare import prepare_classification
-from pipeline.stages.base import Stage, stage_main
+from pipeline.runner.stage import Stage, stage_main
 
 
 class Settings(Section):

@@ -12,7 +12,7 @@ from pipeline.config.data import DetectionData, EmbeddedDetection
 from pipeline.data.index import FILE_NAME, DatasetIndex
 from pipeline.data.prepare import prepare_detection
 from pipeline.detection.seen_objects import compare_with_training
-from pipeline.stages.base import Stage, stage_main
+from pipeline.runner.stage import Stage, stage_main
 
 
 class Settings(Section):

@@ -9,9 +9,9 @@ from pipeline.config.base import Section
 from pipeline.config.detector import Normalization
 from pipeline.config.optimization import Classification
 from pipeline.hit_detector.pretraining import backbone_pretraining, pretrained_files
+from pipeline.runner.stage import Stage, stage_main
+from pipeline.runner.training import run_training
 from pipeline.search_space.architecture import ARCHITECTURE, Architecture
-from pipeline.stages.base import Stage, stage_main
-from pipeline.stages.training import run_training
 
 
 class Settings(Section):

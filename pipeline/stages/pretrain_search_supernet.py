@@ -11,8 +11,8 @@ from pipeline.config.optimization import Classification
 from pipeline.config.supernet import SupernetConfig
 from pipeline.hit_detector.pretraining import backbone_pretraining, pretrained_files
 from pipeline.hit_detector.spaces import kept_operations, search_architecture
-from pipeline.stages.base import Stage, stage_main
-from pipeline.stages.training import run_training
+from pipeline.runner.stage import Stage, stage_main
+from pipeline.runner.training import run_training
 
 
 class Settings(Section):

@@ -11,8 +11,8 @@ from pipeline.config.base import Section
 from pipeline.config.hill_climb import Proposing
 from pipeline.hill_climb.proposals import propose
 from pipeline.hill_climb.records import PROPOSALS, Ranking, load_ranking, proposals_bytes
+from pipeline.runner.stage import Stage, stage_main
 from pipeline.search_space.architecture import ARCHITECTURE, Architecture
-from pipeline.stages.base import Stage, stage_main
 from pipeline.teacher_pool.space import load_space
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from pipeline.artifacts.publish import Content
 from pipeline.config.base import NoSettings
-from pipeline.stages.base import Stage, stage_main
+from pipeline.runner.stage import Stage, stage_main
 from pipeline.zoo.published import compare, comparison_csv
 
 

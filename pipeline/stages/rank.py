@@ -20,7 +20,7 @@ from pipeline.hill_climb.records import (
     load_ranking,
     record_bytes,
 )
-from pipeline.stages.base import Stage, stage_main
+from pipeline.runner.stage import Stage, stage_main
 
 
 class Settings(Section):

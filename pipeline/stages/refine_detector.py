@@ -30,9 +30,9 @@ from pipeline.distillation.training import student_training
 from pipeline.hill_climb.records import Evaluation
 from pipeline.morphism.budget import prune_within
 from pipeline.morphism.channels import prune_channels
+from pipeline.runner.stage import Stage, stage_main
+from pipeline.runner.training import history_bytes, run_training
 from pipeline.search_space.architecture import ARCHITECTURE, Architecture
-from pipeline.stages.base import Stage, stage_main
-from pipeline.stages.training import history_bytes, run_training
 from pipeline.supernet.weights import load_strictly
 from pipeline.teacher_pool.pool import largest_teacher
 

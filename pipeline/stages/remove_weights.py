@@ -16,7 +16,7 @@ from pipeline.config.base import NoSettings
 from pipeline.hill_climb.parents import PARENTS
 from pipeline.hill_climb.ranking import no_longer_parents
 from pipeline.hill_climb.records import load_evaluation, load_ranking
-from pipeline.stages.base import Stage, stage_main
+from pipeline.runner.stage import Stage, stage_main
 
 
 def run(stage: Stage[NoSettings]) -> Mapping[str, Content]:

@@ -15,9 +15,9 @@ from pipeline.data.index import FILE_NAME, DatasetIndex
 from pipeline.errors import DetSearchError
 from pipeline.hit_detector.ablations import replacement_layers, with_replaced
 from pipeline.hit_detector.spaces import Operations, supernet_architecture
+from pipeline.runner.stage import Stage, stage_main
 from pipeline.search_space.architecture import ARCHITECTURE, COMPONENTS, ComponentName
 from pipeline.search_space.names import OperationName
-from pipeline.stages.base import Stage, stage_main
 
 
 class Settings(Section):

@@ -8,8 +8,8 @@ from pipeline.artifacts.files import json_bytes
 from pipeline.artifacts.publish import Content
 from pipeline.config.base import Section
 from pipeline.hit_detector.ablations import with_searched
+from pipeline.runner.stage import Stage, stage_main
 from pipeline.search_space.architecture import ARCHITECTURE, Architecture, ComponentName
-from pipeline.stages.base import Stage, stage_main
 
 
 class Settings(Section):

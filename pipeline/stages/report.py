@@ -8,8 +8,8 @@ from pipeline.artifacts.publish import Content
 from pipeline.config.base import Section
 from pipeline.config.evaluation import ReportConfig
 from pipeline.report.page import build_report
+from pipeline.runner.stage import Stage, stage_main
 from pipeline.search_space.architecture import COMPONENTS
-from pipeline.stages.base import Stage, stage_main
 
 JOINT = ("student", "base", "base_longer", "descent", "allocation")
 """Artifacts of Joint-DetNAS: evaluations, the tree of descent, computation by stage."""

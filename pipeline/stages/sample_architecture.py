@@ -13,8 +13,8 @@ from pipeline.config.base import Section
 from pipeline.config.supernet import CostSetting
 from pipeline.hit_detector.random_networks import random_network
 from pipeline.hit_detector.spaces import kept_operations
+from pipeline.runner.stage import Stage, stage_main
 from pipeline.search_space.architecture import ARCHITECTURE, COMPONENTS, Architecture
-from pipeline.stages.base import Stage, stage_main
 
 
 class Settings(Section):

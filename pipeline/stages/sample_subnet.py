@@ -16,7 +16,7 @@ from pipeline.config.teacher_pool import Recalibration
 from pipeline.data.index import FILE_NAME, DatasetIndex
 from pipeline.detection.builder import Surroundings
 from pipeline.detection.detector_folder import detector_files
-from pipeline.stages.base import Stage, stage_main
+from pipeline.runner.stage import Stage, stage_main
 from pipeline.teacher_pool.pool import load_pool, teacher_of
 from pipeline.training.seeding import derive_seed
 

@@ -13,8 +13,8 @@ from pipeline.config.supernet import SupernetConfig
 from pipeline.data.index import FILE_NAME, DatasetIndex
 from pipeline.hit_detector.random_networks import uniform_network
 from pipeline.hit_detector.spaces import kept_operations, supernet_architecture
+from pipeline.runner.stage import Stage, stage_main
 from pipeline.search_space.architecture import ARCHITECTURE, COMPONENTS
-from pipeline.stages.base import Stage, stage_main
 
 
 class Settings(Section):

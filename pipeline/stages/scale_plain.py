@@ -12,8 +12,8 @@ from pipeline.config.ablations import Matching, ZooName
 from pipeline.config.base import Section
 from pipeline.config.supernet import CostSetting
 from pipeline.detection.complexity import detector_complexity
+from pipeline.runner.stage import Stage, stage_main
 from pipeline.search_space.architecture import ARCHITECTURE, Architecture
-from pipeline.stages.base import Stage, stage_main
 from pipeline.zoo.architectures import zoo_architecture
 from pipeline.zoo.matching import matched
 

@@ -13,9 +13,9 @@ from pipeline.artifacts.publish import Content
 from pipeline.config.hit_detector import ScreeningConfig, SupernetSections
 from pipeline.detection.builder import Surroundings
 from pipeline.hit_detector.detector_screening import detector_screening
+from pipeline.runner.stage import Stage, stage_main
+from pipeline.runner.training import history_bytes, run_training
 from pipeline.search_space.architecture import ComponentName
-from pipeline.stages.base import Stage, stage_main
-from pipeline.stages.training import history_bytes, run_training
 
 
 class Settings(SupernetSections):

@@ -13,9 +13,9 @@ from pipeline.detection.complexity import fill_candidate_macs
 from pipeline.hit_detector.detection import SupernetData, detection_supernet
 from pipeline.hit_detector.search import TrinitySearch, search_scores
 from pipeline.hit_detector.spaces import component_choices, kept_operations
+from pipeline.runner.stage import Stage, stage_main
+from pipeline.runner.training import history_bytes, run_training
 from pipeline.search_space.architecture import COMPONENTS
-from pipeline.stages.base import Stage, stage_main
-from pipeline.stages.training import history_bytes, run_training
 
 
 class Settings(SupernetSections):

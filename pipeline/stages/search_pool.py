@@ -26,8 +26,8 @@ from pipeline.detection.evaluation import coco_metrics, detect
 from pipeline.detection.resolutions import datasets_at
 from pipeline.hill_climb.records import Base
 from pipeline.hill_climb.scoring import scores_of
+from pipeline.runner.stage import Stage, stage_main
 from pipeline.search_space.architecture import ARCHITECTURE, Architecture
-from pipeline.stages.base import Stage, stage_main
 from pipeline.teacher_pool.pool import load_pool, teacher_of
 from pipeline.training.seeding import derive_seed
 

@@ -20,8 +20,8 @@ from pipeline.detection.builder import Surroundings
 from pipeline.detection.evaluation import coco_metrics, detect
 from pipeline.detection.resolutions import datasets_at
 from pipeline.errors import DetSearchError
-from pipeline.stages.base import Stage, stage_main
-from pipeline.stages.training import history_bytes, run_training
+from pipeline.runner.stage import Stage, stage_main
+from pipeline.runner.training import history_bytes, run_training
 from pipeline.teacher_pool.detector import ElasticDetector, subnet_complexity
 from pipeline.teacher_pool.pool import extract_teacher, load_pool, pool_files
 from pipeline.teacher_pool.shrinking import Shrinking

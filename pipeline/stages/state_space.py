@@ -9,8 +9,8 @@ from pipeline.artifacts.publish import Content
 from pipeline.config.base import Section
 from pipeline.config.hit_detector import Space
 from pipeline.hit_detector.spaces import stated_space
+from pipeline.runner.stage import Stage, stage_main
 from pipeline.search_space.architecture import ComponentName
-from pipeline.stages.base import Stage, stage_main
 
 
 class Settings(Section):

@@ -10,9 +10,9 @@ from pipeline.config.base import Section
 from pipeline.config.hit_detector import ScreeningConfig
 from pipeline.errors import DetSearchError
 from pipeline.hit_detector.screening import component_history
+from pipeline.runner.stage import Stage, stage_main
+from pipeline.runner.training import history_bytes
 from pipeline.search_space.architecture import ComponentName
-from pipeline.stages.base import Stage, stage_main
-from pipeline.stages.training import history_bytes
 
 
 class Settings(Section):

@@ -12,7 +12,7 @@ from pipeline.detection.detector_folder import CLASSES, detector_files
 from pipeline.hill_climb.parents import load_parent
 from pipeline.hill_climb.records import load_ranking, record_bytes
 from pipeline.hill_climb.student import at_resolution
-from pipeline.stages.base import Stage, stage_main
+from pipeline.runner.stage import Stage, stage_main
 
 
 def run(stage: Stage[DetectorSections]) -> Mapping[str, Content]:

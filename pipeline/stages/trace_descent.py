@@ -9,7 +9,7 @@ from pipeline.artifacts.typed import read_as
 from pipeline.config.base import NoSettings
 from pipeline.hill_climb.descent import DESCENT, Descent
 from pipeline.hill_climb.records import Evaluation
-from pipeline.stages.base import Stage, stage_main
+from pipeline.runner.stage import Stage, stage_main
 
 
 def run(stage: Stage[NoSettings]) -> Mapping[str, Content]:

@@ -16,9 +16,9 @@ from pipeline.detection.builder import Surroundings, build_detector
 from pipeline.detection.dataset import build_dataset
 from pipeline.detection.detector_folder import detector_files
 from pipeline.detection.training import DetectorTraining
+from pipeline.runner.stage import Stage, stage_main
+from pipeline.runner.training import history_bytes, run_training
 from pipeline.search_space.architecture import ARCHITECTURE, Architecture
-from pipeline.stages.base import Stage, stage_main
-from pipeline.stages.training import history_bytes, run_training
 from pipeline.supernet.weights import load_strictly
 
 

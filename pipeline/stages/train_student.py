@@ -17,9 +17,9 @@ from pipeline.data.index import FILE_NAME, DatasetIndex
 from pipeline.detection.builder import Surroundings, build_detector
 from pipeline.detection.detector_folder import detector_files
 from pipeline.distillation.training import student_training
+from pipeline.runner.stage import Stage, stage_main
+from pipeline.runner.training import history_bytes, run_training
 from pipeline.search_space.architecture import ARCHITECTURE, Architecture
-from pipeline.stages.base import Stage, stage_main
-from pipeline.stages.training import history_bytes, run_training
 from pipeline.teacher_pool.pool import largest_teacher
 
 

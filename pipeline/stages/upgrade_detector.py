@@ -22,9 +22,9 @@ from pipeline.detection.detector_folder import (
 )
 from pipeline.distillation.training import student_training
 from pipeline.morphism.upgrade import upgrade
+from pipeline.runner.stage import Stage, stage_main
+from pipeline.runner.training import history_bytes, run_training
 from pipeline.search_space.architecture import ARCHITECTURE, Architecture
-from pipeline.stages.base import Stage, stage_main
-from pipeline.stages.training import history_bytes, run_training
 from pipeline.supernet.weights import load_strictly
 from pipeline.teacher_pool.pool import largest_teacher
 

@@ -25,16 +25,12 @@ def given_weights() -> list[str]:
     """The user's files of weights."""
     if CONFIG.data.classification.source != "checkpoint":
         return []
-    return [
-        path for path in CONFIG.data.classification.active.model_dump().values() if path
-    ]
+    return [path for path in CONFIG.data.classification.active.model_dump().values() if path]
 
 
 def given_file(wildcards) -> list[str]:
     """The file of one network's weights."""
-    return list(
-        filter(nameable, [getattr(CONFIG.data.classification.active, wildcards.given)])
-    )
+    return list(filter(nameable, [getattr(CONFIG.data.classification.active, wildcards.given)]))
 
 
 def checking(data) -> dict[str, int]:
@@ -46,9 +42,7 @@ def pretrained(network: str, file: str = MANIFEST) -> list[str]:
     """A file of a network's pretrained weights; none where it starts from its initialisation."""
     classification = CONFIG.data.classification
     screens = not CONFIG.screening.spaces
-    if classification.source == "none" or (
-        network == "screening_supernet" and not screens
-    ):
+    if classification.source == "none" or (network == "screening_supernet" and not screens):
         return []
     if classification.source == "checkpoint":
         given = getattr(classification.active, network)

@@ -27,9 +27,7 @@ def detectors(names: list[str]) -> dict[str, str]:
 def baselines(one_stage: bool = ONE_STAGE) -> list[str]:
     """The configured baselines of one kind."""
     return [
-        f"baselines/{name}"
-        for name in CONFIG.named_baselines
-        if is_one_stage(name) == one_stage
+        f"baselines/{name}" for name in CONFIG.named_baselines if is_one_stage(name) == one_stage
     ]
 
 
@@ -86,14 +84,11 @@ def searched_random_and_plain() -> dict[str, str]:
         )
     networks = {"searched": "hit_detector"}
     networks |= {
-        f"random_{number}": f"ablations/random/{number}"
-        for number in range(study.networks)
+        f"random_{number}": f"ablations/random/{number}" for number in range(study.networks)
     }
     networks["plain"] = "ablations/plain"
     evaluations = {
-        f"{name}.{number}": evaluation(
-            f"{AGAIN}{number}/{network}" if number else network
-        )
+        f"{name}.{number}": evaluation(f"{AGAIN}{number}/{network}" if number else network)
         for name, network in networks.items()
         for number in range(study.seeds)
     }
@@ -104,16 +99,12 @@ def ground_truth() -> dict[str, str]:
     """Architectures of the stated space and their trainings, some with a second seed."""
     study = CONFIG.ablations.ground_truth
     networks = [f"ablations/ground_truth/{number}" for number in range(study.networks)]
-    evaluations = {
-        f"{number}.0": evaluation(each) for number, each in enumerate(networks)
-    }
+    evaluations = {f"{number}.0": evaluation(each) for number, each in enumerate(networks)}
     evaluations |= {
-        f"{number}.1": evaluation(f"{AGAIN}1/{networks[number]}")
-        for number in range(study.again)
+        f"{number}.1": evaluation(f"{AGAIN}1/{networks[number]}") for number in range(study.again)
     }
     architectures = {
-        str(number): f"{RUN}/{each}/manifest.json"
-        for number, each in enumerate(networks)
+        str(number): f"{RUN}/{each}/manifest.json" for number, each in enumerate(networks)
     }
     return {
         **grouped("architectures", architectures),
@@ -135,9 +126,7 @@ def replacements() -> dict[str, str]:
                 name = f"{component}.{operation}.{draw}"
                 network = f"ablations/replacement/{component}/{operation}/{draw}"
                 architectures[name] = f"{RUN}/{network}/manifest.json"
-                evaluations[name] = evaluation(
-                    itself if operation == study.base else network
-                )
+                evaluations[name] = evaluation(itself if operation == study.base else network)
     return {
         **grouped("architectures", architectures),
         **grouped("evaluations", evaluations),
@@ -152,9 +141,7 @@ def screenings() -> dict[str, str]:
         for mu in study.mu:
             name = f"{regularizer}.{mu:g}" if mu else "none"
             run = HIT if (regularizer, mu) == own else ABLATIONS / "sparsity" / name
-            manifests.setdefault(
-                name, f"{run}/screening/{study.component}/manifest.json"
-            )
+            manifests.setdefault(name, f"{run}/screening/{study.component}/manifest.json")
     return grouped("screenings", manifests)
 
 
@@ -190,18 +177,14 @@ def with_and_without_teacher() -> dict[str, str]:
 
 def upgraded() -> dict[str, str]:
     """The base, the same trained longer, and the student."""
-    return detectors(
-        [f"joint_detnas/{name}" for name in ("base", "base_longer", "student")]
-    )
+    return detectors([f"joint_detnas/{name}" for name in ("base", "base_longer", "student")])
 
 
 def pipelines() -> dict[str, str]:
     """Where each pipeline begins and ends, and the student."""
     ends = {name: evaluation(f"joint_detnas/pipelines/{name}") for name in PIPELINES}
     return {
-        **grouped(
-            "starts", {name: evaluation(start) for name, start in PIPELINES.items()}
-        ),
+        **grouped("starts", {name: evaluation(start) for name, start in PIPELINES.items()}),
         **grouped("ends", {**ends, "joint_detnas": evaluation("joint_detnas/student")}),
     }
 
@@ -212,20 +195,14 @@ def descent(search: str = "hill_climb") -> str:
 
 
 DRAWINGS = {
-    "hit_table1": Drawing(
-        "Parameters of each component, and AP.", searched_and_its_kind
-    ),
-    "hit_table2": Drawing(
-        "Baselines and the searched detector.", searched_and_its_kind
-    ),
+    "hit_table1": Drawing("Parameters of each component, and AP.", searched_and_its_kind),
+    "hit_table2": Drawing("Baselines and the searched detector.", searched_and_its_kind),
     "hit_table3": Drawing("Input size and AP.", searched_and_its_kind),
     "hit_table4": Drawing(
         "One common sub search space, and one for each component.",
         lambda: detectors(["ablations/one_space", "hit_detector"]),
     ),
-    "hit_table5": Drawing(
-        "The baseline with one searched part.", parts_in_the_baseline
-    ),
+    "hit_table5": Drawing("The baseline with one searched part.", parts_in_the_baseline),
     "hit_table6": Drawing("One-stage detectors.", one_stage_detectors),
     "hit_random": Drawing(
         "The searched detector among random and plain ones of the same cost.",
@@ -247,16 +224,10 @@ DRAWINGS = {
     "hit_figure5": Drawing(
         "The searched architecture.", lambda: {"architecture": f"{HIT}/manifest.json"}
     ),
-    "joint_table1": Drawing(
-        "Subnets of the pool, untrained and trained alone.", sampled_and_alone
-    ),
+    "joint_table1": Drawing("Subnets of the pool, untrained and trained alone.", sampled_and_alone),
     "joint_table2": Drawing("The pruned base, trained further.", pruned),
-    "joint_table3": Drawing(
-        "A student with and without its teacher.", with_and_without_teacher
-    ),
-    "joint_table4": Drawing(
-        "The base, the base trained longer, the student.", upgraded
-    ),
+    "joint_table3": Drawing("A student with and without its teacher.", with_and_without_teacher),
+    "joint_table4": Drawing("The base, the base trained longer, the student.", upgraded),
     "joint_table5": Drawing(
         "Pipelines that prune and then distil, and the joint search.", pipelines
     ),
@@ -269,9 +240,7 @@ DRAWINGS = {
     ),
     "joint_figure4": Drawing(
         "Teachers that evolve, and one teacher throughout.",
-        lambda: grouped(
-            "searches", {"dynamic": descent(), "fixed": descent("fixed_teacher")}
-        ),
+        lambda: grouped("searches", {"dynamic": descent(), "fixed": descent("fixed_teacher")}),
     ),
     "joint_figure5": Drawing(
         "Capacity of teachers and students.",

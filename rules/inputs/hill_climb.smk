@@ -6,9 +6,7 @@ from pipeline.config.hill_climb import Listing, Proposing, Scoring
 SEARCHES = {"hill_climb": {}, "fixed_teacher": {"evolve_student": 1.0}}
 GENERATION = JOINT / "{search}/generation_{generation}"
 CANDIDATE = GENERATION / "candidate_{candidate}"
-LAST_RANKING = (
-    JOINT / f"hill_climb/generation_{CONFIG.hill_climb.generations - 1}/ranking"
-)
+LAST_RANKING = JOINT / f"hill_climb/generation_{CONFIG.hill_climb.generations - 1}/ranking"
 
 
 def former(part: str) -> Callable[..., list[str]]:
@@ -28,12 +26,8 @@ def wave(file: str) -> Callable[..., dict[str, str]]:
 
     def of(wildcards) -> dict[str, str]:
         folder = f"{JOINT}/{wildcards.search}/generation_{wildcards.generation}"
-        names = [
-            f"candidate_{number}" for number in range(CONFIG.hill_climb.candidates)
-        ]
-        return grouped(
-            "candidates", {name: f"{folder}/{name}/{file}" for name in names}
-        )
+        names = [f"candidate_{number}" for number in range(CONFIG.hill_climb.candidates)]
+        return grouped("candidates", {name: f"{folder}/{name}/{file}" for name in names})
 
     return of
 
@@ -78,9 +72,7 @@ def climb_part(part: type) -> dict[str, object]:
 def proposing_settings(wildcards) -> str:
     """The settings of a generation's proposals."""
     proposing = climb_part(Proposing) | SEARCHES[wildcards.search]
-    return settings(
-        constants={"proposing": proposing, "generation": int(wildcards.generation)}
-    )
+    return settings(constants={"proposing": proposing, "generation": int(wildcards.generation)})
 
 
 def candidate_settings(wildcards) -> str:

@@ -15,12 +15,12 @@ def screening_settings(wildcards) -> str:
         values["screening.mu"] = float(mu or 0)
         if mu:
             values["screening.regularizer"] = regularizer
-    return changed_settings(
-        values,
+    return settings(
         "supernet",
         "normalization",
         "detector",
         "screening",
+        changes=values,
         constants={"component": wildcards.component},
     )
 
@@ -68,7 +68,7 @@ def network_training(wildcards) -> str:
     values = {}
     if wildcards.network.startswith("ablations/replacement/"):
         values["training.epochs"] = CONFIG.ablations.replacement.epochs
-    return changed_settings(values, *DETECTOR, "training")
+    return settings(*DETECTOR, "training", changes=values)
 
 
 # Networks that are trained again with another seed: the architecture of `<network>`, in
@@ -88,6 +88,4 @@ def seed_of(wildcards) -> int:
     """The seed of a network's trainings."""
     if not wildcards.network.startswith(AGAIN):
         return CONFIG.run.seed
-    return CONFIG.run.seed + int(
-        wildcards.network.removeprefix(AGAIN).partition("/")[0]
-    )
+    return CONFIG.run.seed + int(wildcards.network.removeprefix(AGAIN).partition("/")[0])

@@ -6,8 +6,7 @@ def joint_report() -> dict[str, str]:
     if not CONFIG.report.joint_detnas:
         return {}
     evaluations = {
-        name: evaluation(f"joint_detnas/{name}")
-        for name in ("student", "base", "base_longer")
+        name: evaluation(f"joint_detnas/{name}") for name in ("student", "base", "base_longer")
     }
     return {
         **evaluations,

@@ -11,11 +11,7 @@ from pipeline.artifacts.__main__ import main
 from pipeline.artifacts.fingerprint import ROOT, code_fingerprint, imported_modules
 from pipeline.artifacts.no_result import DECIDES_NO_RESULT
 
-STAGES = sorted(
-    path.stem
-    for path in (ROOT / "pipeline/stages").glob("[!_]*.py")
-    if path.stem not in ("base", "command", "training")
-)
+STAGES = sorted(path.stem for path in (ROOT / "pipeline/stages").glob("[!_]*.py"))
 DRAWINGS = ("drawings.hit_detector", "drawings.joint_detnas")
 """Modules that stage `draw` imports by name: their fingerprints are part of a drawing's."""
 TRAINERS = {
@@ -137,10 +133,9 @@ def test_a_stage_that_reads_manifests_for_its_result_has_their_code_in_its_finge
     module: str,
 ) -> None:
     covered = imported_modules(f"pipeline.{module}")
-    own = {name: path for name, path in covered.items() if name != "pipeline.stages.base"}
     readers = {
         name
-        for name, path in own.items()
+        for name, path in covered.items()
         if name.startswith(("pipeline.stages.", "pipeline.drawings.", "pipeline.report."))
         and "Manifest" in _names_from(path, "pipeline.artifacts.manifest")
     }

@@ -13,7 +13,7 @@ from pipeline.config.arguments import text_of
 from pipeline.config.root import ConfigError, load_config
 from pipeline.config.run import LONGEST, RunConfig
 from pipeline.errors import DetSearchError, shortened
-from pipeline.stages.command import parse_settings
+from pipeline.runner.command import parse_settings
 
 
 @pytest.mark.parametrize("name", ["a", "embedded", "-x", "_", "2026-11.run_3", "x" * LONGEST])

@@ -13,7 +13,7 @@ from pipeline.artifacts.lineage import artifact_folders, check_run
 from pipeline.artifacts.manifest import MANIFEST, Manifest, removed_files
 from pipeline.artifacts.publish import Content
 from pipeline.config.base import Section
-from pipeline.stages.base import Stage, stage_main
+from pipeline.runner.stage import Stage, stage_main
 
 pytestmark = [pytest.mark.slow, pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
 

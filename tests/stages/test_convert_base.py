@@ -14,10 +14,10 @@ from pipeline.config.detector import DetectorConfig, Normalization, TestingConfi
 from pipeline.data.embedded_sources import CLASSES
 from pipeline.detection.builder import Surroundings, build_detector
 from pipeline.detection.detector_folder import load_detector, mmdet_config
+from pipeline.runner.stage import stage_main
 from pipeline.search_space.architecture import Architecture, ConvFcHead, FpnNeck, Rpn
 from pipeline.search_space.standard import resnet_backbone
 from pipeline.stages import convert_base
-from pipeline.stages.base import stage_main
 
 BASE = Architecture(
     family="faster_rcnn",

@@ -28,8 +28,8 @@ from pipeline.hill_climb.records import (
     proposals_bytes,
     record_bytes,
 )
+from pipeline.runner.stage import stage_main
 from pipeline.stages import evaluate_candidate, rank, remove_weights
-from pipeline.stages.base import stage_main
 from pipeline.zoo.architectures import zoo_architecture
 
 WAVES = (((0, 0), (0, 1)), ((1, 0), (1, 1)))

@@ -13,9 +13,9 @@ from pipeline.artifacts.publish import publish
 from pipeline.config.base import NoSettings
 from pipeline.config.root import load_config
 from pipeline.config.sections import sections
+from pipeline.runner.stage import stage_main
 from pipeline.search_space.architecture import COMPONENTS, Architecture
 from pipeline.stages import derive, evaluate, prepare_detection_data, screen, search, train_detector
-from pipeline.stages.base import stage_main
 
 pytestmark = pytest.mark.slow
 

@@ -10,8 +10,8 @@ from pipeline.artifacts.manifest import verify
 from pipeline.config.root import Config, load_config
 from pipeline.config.sections import changed, sections
 from pipeline.detection.builder import Surroundings
+from pipeline.runner.stage import stage_main
 from pipeline.stages import prepare_detection_data, shrink_pool
-from pipeline.stages.base import stage_main
 from pipeline.teacher_pool.pool import load_pool
 
 pytestmark = pytest.mark.slow

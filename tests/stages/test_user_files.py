@@ -11,8 +11,8 @@ from pipeline.artifacts.lineage import check_run
 from pipeline.artifacts.manifest import MANIFEST, Manifest
 from pipeline.config.data import EmbeddedDetection
 from pipeline.data.embedded import write_detection
+from pipeline.runner.stage import stage_main
 from pipeline.stages import import_weights, prepare_detection_data
-from pipeline.stages.base import stage_main
 
 
 def imported(file: Path, run: Path) -> Manifest:

@@ -16,9 +16,9 @@ from pipeline.config.zoo_names import ZOO_NAMES
 from pipeline.detection.builder import Surroundings, build_detector
 from pipeline.detection.complexity import detector_complexity
 from pipeline.errors import DetSearchError
+from pipeline.runner.stage import stage_main
 from pipeline.search_space.architecture import Architecture
 from pipeline.stages import published_numbers
-from pipeline.stages.base import stage_main
 from pipeline.zoo import architectures
 from pipeline.zoo.architectures import NAMES, zoo_architecture, zoo_file
 from pipeline.zoo.published import FIGURES, PROPOSALS, Figure, compare, published_complexity

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pipeline.artifacts.files import json_bytes
-from pipeline.stages.base import Stage
+from pipeline.runner.stage import Stage
 from pipeline.training.loop import Record, Task, run_loop
 
 

@@ -33,7 +33,7 @@ from pipeline.config.base import Section
 from pipeline.config.scaling import scaled
 from pipeline.environment import INTERRUPTED, REFERENCE_GPUS
 from pipeline.errors import DetSearchError
-from pipeline.stages.command import Inputs, check, given_folders, parse, parse_settings
+from pipeline.runner.command import Inputs, check, given_folders, parse, parse_settings
 from pipeline.training import distributed
 from pipeline.training.device import choose_device
 from pipeline.training.process import prepare_process

@@ -1,0 +1,35 @@
+"""What a job asks for, by hand."""
+
+import pytest
+
+from pipeline.config.run import RunConfig
+from pipeline.driver.resources import JobResources
+
+
+@pytest.mark.parametrize(
+    ("run", "gpus", "memory", "granted", "cpus"),
+    [
+        (RunConfig(gpus=1, cpus=2), None, 3000 + 2000, 1, 2),
+        (RunConfig(gpus=8, cpus=64), None, 24000 + 64000, 8, 64),
+        (RunConfig(gpus=8, cpus=64), 1, 3000 + 8000, 1, 8),
+        # a share of less than one core is one core
+        (RunConfig(gpus=4, cpus=2), 1, 3000 + 1000, 1, 1),
+    ],
+)
+def test_a_training_asks_for_its_share_of_the_machine(
+    run: RunConfig, gpus: int | None, memory: int, granted: int, cpus: int
+) -> None:
+    asked = JobResources(run).heavy(90, gpus)
+    assert asked == {
+        "mem_mb": memory,
+        "runtime": 90,
+        "nodes": 1,
+        "gpu": granted,
+        "processes": granted,
+    }
+    assert JobResources(run).cpus(granted) == cpus
+
+
+def test_without_gpus_processes_share_the_cpu() -> None:
+    asked = JobResources(RunConfig(device="cpu", gpus=2, cpus=2)).heavy()
+    assert (asked["gpu"], asked["processes"]) == (0, 2)
