@@ -7,6 +7,7 @@ CORES ?= 2
 GPU_CHECK ?=
 BIN := .venv/bin
 READY := .venv/.ready
+SCHEMA := config/schema.json
 
 help:
 	@echo "make demo   run the whole workflow on the embedded data ($(CORES) cores), print where the report is"
@@ -25,12 +26,16 @@ $(READY): envs/requirements.lock
 	$(BIN)/python -m pipeline.detection.op_finder --write-pth
 	@touch $@
 
-demo: $(READY)
+# what editors complete and check config files with: from the config's models
+$(SCHEMA): $(READY) $(wildcard pipeline/config/*.py)
+	PYTHONPATH=. $(BIN)/python -m pipeline.config.root
+
+demo: $(READY) $(SCHEMA)
 	$(BIN)/snakemake --cores $(CORES)
 
 test: lint test-fast test-slow
 
-lint: $(READY)
+lint: $(READY) $(SCHEMA)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile rules
@@ -59,10 +64,10 @@ gpu-check:
 	else $(MAKE) $(READY) && python=$(BIN)/python; fi && \
 	OMP_WAIT_POLICY=PASSIVE GOMP_SPINCOUNT=20000 PYTHONPATH=. $$python -m benchmarks.gpu $(GPU_CHECK)
 
-format: $(READY)
+format: $(READY) $(SCHEMA)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt Snakefile rules
 
 clean:
-	rm -rf .venv .snakemake .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .snakemake .pytest_cache .ruff_cache .hypothesis $(SCHEMA)
