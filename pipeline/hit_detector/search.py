@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from pipeline.config.hit_detector import SearchConfig
 from pipeline.hit_detector.alternation import AlternatingTask, Loss
-from pipeline.hit_detector.objective import expected_gmacs
+from pipeline.hit_detector.objective import expected_gmacs, mixed_gmacs
 from pipeline.search_space.architecture import Architecture, Block
 from pipeline.supernet.choice import ChoiceLayer
 from pipeline.training.loop import Record
@@ -40,8 +40,8 @@ class TrinitySearch(AlternatingTask[SearchConfig]):
         self._all = [layer for layers in choices.values() for layer in layers]
 
     def penalty(self) -> Tensor:
-        """λ times the expected cost of all components, in GMACs (Eq. 6 and 7)."""
-        return self.settings.cost_weight * expected_gmacs(self._all)
+        """λ times the cost of what the loss's pass mixed, all components, in GMACs (Eq. 6 and 7)."""
+        return self.settings.cost_weight * mixed_gmacs(self._all)
 
     def step(self, iteration: int, data: tuple[Any, Any]) -> Record:
         """One alternation; logs the expected cost."""
