@@ -69,7 +69,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _scorer(folder: Path, **changed: Any) -> OneShotScorer:
-    chosen = {"by": "loss"} | IMAGES | changed
+    chosen: dict[str, Any] = {"by": "loss"} | IMAGES | changed
     return load_scorer(folder / "search", folder / "data", AROUND, **chosen)
 
 
