@@ -26,6 +26,11 @@ elif CONFIG.screening.joint:
     include: "rules/joint_screening.smk"
 
 
+if CONFIG.search.strategy != "differentiable":
+
+    include: "rules/one_shot.smk"
+
+
 include: "rules/inputs/networks.smk"
 include: "rules/networks.smk"
 include: "rules/inputs/teacher_pool.smk"

@@ -4,6 +4,7 @@ from pipeline.artifacts.errors import ArtifactError
 from pipeline.doctor.datasets import missing_datasets, unused_missing
 from pipeline.driver.jobs import forget, in_order, to_make_anew
 from pipeline.driver.presence import enter
+from pipeline.errors import DetSearchError
 from pipeline.status import write_jobs
 
 if workflow.is_main_process and not workflow.dryrun:
@@ -20,6 +21,16 @@ onstart:
             raise WorkflowError(missing)
         if told := unused_missing(CONFIG.data):
             print(f"The datasets: {told}", file=sys.stderr)
+        if CONFIG.search.max_gmacs and any(
+            job.rule.name == "derive" for job in workflow.dag.jobs
+        ):
+            # not at the top: it imports mmdet, for seconds
+            from pipeline.hit_detector.budget import require_budget
+
+            try:
+                require_budget(CONFIG.supernet, CONFIG.screening, CONFIG.search.max_gmacs)
+            except DetSearchError as error:
+                raise WorkflowError(str(error)) from None
         write_jobs(RUN, jobs)
         now_known(RUN, KNOWN)
     forget(to_make_anew(workflow.dag, workflow.dag_settings.forcerun))

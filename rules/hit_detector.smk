@@ -110,7 +110,12 @@ rule search:
         **stage(
             "search",
             RUN / "{searched}/search",
-            settings("supernet", "normalization", "detector", "search"),
+            settings(
+                "supernet",
+                "normalization",
+                "detector",
+                constants={"search": of_search(DifferentiableSearch)},
+            ),
         ),
     message:
         "Searching {wildcards.searched} end to end"
@@ -131,7 +136,7 @@ rule derive:
     resources:
         **light(),
     params:
-        **stage("derive", RUN / "{searched}"),
+        **stage("derive", RUN / "{searched}", derivation_settings()),
     message:
         "Deriving the architecture of {wildcards.searched}"
     shell:

@@ -125,12 +125,89 @@ class ScreeningConfig(Alternation):
         return self
 
 
-class SearchConfig(Alternation):
-    """End-to-end search of backbone, neck and head (Hit-Detector, sections 3.3 and 3.4)."""
+class Evolution(Section):
+    """Aging evolution over the paths of a supernet (Real et al. 2019), with crossover."""
+
+    population: int = Field(
+        default=40, ge=2, description="paths that parents are drawn from: the last ones scored"
+    )
+    tournament: PositiveInt = Field(
+        default=10, description="paths of the population of which the best becomes a parent"
+    )
+    crossover: float = Field(
+        default=0.5, ge=0, le=1, description="probability that a path has two parents"
+    )
+    mutation: float = Field(
+        default=0.1, gt=0, le=1, description="probability that a layer's operation is drawn anew"
+    )
+
+    @model_validator(mode="after")
+    def _tournament_fits(self) -> Evolution:
+        if self.tournament > self.population:
+            raise ValueError(
+                f"tournament is {self.tournament}, but the population has {self.population} paths"
+            )
+        return self
+
+
+class PathSearchConfig(Section):
+    """How the searched architecture is chosen: by α, β and γ, or by scores of paths without training."""
+
+    strategy: Literal["differentiable", "evolution", "random"] = Field(
+        default="differentiable",
+        description="the paper's, or a search over single paths of a supernet whose weights were trained "
+        "with uniformly drawn candidates: evolution, or the best of random ones",
+    )
+    max_gmacs: float | None = Field(
+        default=None,
+        gt=0,
+        description="the most GMACs that the searched detector may have, at supernet.input_size and "
+        ".proposals; null: any",
+    )
+    scored_paths: PositiveInt = Field(
+        default=400, description="evolution, random: how many paths are scored"
+    )
+    one_shot: Literal["loss", "ap"] = Field(
+        default="loss", description="what a path is scored by: the detector's loss, or AP"
+    )
+    one_shot_images: PositiveInt | None = Field(
+        default=100, description="validation images that paths are scored on; null: all"
+    )
+    recalibration_batches: int = Field(
+        default=8,
+        ge=0,
+        description="training batches that give a path its batch statistics; 0 leaves the supernet's",
+    )
+    evolution: Evolution = Evolution()
+
+    @model_validator(mode="after")
+    def _evolves(self) -> PathSearchConfig:
+        if self.strategy == "evolution" and self.scored_paths <= self.evolution.population:
+            raise ValueError(
+                f"scored_paths is {self.scored_paths}, but evolution begins after as many random paths "
+                f"as evolution.population, {self.evolution.population}"
+            )
+        return self
+
+
+class SupernetTraining(Training):
+    """Training of the weights of a search supernet alone, with uniformly drawn candidates."""
+
+    paths: PositiveInt | None = Field(
+        default=None, description="candidates a step runs in each layer; null runs all"
+    )
+
+
+class DifferentiableSearch(Alternation):
+    """The alternation of the paper's search, and what a network's cost weighs in it."""
 
     cost_weight: float = Field(
         default=0.01, ge=0, description="λ of Eq. 6, per GMAC at supernet.input_size and .proposals"
     )
+
+
+class SearchConfig(DifferentiableSearch, PathSearchConfig):
+    """End-to-end search of backbone, neck and head (Hit-Detector, sections 3.3 and 3.4)."""
 
 
 class SupernetSections(Section):

@@ -80,17 +80,22 @@ def _coco_results(sample: Any, category_ids: Sequence[int]) -> list[Detection]:
     ]
 
 
-def coco_metrics(annotations: Path, detections: Sequence[Detection]) -> dict[str, Any]:
+def coco_metrics(
+    annotations: Path, detections: Sequence[Detection], images: Sequence[int] | None = None
+) -> dict[str, Any]:
     """COCO's twelve numbers, and AP per class; fractions, `None` where there is no object to find.
 
     Args:
         annotations: the split's COCO instances file.
         detections: all detections on its images; there may be none.
+        images: ids of the images to judge on; all of the file where None.
     """
     truth = COCO(str(annotations))
     # the evaluator prints its summary, which belongs into no log of ours
     with contextlib.redirect_stdout(io.StringIO()):
         evaluator = COCOeval(truth, truth.load_res(list(detections)), "bbox")
+        if images is not None:
+            evaluator.params.img_ids = list(images)
         evaluator.run()
     numbers = dict(zip(METRICS, map(_defined, evaluator.stats), strict=True))
     # which leaves out classes without an object

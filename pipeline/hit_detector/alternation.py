@@ -51,18 +51,23 @@ class AlternatingTask(TrainingTask[A]):
         super().__init__(model, settings, halves[0], self.weights)
         self.choices, self.loss, self.architecture_stream = choices, loss, halves[1]
         self.architecture_start = (settings.architecture_from_epoch - 1) * self.epoch_length
+        self._optimised = [layer.alpha for layers in choices.values() for layer in layers]
         # β₁ = 0.5 as in the differentiable search that the paper follows: α must turn quickly
         self.architecture_optimizer = torch.optim.Adam(
-            [layer.alpha for layers in choices.values() for layer in layers],
+            self._optimised,
             lr=settings.architecture_lr,
             betas=(0.5, 0.999),
         )
         self.saved["architecture_optimizer"] = self.architecture_optimizer
         self._architecture_batches: Iterator[Any] = iter(())
+        self._of_penalty: list[Tensor] = []
 
     @abstractmethod
     def penalty(self) -> Tensor:
-        """What the architecture loss holds besides the task's loss; a scalar."""
+        """What the architecture loss holds besides the task's loss; a scalar.
+
+        It is asked for after the forward pass of the task's loss, and may depend on what that drew.
+        """
 
     def after_architecture_step(self, done: int) -> None:
         """Called after each architecture step; `done` counts finished iterations."""
@@ -85,7 +90,11 @@ class AlternatingTask(TrainingTask[A]):
         return super().fetch(iteration), (next(self._architecture_batches) if optimise else None)
 
     def step(self, iteration: int, data: tuple[Any, Any]) -> Record:
-        """One update of the weights, and from a given epoch on one of α, β and γ."""
+        """One update of the weights, and from a given epoch on one of α, β and γ.
+
+        Logs the Euclidean norms of both parts of the gradient of α, β and γ: `gradient/loss` of the task's
+        loss, `gradient/penalty` of the penalty with its weight.
+        """
         weight_batch, architecture_batch = data
         self._require(weights=True)
         record = super().step(iteration, weight_batch)
@@ -97,6 +106,7 @@ class AlternatingTask(TrainingTask[A]):
                 rate=self.settings.architecture_lr,
                 clip_norm=None,
             )
+            record |= self._gradient_norms()
             self.after_architecture_step(iteration + 1)
         for component, layers in self.choices.items():
             record[f"entropy/{component}"] = entropy(layers)
@@ -105,8 +115,26 @@ class AlternatingTask(TrainingTask[A]):
     def _architecture_loss(self, batch: Any) -> tuple[Tensor, Numbers]:
         loss, _ = self.loss(self.model, batch)
         penalty = self.penalty()
+        self._of_penalty = self._gradients(penalty)
         numbers = {"architecture_loss": loss.detach(), "penalty": penalty.detach()}
         return loss + penalty, numbers
+
+    def _gradients(self, penalty: Tensor) -> list[Tensor]:
+        """The penalty's gradient for each optimised α; its graph stays for the backward pass."""
+        if not penalty.requires_grad:
+            return [torch.zeros_like(alpha) for alpha in self._optimised]
+        return list(
+            torch.autograd.grad(penalty, self._optimised, retain_graph=True, materialize_grads=True)
+        )
+
+    def _gradient_norms(self) -> Record:
+        """Of the last architecture step; of several processes, the penalty's is the same in all."""
+        whole = [torch.zeros_like(a) if a.grad is None else a.grad for a in self._optimised]
+        penalty = torch.cat(self._of_penalty)
+        return {
+            "gradient/loss": float((torch.cat(whole) - penalty).norm()),
+            "gradient/penalty": float(penalty.norm()),
+        }
 
     def _require(self, *, weights: bool) -> None:
         """Ask for the gradients of one kind only: the other's would be computed for nothing."""

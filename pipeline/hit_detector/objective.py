@@ -32,6 +32,19 @@ def expected_gmacs(layers: Sequence[ChoiceLayer]) -> Tensor:
     return torch.stack([layer.expected_macs() for layer in layers]).sum() / 1e9
 
 
+def mixed_gmacs(layers: Sequence[ChoiceLayer]) -> Tensor:
+    """Eq. 7 over the candidates that the last pass drew, by the weights that mixed them; 10⁹, a scalar.
+
+    The loss of a pass moves the α of its drawn candidates alone. So must its cost: then each pass
+    minimises Σ_o w_o (loss of o + λ MACs(o)), and λ is what a GMAC may cost in units of the loss, however
+    many candidates are drawn. Both gradients shrink alike with fewer paths: of equally probable
+    candidates, k of N drawn, both are (1 - 1/k) / (1 - 1/N) of those of all, in the mean over the draws.
+    The cost of all candidates would be the only thing that α feels that is not drawn, and Adam, which
+    scales steps by what an α feels, would make of any λ a step of its full rate.
+    """
+    return torch.stack([layer.mixed_macs() for layer in layers]).sum() / 1e9
+
+
 @torch.no_grad()
 def candidate_scores(layers: Sequence[ChoiceLayer]) -> dict[str, float]:
     """Score of each living candidate: its softmax probability, averaged over the layers."""

@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pipeline.config.hit_detector import SearchConfig
+from pipeline.config.hit_detector import DifferentiableSearch
+from pipeline.errors import DetSearchError
 from pipeline.hit_detector.alternation import AlternatingTask, Loss
-from pipeline.hit_detector.objective import expected_gmacs
+from pipeline.hit_detector.objective import expected_gmacs, mixed_gmacs
+from pipeline.hit_detector.paths import Layer, PathSpace, best_within
 from pipeline.search_space.architecture import Architecture, Block
 from pipeline.supernet.choice import ChoiceLayer
 from pipeline.training.loop import Record
 from pipeline.training.stream import BatchStream
 
 
-class TrinitySearch(AlternatingTask[SearchConfig]):
+class TrinitySearch(AlternatingTask[DifferentiableSearch]):
     """Minimises L_det + λ (C(α) + C(β) + C(γ)) over the architecture parameters (Eq. 6).
 
     Args:
@@ -31,7 +34,7 @@ class TrinitySearch(AlternatingTask[SearchConfig]):
     def __init__(
         self,
         model: nn.Module,
-        settings: SearchConfig,
+        settings: DifferentiableSearch,
         choices: Mapping[str, Sequence[ChoiceLayer]],
         loss: Loss,
         halves: tuple[BatchStream, BatchStream],
@@ -40,8 +43,8 @@ class TrinitySearch(AlternatingTask[SearchConfig]):
         self._all = [layer for layers in choices.values() for layer in layers]
 
     def penalty(self) -> Tensor:
-        """λ times the expected cost of all components, in GMACs (Eq. 6 and 7)."""
-        return self.settings.cost_weight * expected_gmacs(self._all)
+        """λ times the cost of what the loss's pass mixed, all components, in GMACs (Eq. 6 and 7)."""
+        return self.settings.cost_weight * mixed_gmacs(self._all)
 
     def step(self, iteration: int, data: tuple[Any, Any]) -> Record:
         """One alternation; logs the expected cost."""
@@ -72,37 +75,64 @@ def search_scores(choices: Mapping[str, Mapping[str, ChoiceLayer]]) -> dict[str,
     }
 
 
-def derive(supernet: Architecture, scores: Mapping[str, Any]) -> Architecture:
+def derive(
+    supernet: Architecture, scores: Mapping[str, Any], space: PathSpace | None = None
+) -> Architecture:
     """Decode the network: in each layer the operation with the highest score (section 3.3).
+
+    Where that is dearer than the budget it is the network of the greatest Σ log p that keeps it. A search
+    over paths names the operation that it chose in each layer itself.
 
     Args:
         supernet: the architecture that was searched.
-        scores: what `search_scores` gave.
+        scores: what `search_scores` or `path_scores` gave.
+        space: the supernet's paths with their budget, where there is one.
 
     Returns:
-        The architecture; its provenance holds each layer's margin over the runner-up.
+        The architecture; its provenance holds each layer's margin over the best other operation, which is
+        negative where that was not chosen.
 
     Raises:
         ValueError: the scores are not of this supernet.
+        DetSearchError: no network keeps the budget.
     """
-    chosen: dict[tuple[str, str], str] = {}
-    margins: dict[str, dict[str, float]] = {}
+    chosen: dict[Layer, int] = {}
+    layers: dict[Layer, Mapping[str, Any]] = {}
     for component, content in scores["components"].items():
         names = [layer["name"] for layer in content["layers"]]
         if names != list(supernet.blocks(component)):
             raise ValueError(f"the scores' {component} has other layers than the supernet")
-        margins[component] = {}
         for layer in content["layers"]:
-            ranked = sorted(
-                zip(layer["probabilities"], content["operations"], strict=True),
-                key=lambda pair: -pair[0],
-            )
-            chosen[component, layer["name"]] = ranked[0][1]
-            runner_up = ranked[1][0] if len(ranked) > 1 else 0.0
-            margins[component][layer["name"]] = ranked[0][0] - runner_up
+            probabilities = layer["probabilities"]
+            best = probabilities.index(max(probabilities))
+            if "chosen" in layer:
+                best = content["operations"].index(layer["chosen"])
+            chosen[component, layer["name"]] = best
+            layers[component, layer["name"]] = layer
+    if space and not space.keeps_budget(tuple(chosen[layer] for layer in space.layers)):
+        chosen = _within(space, layers)
 
     def choose(component: str, name: str, block: Block) -> str:
-        return chosen[component, name]
+        return scores["components"][component]["operations"][chosen[component, name]]
 
+    margins: dict[str, dict[str, float]] = {component: {} for component in scores["components"]}
+    for (component, name), layer in layers.items():
+        others = list(layer["probabilities"])
+        taken = others.pop(chosen[component, name])
+        margins[component][name] = taken - max(others, default=0.0)
     derived = supernet.with_operations(choose)
     return derived.model_copy(update={"provenance": {"method": "hit_detector", "margins": margins}})
+
+
+def _within(space: PathSpace, layers: Mapping[Layer, Mapping[str, Any]]) -> dict[Layer, int]:
+    """The most probable operations that keep the space's budget."""
+    assert space.budget is not None
+    with np.errstate(divide="ignore"):
+        values = [np.log(np.array(layers[layer]["probabilities"])) for layer in space.layers]
+    path = best_within(values, space.macs, space.budget - space.fixed)
+    if path is None:
+        raise DetSearchError(
+            f"no architecture keeps search.max_gmacs {space.budget / 1e9:g} with operations whose"
+            " probability is not zero: allow more"
+        )
+    return dict(zip(space.layers, path, strict=True))

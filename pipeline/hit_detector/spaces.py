@@ -28,6 +28,9 @@ from pipeline.supernet.choice import ChoiceLayer, choice_layers
 
 Operations = str | Sequence[str]
 
+SUPERNET = "supernet.json"
+"""The file of a search supernet's architecture, beside its weights."""
+
 
 def supernet_architecture(
     shape: SupernetConfig,

@@ -81,7 +81,14 @@ def hit_detector_stages(config: Config, images: Images) -> Iterator[Planned]:
         for name, kept in keep.items()
     }
     cost = _supernet(config, shape.depth, parts)
-    yield planned("search", search, cost, alternated_images(search, images.train) * cost.step_macs)
+    if search.strategy == "differentiable":
+        macs = alternated_images(search, images.train) * cost.step_macs
+        yield planned("search", search, cost, macs)
+    else:
+        macs = search.epochs * images.train * cost.step_macs
+        yield planned("train_one_shot", search, cost, macs)
+        yield _path_search(config, images, cost, spaces, before)
+        before = ("search_paths",)
     if pretrained:
         held = derived(candidates)
         yield pretraining("pretrain_backbone", config.pretraining, shape.depth, held)
@@ -103,6 +110,32 @@ def hit_detector_stages(config: Config, images: Images) -> Iterator[Planned]:
         published=0.0,
         work=0.0,
         after=before,
+    )
+
+
+def _path_search(
+    config: Config,
+    images: Images,
+    supernet: TrainingCost,
+    spaces: Mapping[str, tuple[str, ...]],
+    after: tuple[str, ...],
+) -> Planned:
+    """Forward passes of single paths: over the images of their statistics, and those they are judged on."""
+    search = config.search
+    held: dict[str, Component | str] = {name: derived(space) for name, space in spaces.items()}
+    path = _supernet(config, config.supernet.depth, held, config.testing.proposals).whole
+    judged = search.one_shot_images or images.validated
+    each = search.recalibration_batches * search.batch_size + judged
+    return Planned(
+        name="search_paths",
+        method="hit_detector",
+        macs=search.scored_paths * each * path.macs,
+        gpus=config.run.gpus,
+        # nothing is kept for a backward pass: this is an upper bound
+        memory=FLOAT * supernet.whole.params + search.batch_size * path.kept,
+        published=FLOAT * supernet.whole.params,
+        work=0.0,
+        after=after,
     )
 
 

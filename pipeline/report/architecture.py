@@ -64,7 +64,7 @@ def architecture_section(run: Run, settings: ReportConfig) -> Section:
     columns = ("component", "layer", "operation", "channels", "stride", "margin")
     table = Table("architecture", [Column(name, name) for name in columns], rows, hidden=True)
     intro = paragraph(
-        "The operation with the highest probability in each layer. Boxes are as wide as their kernel; "
+        "The operation that was chosen in each layer. Boxes are as wide as their kernel; "
         "the colour tells the kind, its depth the expansion. Below a box stand its output channels "
         "(↓2: stride 2), and a line that is full where the search was certain and empty where the "
         "runner-up was as good. Dashed boxes are not searched."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from markupsafe import Markup
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import MaxNLocator
 
@@ -12,6 +13,7 @@ from pipeline.config.evaluation import ReportConfig
 from pipeline.report.charts import CHART, chart, curve, legend
 from pipeline.report.formats import percent
 from pipeline.report.inputs import DETECTOR, SCREENING, SEARCH, History, Run, SubSearchSpace
+from pipeline.report.path_search import found_by_paths
 from pipeline.report.section import Group, Section, paragraph
 from pipeline.report.svg import COMPONENT_COLOURS, GRID, MUTED, SERIES, Figure
 from pipeline.search_space.architecture import COMPONENTS
@@ -26,17 +28,7 @@ PRETRAININGS = (
 
 def search_section(run: Run, settings: ReportConfig) -> Section:
     """Losses, entropy and expected cost of the search; candidates of each screening."""
-    history = run.history(SEARCH)
-    first = run.setting(SEARCH, "search", "architecture_from_epoch")
-    search = (_losses(history), _entropy(run, history), _expected_cost(history))
-    intro = paragraph(
-        "Search with λ = {} per GMAC. The architecture parameters are optimised from epoch {} of {} on; "
-        "until then their entropy is that of equal choice. The architecture loss is the detection "
-        "loss on the other half of the training set.",
-        run.setting(SEARCH, "search", "cost_weight"),
-        first,
-        run.setting(SEARCH, "search", "epochs"),
-    )
+    intro, search = found_by_paths(run) if run.scores_paths else _differentiable(run)
     if not run.screened:
         return Section("curves", "Search curves", (intro, Group(search)), "Curves")
     screenings = tuple(
@@ -50,6 +42,58 @@ def search_section(run: Run, settings: ReportConfig) -> Section:
     return Section(
         "curves", "Search curves", (intro, Group(search), between, Group(screenings)), "Curves"
     )
+
+
+def _differentiable(run: Run) -> tuple[Markup, tuple[Figure, ...]]:
+    """Of the paper's search: what it was, losses, gradients, entropy and expected cost."""
+    history = run.history(SEARCH)
+    figures = (
+        _losses(history),
+        *gradient_sizes(history),
+        _entropy(run, history),
+        _expected_cost(history),
+    )
+    intro = paragraph(
+        "Search with λ = {} per GMAC. The architecture parameters are optimised from epoch {} of {} on; "
+        "until then their entropy is that of equal choice. The architecture loss is the detection "
+        "loss on the other half of the training set. Where λ's gradient is far below the loss's, the cost "
+        "decides nothing; where it is far above, nothing else does.",
+        run.setting(SEARCH, "search", "cost_weight"),
+        run.setting(SEARCH, "search", "architecture_from_epoch"),
+        run.setting(SEARCH, "search", "epochs"),
+    )
+    return intro, figures
+
+
+def gradient_sizes(history: History) -> tuple[Figure, ...]:
+    """The norms of both gradients of α, β and γ, means over each epoch; none where none was logged."""
+    series = [(name, per_epoch(history, f"gradient/{name}")) for name in ("loss", "penalty")]
+    if not any(values for _, (_, values) in series):
+        return ()
+
+    def paint(canvas: Canvas) -> None:
+        axes = canvas.add_subplot()
+        for (name, points), colour in zip(series, SERIES, strict=False):
+            label = "of the loss" if name == "loss" else "of the cost, times λ"
+            curve(axes, points, label, colour, marker="o", markersize=3.5)
+        # without λ there is no cost
+        if all(value > 0 for _, (_, values) in series for value in values):
+            axes.set_yscale("log")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.set(xlabel="epoch", ylabel="norm of the gradient")
+        legend(canvas, axes)
+
+    title = "Search: size of both gradients of α, β and γ, mean over an epoch"
+    return (chart("search_gradients", title, paint),)
+
+
+def per_epoch(history: History, key: str) -> tuple[list[float], list[float]]:
+    """Epochs, and the mean of the records in each that hold `key`."""
+    found: dict[float, list[float]] = {}
+    for record in history.records:
+        if key in record:
+            found.setdefault(record["epoch"], []).append(record[key])
+    return list(found), [sum(values) / len(values) for values in found.values()]
 
 
 def training_section(run: Run, settings: ReportConfig) -> Section:

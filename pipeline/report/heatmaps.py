@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from string import digits
 
 from matplotlib.figure import Figure as Canvas
@@ -26,7 +26,15 @@ def heatmaps_section(run: Run, settings: ReportConfig) -> Section:
     """One heat map per component, and all probabilities as a table file."""
     components = [component for component in COMPONENTS if component in run.scores.components]
     figures = tuple(
-        heat_map(component, run.scores.components[component]) for component in components
+        heat_map(
+            component,
+            run.scores.components[component],
+            {
+                name: str(block.operation)
+                for name, block in run.architecture.blocks(component).items()
+            },
+        )
+        for component in components
     )
     columns = ("component", "layer", "operation", "probability")
     rows = [
@@ -38,17 +46,28 @@ def heatmaps_section(run: Run, settings: ReportConfig) -> Section:
         )
     ]
     table = Table("probabilities", [Column(name, name) for name in columns], rows, hidden=True)
-    intro = paragraph(
-        "Probability of each operation in each layer at the end of the search, in percent: the softmax "
-        "of α, β and γ. The framed operation is the highest, and was chosen."
+    what = (
+        "Share of the best tenth of the scored paths that has the operation, in percent, for each layer. "
+        "The framed operation is that of the best path, which was chosen."
+        if run.scores_paths
+        else "Probability of each operation in each layer at the end of the search, in percent: the "
+        "softmax of α, β and γ. The framed operation was chosen: the highest, or with a budget the most "
+        "probable ones together that keep it."
     )
+    intro = paragraph("{}", what)
     return Section(
         "probabilities", "Search probabilities", (intro, Group(figures), table), "Probabilities"
     )
 
 
-def heat_map(component: str, scores: ComponentScores) -> Figure:
-    """Draw layers × operations; the deeper the colour the more probable, on one scale for all."""
+def heat_map(component: str, scores: ComponentScores, chosen_in: Mapping[str, str]) -> Figure:
+    """Draw layers × operations; the deeper the colour the more probable, on one scale for all.
+
+    Args:
+        component: whose.
+        scores: its layers.
+        chosen_in: by layer, the operation that is framed.
+    """
     rows, columns = len(scores.layers), len(scores.operations)
     width = LEFT + columns * CELL[0] + RIGHT
     height = TOP + rows * CELL[1] + BOTTOM
@@ -65,7 +84,7 @@ def heat_map(component: str, scores: ComponentScores) -> Figure:
         axes.set(xlim=(0, columns), ylim=(rows, 0))
         axes.grid(visible=False)
         for row, layer in enumerate(scores.layers):
-            chosen = layer.probabilities.index(max(layer.probabilities))
+            chosen = scores.operations.index(chosen_in[layer.name])
             for column, probability in enumerate(layer.probabilities):
                 depth = 0.85 * probability**0.7
                 axes.add_patch(

@@ -118,6 +118,22 @@ class Scores(_Read):
     components: dict[str, ComponentScores]
 
 
+class ScoredPath(_Read):
+    """A path that a search over paths scored."""
+
+    macs: int
+    score: float
+
+
+class PathRecord(_Read):
+    """`paths.json` of a search over paths, in the order in which they were scored."""
+
+    strategy: str
+    score: str
+    max_gmacs: float | None
+    paths: tuple[ScoredPath, ...] = Field(min_length=1)
+
+
 class History(_Read):
     """`history.json`: flat records; keys that do not apply are absent."""
 
@@ -187,6 +203,16 @@ class Run:
     def scores(self) -> Scores:
         """The search's probabilities."""
         return read_as(self.path / SEARCH / "scores.json", Scores)
+
+    @property
+    def scores_paths(self) -> bool:
+        """Whether the search scored paths, in place of the differentiable one."""
+        return self.manifests[SEARCH].stage == "search_paths"
+
+    @cached_property
+    def paths(self) -> PathRecord:
+        """The paths that a search over paths scored."""
+        return read_as(self.path / SEARCH / "paths.json", PathRecord)
 
     @cached_property
     def spaces(self) -> Mapping[str, SubSearchSpace]:

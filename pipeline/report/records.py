@@ -74,7 +74,12 @@ def reproducibility_section(run: Run, settings: ReportConfig) -> Section:
     screening = f"{SCREENING}/{COMPONENTS[0]}"
     rows: list[tuple[Cell, ...]] = [
         ("seed", ", ".join(sorted({str(item.seed) for item in run.manifests.values()}))),
-        ("λ, weight of the cost in the search", str(run.setting(SEARCH, "search", "cost_weight"))),
+        ("strategy of the search", run.paths.strategy)
+        if run.scores_paths
+        else (
+            "λ, weight of the cost in the search",
+            str(run.setting(SEARCH, "search", "cost_weight")),
+        ),
         *(
             [
                 (

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from pipeline.artifacts.files import json_bytes
 from pipeline.artifacts.publish import Content
 from pipeline.artifacts.weights import WEIGHTS, save_weights
-from pipeline.config.hit_detector import SearchConfig, SupernetSections
+from pipeline.config.hit_detector import DifferentiableSearch, SupernetSections
 from pipeline.detection.builder import Surroundings
 from pipeline.detection.complexity import fill_candidate_macs
 from pipeline.hit_detector.detection import SupernetData, detection_supernet
 from pipeline.hit_detector.search import TrinitySearch, search_scores
-from pipeline.hit_detector.spaces import component_choices, kept_operations
+from pipeline.hit_detector.spaces import SUPERNET, component_choices, kept_operations
 from pipeline.runner.stage import Stage, stage_main
 from pipeline.runner.training import history_bytes, run_training
 from pipeline.search_space.architecture import COMPONENTS
@@ -21,7 +21,7 @@ from pipeline.search_space.architecture import COMPONENTS
 class Settings(SupernetSections):
     """What the stage uses of the config."""
 
-    search: SearchConfig
+    search: DifferentiableSearch
 
 
 def run(stage: Stage[Settings]) -> Mapping[str, Content]:
@@ -44,7 +44,7 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
     history = run_training(stage, task, "search", settings.search.log_interval)
     return {
         "scores.json": json_bytes(search_scores(component_choices(supernet.model))),
-        "supernet.json": json_bytes(supernet.architecture.model_dump(mode="json")),
+        SUPERNET: json_bytes(supernet.architecture.model_dump(mode="json")),
         WEIGHTS: lambda path: save_weights(path, supernet.model.state_dict()),
         "history.json": history_bytes(history),
     }

@@ -33,6 +33,7 @@ class ChoiceLayer(nn.Module):
             their weights are renormalised among the drawn ones.
         execution: "store" keeps every candidate's activations for the backward pass, "recompute"
             keeps the layer's input only and runs each candidate again when its gradient is due.
+        drawn: the candidates that the last pass ran.
     """
 
     alpha: nn.Parameter
@@ -56,10 +57,11 @@ class ChoiceLayer(nn.Module):
         self.only: str | None = None
         # the living candidates again, where reading them costs no wait for a GPU
         self._living = list(range(len(candidates)))
+        self.drawn = self._living
         self.register_load_state_dict_post_hook(lambda module, _: module._recall())
 
     def _recall(self) -> None:
-        self._living = self.alive.nonzero().flatten().tolist()
+        self.drawn = self._living = self.alive.nonzero().flatten().tolist()
 
     def probabilities(self) -> Tensor:
         """Softmax of α over the living candidates, zero for the removed; shape (N,)."""
@@ -68,6 +70,15 @@ class ChoiceLayer(nn.Module):
     def expected_macs(self) -> Tensor:
         """Σ_o p_o · MACs(o), the layer's term of Eq. 7; a scalar, differentiable in α."""
         return (self.probabilities() * self.macs).sum()
+
+    def mixed_macs(self) -> Tensor:
+        """Σ_o w_o · MACs(o) of the last pass, w its weights; a scalar, differentiable in their α.
+
+        Of a pass that ran all candidates it is `expected_macs`.
+        """
+        if len(self.drawn) == len(self._living):
+            return self.expected_macs()
+        return (self.alpha[self.drawn].softmax(0) * self.macs[self.drawn]).sum()
 
     def remove(self, index: int) -> None:
         """Take a candidate out of the layer for good.
@@ -100,6 +111,7 @@ class ChoiceLayer(nn.Module):
         if self.only is not None:
             return self.candidates[self.only](input)
         chosen, weights = self.draw() if drawn is None else drawn
+        self.drawn = chosen
         output: Tensor | None = None
         for position, index in enumerate(chosen):
             candidate = self.candidates[self.names[index]]

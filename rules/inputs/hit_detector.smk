@@ -1,5 +1,12 @@
 """What the rules of hit_detector.smk compute: which artifacts a chain, a search or a network starts from, and settings."""
 
+from pipeline.config.base import Section
+from pipeline.config.hit_detector import (
+    DifferentiableSearch,
+    PathSearchConfig,
+    SupernetTraining,
+)
+
 
 def screened_before(wildcards) -> dict[str, str]:
     """The screenings that come before a component's: backbone, neck, head."""
@@ -42,6 +49,25 @@ def search_start(file: str = MANIFEST) -> Callable[..., list[str]]:
         return pretrained("search_supernet", file)
 
     return of
+
+
+def of_search(kind: type[Section]) -> dict[str, object]:
+    """The keys of the section `search` that one of its parts has."""
+    return CONFIG.search.model_dump(mode="json", include=set(kind.model_fields))
+
+
+def derivation_settings() -> str:
+    """The settings of the derivation: what the network may cost, if that is limited."""
+    if CONFIG.search.max_gmacs is None:
+        return "{}"
+    return settings(
+        constants={
+            "budget": {
+                "max_gmacs": CONFIG.search.max_gmacs,
+                "proposals": CONFIG.supernet.proposals,
+            }
+        }
+    )
 
 
 def backbone_start(file: str = MANIFEST) -> Callable[..., list[str]]:

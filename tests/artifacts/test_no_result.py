@@ -17,6 +17,7 @@ DRAWINGS = ("drawings.hit_detector", "drawings.joint_detnas")
 TRAINERS = {
     *("pretrain_screening_supernet", "pretrain_search_supernet", "pretrain_backbone"),
     *("screen", "screen_jointly", "search", "train_detector", "train_student", "shrink_pool"),
+    *("train_one_shot", "search_paths"),
     *("evaluate_candidate", "refine_detector", "upgrade_detector"),
 }
 

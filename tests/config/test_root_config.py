@@ -102,6 +102,16 @@ ONE_MISTAKE = [
     ({"run": {"seed": -1}}, r"run\.seed: .*greater than or equal to 0 \(given: -1\)"),
     ({"run": {"device": "tpu"}}, r"run\.device: .*'auto', 'cpu' or 'cuda'"),
     ({"search": {"cost_weight": -0.1}}, r"search\.cost_weight: .*greater than or equal to 0"),
+    ({"search": {"max_gmacs": 0}}, r"search\.max_gmacs: .*greater than 0"),
+    ({"search": {"strategy": "bayes"}}, r"search\.strategy: .*'evolution' or 'random'"),
+    (
+        {"search": {"strategy": "evolution", "scored_paths": 40}},
+        r"search: scored_paths is 40, but evolution begins after as many random paths",
+    ),
+    (
+        {"search": {"evolution": {"population": 5}}},
+        r"search\.evolution: tournament is 10, but the population has 5 paths",
+    ),
     ({"testing": 3}, r"testing: .*dictionary"),
     (
         {"data": {"detection": {"source": "coco"}}},

@@ -12,6 +12,7 @@ from pipeline.config.data import CocoDetection
 from pipeline.config.files import load_config_files
 from pipeline.config.hit_detector import Alternation
 from pipeline.config.root import Config, load_config
+from pipeline.config.sections import changed
 from pipeline.config.supernet import SupernetConfig
 from pipeline.detection.builder import build_backbone
 from pipeline.detection.complexity import detector_complexity
@@ -211,6 +212,24 @@ def test_stages_are_those_of_the_run() -> None:
         "shrink_pool_1",
         "evaluate_candidate",
     ]
+
+
+def test_a_search_over_paths_is_planned_with_its_forward_passes() -> None:
+    config = load_config_files([ROOT / "config/test.yaml"])
+    settings = {"search.strategy": "random", "search.scored_paths": 50}
+    stages = {}
+    for number, more in enumerate(({}, {"search.recalibration_batches": 3})):
+        planned = planned_stages(changed(config, settings | more), count_images(config))
+        stages[number] = {stage.name: stage for stage in planned}
+        assert [*stages[number]][4:7] == [
+            "pretrain_search_supernet",
+            "train_one_shot",
+            "search_paths",
+        ]
+        assert "search" not in stages[number]
+    few, many = (stages[number]["search_paths"].macs for number in (0, 1))
+    # 6 judged images, and 1 or 3 batches of 4
+    assert many / few == pytest.approx((6 + 12) / (6 + 4))
 
 
 def test_a_one_stage_search_is_planned_with_its_two_towers() -> None:

@@ -244,6 +244,8 @@ def _search_history(iterations: int, keep: int, rng: np.random.Generator) -> dic
             settled = max(0.0, progress - 0.42) * (0.4 + 0.3 * number)
             record[f"entropy/{component}"] = math.log(keep) * (1 - settled)
         if progress > 0.42:
+            record["gradient/loss"] = 0.2 * math.exp(-progress) + abs(rng.normal(0, 0.02))
+            record["gradient/penalty"] = 0.004
             record["architecture_loss"] = 2.1 * math.exp(-1.6 * progress) + rng.normal(0, 0.07)
         records.append(record)
     return {"format": 1, "records": records}

@@ -5,6 +5,8 @@ import io
 import math
 import re
 from itertools import pairwise
+from types import SimpleNamespace
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -15,6 +17,7 @@ from pipeline.config.supernet import SupernetConfig
 from pipeline.hit_detector.spaces import supernet_architecture
 from pipeline.report.architecture import draw_architecture
 from pipeline.report.blocks import colour
+from pipeline.report.curves import gradient_sizes, per_epoch
 from pipeline.report.detections import LABEL_HEIGHT, label_area, overlap
 from pipeline.report.formats import duration, percent, scaled
 from pipeline.report.heatmaps import heat_map
@@ -22,9 +25,12 @@ from pipeline.report.inputs import (
     ComponentScores,
     History,
     LayerScores,
+    PathRecord,
     Removal,
+    ScoredPath,
     SubSearchSpace,
 )
+from pipeline.report.path_search import found_by_paths
 from pipeline.report.screening import ranking
 from pipeline.report.svg import KIND_COLOURS, kind_colour, text_width
 from pipeline.report.tables import Column, Table
@@ -211,13 +217,16 @@ def test_a_heat_map_marks_the_chosen_operation_of_each_layer() -> None:
             for n, row in enumerate(probabilities, 1)
         ),
     )
-    root = ElementTree.fromstring(heat_map("backbone", scores).svg)
+    # in the last layer a budget forbade the likeliest
+    operations = ("sep_k3_d1", "ir_k3_d1_e1", "sep_k3_d1")
+    chosen = {f"stage{n}.block1": name for n, name in enumerate(operations, 1)}
+    root = ElementTree.fromstring(heat_map("backbone", scores, chosen).svg)
     bold = [
         (item.text or "").strip()
         for item in root.iter(f"{SVG}text")
         if "font-weight: 700" in item.get("style", "")
     ]
-    assert bold == ["70", "50", "60"]
+    assert bold == ["70", "50", "20"]
 
 
 def test_a_history_gives_the_records_that_hold_a_key() -> None:
@@ -232,3 +241,31 @@ def test_a_history_gives_the_records_that_hold_a_key() -> None:
     assert (xs, ys) == ([10, 30], [2.0, 1.0])
     assert history.series("AP") == ([20], [0.1])
     assert all(a < b for a, b in pairwise(xs))
+
+
+def test_gradients_are_averaged_over_each_epoch_and_left_away_where_there_are_none() -> None:
+    records = (
+        {"epoch": 1, "iteration": 20, "gradient/loss": 1.0, "gradient/penalty": 0.0},
+        {"epoch": 1, "iteration": 40, "gradient/loss": 4.0, "gradient/penalty": 0.0},
+        {"epoch": 1, "iteration": 50, "AP": 0.1},
+        {"epoch": 2, "iteration": 60, "gradient/loss": 2.0, "gradient/penalty": 0.0},
+    )
+    history = History(records=records)
+    assert per_epoch(history, "gradient/loss") == ([1, 2], [2.5, 2.0])
+    # λ = 0 has no place on a logarithmic axis
+    (figure,) = gradient_sizes(history)
+    assert figure.name == "search_gradients"
+    assert gradient_sizes(History(records=records[2:3])) == ()
+
+
+def test_a_search_over_paths_is_told_by_its_best_path_and_its_budget() -> None:
+    scored = tuple(
+        ScoredPath(macs=macs, score=score)
+        for macs, score in ((20_000_000, -2.5), (31_000_000, -1.25), (45_000_000, -1.75))
+    )
+    record = PathRecord(strategy="evolution", score="loss", max_gmacs=0.05, paths=scored)
+    run: Any = SimpleNamespace(paths=record)
+    intro, figures = found_by_paths(run)
+    assert "Search by aging evolution: 3 single paths" in intro
+    assert "None has more than 0.05 GMACs. The best has a score of -1.25 at 0.031 GMACs." in intro
+    assert [figure.name for figure in figures] == ["search_paths", "search_paths_cost"]

@@ -111,7 +111,7 @@ def test_every_figure_is_a_well_formed_file_with_text_as_text(files: dict[str, b
         *(f"{kind}_{part}" for kind in ("probabilities", "screening", "candidates")
           for part in ("backbone", "neck", "head")),
         *(f"detections_{number:06d}" for number in (1, 2, 3)),
-        *("search_loss", "search_entropy", "search_cost"),
+        *("search_loss", "search_gradients", "search_entropy", "search_cost"),
         *("detector_training", "pretraining", "architecture"),
     }  # fmt: skip
     assert {Path(name).stem for name in figures} == expected

@@ -13,7 +13,6 @@ from pipeline.artifacts.files import write_json
 from pipeline.artifacts.lock import locked
 from pipeline.artifacts.manifest import Manifest, Origin, verify
 from pipeline.artifacts.publish import publish
-from pipeline.config.base import NoSettings
 from pipeline.config.supernet import SupernetConfig
 from pipeline.hit_detector.spaces import supernet_architecture
 from pipeline.runner.stage import stage_main
@@ -58,7 +57,7 @@ def run(search: Path, *further: str, settings: str = "{}") -> tuple[int, Path]:
     argv = ["--settings", settings, "--search", str(search / "scores.json")]
     argv += ["--manifest", str(out / "manifest.json"), "--run-folder", str(search.parent)]
     try:
-        stage_main(derive.run, NoSettings, inputs=("search",), argv=[*argv, *further])
+        stage_main(derive.run, derive.Settings, inputs=("search",), argv=[*argv, *further])
     except SystemExit as stop:
         return int(stop.code or 0), out
     return 0, out

@@ -11,6 +11,7 @@ from mmdet.apis import init_detector
 from pipeline.artifacts.manifest import Origin, verify
 from pipeline.artifacts.publish import publish
 from pipeline.config.base import NoSettings
+from pipeline.config.hit_detector import DifferentiableSearch
 from pipeline.config.root import load_config
 from pipeline.config.sections import sections
 from pipeline.runner.stage import stage_main
@@ -90,11 +91,14 @@ def test_a_one_stage_detector_goes_through_the_stages(run: Path) -> None:
     living = [space["scores"][name] for name in space["kept"]]
     assert sum(living) == pytest.approx(1) and living[0] >= living[1]
 
+    differentiable = CONFIG.search.model_dump(
+        mode="json", include=set(DifferentiableSearch.model_fields)
+    )
     _stage(
         search,
         run,
         "search",
-        sections(CONFIG, *around, "search"),
+        sections(CONFIG, *around, constants={"search": differentiable}),
         *(*data, *spaces, *_input(run, "head", "head")),
         inputs=("data", *COMPONENTS),
         optional_inputs=("supernet",),

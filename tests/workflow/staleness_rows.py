@@ -117,6 +117,20 @@ ROWS = (
     ),
     Row("`search`", CONFIG, "\nsearch:\n", "\nsearch:\n  cost_weight: 0.5\n", SEARCH),
     Row(
+        "`search.max_gmacs`",
+        CONFIG,
+        "\nsearch:\n",
+        "\nsearch:\n  max_gmacs: 1.0\n",
+        AFTER_SEARCH,
+    ),
+    Row(
+        "`search.strategy`",
+        CONFIG,
+        "\nsearch:\n",
+        "\nsearch:\n  strategy: evolution\n",
+        {"train_one_shot": 1, "search_paths": 1, **AFTER_SEARCH},
+    ),
+    Row(
         "`training`",
         CONFIG,
         "\ntraining:\n",
