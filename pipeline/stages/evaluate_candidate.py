@@ -13,14 +13,14 @@ from dataclasses import replace
 from pydantic import NonNegativeInt
 
 from pipeline.artifacts.publish import Content
-from pipeline.artifacts.weights import WEIGHTS
+from pipeline.artifacts.weights import WEIGHTS, save_weights
 from pipeline.config.detector import DetectorSections
 from pipeline.config.distillation import StudentTrainingConfig
 from pipeline.config.hill_climb import Scoring
 from pipeline.config.supernet import CostSetting
 from pipeline.config.teacher_pool import Recalibration
 from pipeline.data.index import FILE_NAME, DatasetIndex
-from pipeline.hill_climb.parents import parents_content
+from pipeline.hill_climb.parents import TEACHER
 from pipeline.hill_climb.proposals import candidate_seed
 from pipeline.hill_climb.records import EVALUATION, Base, Name, load_proposals, record_bytes
 from pipeline.runner.stage import Stage, stage_main
@@ -48,12 +48,13 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
     wave = {one.name: one for one in load_proposals(inputs["proposed"])}
     if not wave:
         log.info("%s: the search has converged, there is nothing to do", name.folder)
-        return {WEIGHTS: parents_content({})}
+        return {WEIGHTS: lambda path: save_weights(path, {})}
 
     # mmdet takes seconds to import, which a generation after the last one need not spend
     from pipeline.detection.builder import Surroundings
     from pipeline.detection.complexity import detector_complexity
     from pipeline.detection.detector_folder import detector_files
+    from pipeline.detection.recalibration import batch_statistics
     from pipeline.hill_climb.candidate import (
         candidate_training,
         evaluation,
@@ -66,7 +67,14 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
     proposal, seed = wave[name], candidate_seed(stage.seed, name)
     start = load_start(proposal, inputs["base"], inputs.get("ranking"))
     teacher = teacher_from(
-        inputs["pool"], proposal, around, index, settings.recalibration, stage.device
+        inputs["pool"],
+        proposal,
+        around,
+        index,
+        settings.recalibration,
+        stage.device,
+        teaches_at=settings.training.resolutions,
+        statistics=start.statistics,
     )
     task = candidate_training(start, teacher, settings.training, around, index, seed, stage.device)
     own = replace(stage, seed=seed)
@@ -92,7 +100,12 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
         {"format": 1, "resolutions": metrics},
         result.best.resolution,
     )
-    return {**files, EVALUATION: record_bytes(result), "history.json": history_bytes(history)}
+    return {
+        **files,
+        EVALUATION: record_bytes(result),
+        TEACHER: lambda path: save_weights(path, batch_statistics(teacher)),
+        "history.json": history_bytes(history),
+    }
 
 
 if __name__ == "__main__":
