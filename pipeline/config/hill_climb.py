@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from pipeline.config.base import Section
@@ -33,6 +35,20 @@ class Proposing(Section):
         if max(self.percentages) > 50:
             raise ValueError(f"percentages must be at most 50, not {max(self.percentages):g}")
         return self
+
+
+class Variant(Section):
+    """In what a search differs from the hill climbing that it is compared with; no part of the config."""
+
+    teachers: Literal["mutate", "draw", "keep"] = Field(
+        default="mutate",
+        description="where the teacher evolves: from the parent's, drawn anew, or the parent's itself",
+    )
+    ranked: bool = Field(
+        default=True,
+        description="parents come from the best so far; if not, from the generation before, whatever "
+        "its candidates are worth, and the search never converges by itself",
+    )
 
 
 class Scoring(Section):

@@ -19,6 +19,7 @@ from pipeline.drawings.drawing import Drawing, Drawn, Given
 from pipeline.hill_climb.descent import DESCENT, Descent, base_score
 from pipeline.morphism.shapes import stages_of
 from pipeline.report.inputs import Metrics, read_as
+from pipeline.report.joint_random import random_comparison
 from pipeline.report.joint_search import capacity_study, gain_study, teacher_comparison
 from pipeline.report.joint_tables import (
     ALLOCATION,
@@ -73,9 +74,14 @@ def table7(given: Given[NoSettings]) -> Drawn:
 
 
 def figure4(given: Given[NoSettings]) -> Drawn:
-    """Whole searches: with teachers that evolve, and with one teacher throughout."""
-    searches = {name: Descent.load(at / DESCENT) for name, at in given.several["searches"].items()}
-    return Drawn(*teacher_comparison(searches))
+    """Searches that differ in their teachers: with changing ones, and with one throughout."""
+    return Drawn(*teacher_comparison(given.name, _searches(given)))
+
+
+def random_search(given: Given[NoSettings]) -> Drawn:
+    """The search beside one of the same budget that does not rank."""
+    students = {name: read_evaluated(at) for name, at in given.several["students"].items()}
+    return Drawn(*random_comparison(given.name, _searches(given), students))
 
 
 def figure5(given: Given[NoSettings]) -> Drawn:
@@ -121,6 +127,10 @@ def figure7(given: Given[NoSettings]) -> Drawn:
     return Drawn(table, figure, {ALLOCATION: json_bytes({"format": 1, **plain})})
 
 
+def _searches(given: Given[NoSettings]) -> dict[str, Descent]:
+    return {name: Descent.load(at / DESCENT) for name, at in given.several["searches"].items()}
+
+
 def _params(architecture: Architecture) -> int:
     return sum(cost.params for cost in stage_costs(architecture).values())
 
@@ -140,7 +150,9 @@ DRAWINGS = {
     "joint_table4": Drawing(table4, NoSettings),
     "joint_table5": Drawing(table5, NoSettings),
     "joint_table7": Drawing(table7, NoSettings),
+    "joint_random": Drawing(random_search, NoSettings),
     "joint_figure4": Drawing(figure4, NoSettings),
+    "joint_figure4_search": Drawing(figure4, NoSettings),
     "joint_figure5": Drawing(figure5, NoSettings),
     "joint_figure6": Drawing(figure6, Gains),
     "joint_figure7": Drawing(figure7, NoSettings),

@@ -101,6 +101,15 @@ class Descent:
         """Waves that were evaluated; what comes after convergence does not count."""
         return max(name.generation for name in self.evaluations) + 1
 
+    @property
+    def epochs(self) -> int:
+        """Epochs that all candidates were trained together."""
+        own = 0
+        for one in self.evaluations.values():
+            parent = one.proposal.parent
+            own += one.epochs - (self.evaluations[parent].epochs if parent else 0)
+        return own
+
     def wave(self, generation: int) -> list[Evaluation]:
         """The candidates of a generation, by their numbers."""
         return [one for name, one in self.evaluations.items() if name.generation == generation]

@@ -7,9 +7,10 @@ from pipeline.report.detections import detection_figures, detections_key
 from pipeline.report.formats import DASH, percent, scaled
 from pipeline.report.inputs import Run
 from pipeline.report.joint_inputs import STUDENT, JointRun
+from pipeline.report.joint_random import random_comparison
 from pipeline.report.joint_search import candidate_table, draw_descent
 from pipeline.report.joint_tables import allocation_study, upgrade_table
-from pipeline.report.section import Group, Section, paragraph
+from pipeline.report.section import Group, Part, Section, paragraph
 
 
 def joint_section(run: Run, settings: ReportConfig) -> Section:
@@ -43,11 +44,21 @@ def joint_section(run: Run, settings: ReportConfig) -> Section:
         Group((everyone,), "fold", f"All {len(descent.evaluations)} candidates"),
         Group((stages, scatter)),
         allocation,
+        *(_against_random(joint) if settings.joint_random else ()),
         detections_key(run, settings, len(detections), "The student on the"),
         Group(detections, "gallery"),
     )
     return Section(
         "joint_detnas", "Joint-DetNAS: the base detector upgraded", parts, "Joint-DetNAS"
+    )
+
+
+def _against_random(joint: JointRun) -> tuple[Part, ...]:
+    descent, found = joint.random
+    return random_comparison(
+        "joint_random_search",
+        {"search": joint.descent, "random": descent},
+        {"search": joint.detectors["student"], "random": found},
     )
 
 

@@ -142,10 +142,11 @@ def _join(axes: Axes, descent: Descent, one: Evaluation, *, taken: bool) -> None
     )
 
 
-def teacher_comparison(searches: Mapping[str, Descent]) -> tuple[Table, Figure]:
+def teacher_comparison(name: str, searches: Mapping[str, Descent]) -> tuple[Table, Figure]:
     """Figure 4: the best pair up to each generation, in searches that differ in their teachers.
 
     Args:
+        name: of the table's and the figure's file.
         searches: by name, such as `dynamic` and `fixed`.
     """
     names = ("search", "generation", "candidate", "H", "AP", "macs", "teacher")
@@ -158,7 +159,12 @@ def teacher_comparison(searches: Mapping[str, Descent]) -> tuple[Table, Figure]:
             rows.append(
                 [search, generation, found, best.best.score, best.best.ap, best.macs, teacher]
             )
-    table = Table("joint_figure4", [Column(name, name) for name in names], rows)
+    table = Table(name, [Column(key, key) for key in names], rows)
+    return table, draw_progress(name, "Teachers that change, and one teacher throughout", searches)
+
+
+def draw_progress(name: str, title: str, searches: Mapping[str, Descent]) -> Figure:
+    """H and AP of the best candidate up to each generation, a curve for each search."""
 
     def paint(canvas: Canvas) -> None:
         left, right = canvas.subplots(1, 2)
@@ -174,8 +180,7 @@ def teacher_comparison(searches: Mapping[str, Descent]) -> tuple[Table, Figure]:
             axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         legend(canvas, left)
 
-    title = "The search with teachers that evolve, and with one teacher throughout"
-    return table, chart("joint_figure4", title, paint, (2 * CHART[0], CHART[1]))
+    return chart(name, title, paint, (2 * CHART[0], CHART[1]))
 
 
 def capacity_study(

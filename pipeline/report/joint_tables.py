@@ -79,7 +79,7 @@ def upgrade_table(
                 seconds,
                 1 / seconds,
                 metrics.AP,
-                _difference(metrics.AP, base.metrics.AP),
+                difference(metrics.AP, base.metrics.AP),
             ]
         )
     title = "The base detector, the same trained for as many epochs, and what the search made of it"
@@ -140,7 +140,7 @@ def pipeline_table(pipelines: Mapping[str, Pipeline]) -> tuple[Table, Figure]:
                 end.backbone_macs,
                 end.metrics.macs,
                 end.metrics.AP,
-                _difference(end.metrics.AP, start.metrics.AP) if start else None,
+                difference(end.metrics.AP, start.metrics.AP) if start else None,
             ]
         )
     title = "Joint search against pipelines that prune, then distil"
@@ -324,5 +324,6 @@ def _size(metrics: Metrics) -> str:
     return f"{height}x{width}"
 
 
-def _difference(value: float | None, before: float | None) -> float | None:
+def difference(value: float | None, before: float | None) -> float | None:
+    """What one AP is above another; None where one is not defined."""
     return None if value is None or before is None else value - before

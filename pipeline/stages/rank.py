@@ -24,9 +24,10 @@ from pipeline.runner.stage import Stage, stage_main
 
 
 class Settings(Section):
-    """What the stage uses of the config."""
+    """What the stage uses of the config, and whether the best are parents."""
 
     listing: Listing
+    ranked: bool = True
 
 
 def run(stage: Stage[Settings]) -> Mapping[str, Content]:
@@ -38,7 +39,7 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
         if evaluation := load_evaluation(folder):
             wave.append(evaluation)
             folders[evaluation.proposal.name] = folder
-    after = rank(before, wave, stage.settings.listing)
+    after = rank(before, wave, stage.settings.listing, ranked=stage.settings.ranked)
     parents = {}
     for evaluation in after.top:
         name = evaluation.proposal.name

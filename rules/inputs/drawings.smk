@@ -194,6 +194,21 @@ def descent(search: str = "hill_climb") -> str:
     return f"{JOINT}/{search}/descent/manifest.json"
 
 
+def search_and_random() -> dict[str, str]:
+    """The hill climbing and the random search, and what each found."""
+    students = {"search": "student", "random": "random/student"}
+    return {
+        **grouped("searches", {"search": descent(), "random": descent("random")}),
+        **grouped(
+            "students",
+            {
+                name: evaluation(f"joint_detnas/{student}")
+                for name, student in students.items()
+            },
+        ),
+    }
+
+
 DRAWINGS = {
     "hit_table1": Drawing("Parameters of each component, and AP.", searched_and_its_kind),
     "hit_table2": Drawing("Baselines and the searched detector.", searched_and_its_kind),
@@ -238,9 +253,21 @@ DRAWINGS = {
             "descent": descent(),
         },
     ),
+    "joint_random": Drawing(
+        "The search, and one of the same budget that does not rank.", search_and_random
+    ),
     "joint_figure4": Drawing(
-        "Teachers that evolve, and one teacher throughout.",
-        lambda: grouped("searches", {"dynamic": descent(), "fixed": descent("fixed_teacher")}),
+        "One student: teachers drawn anew, and the pool's largest net throughout.",
+        lambda: grouped(
+            "searches",
+            {"dynamic": descent("dynamic_teachers"), "fixed": descent("one_teacher")},
+        ),
+    ),
+    "joint_figure4_search": Drawing(
+        "The search: teachers that evolve, and one teacher throughout.",
+        lambda: grouped(
+            "searches", {"dynamic": descent(), "fixed": descent("fixed_teacher")}
+        ),
     ),
     "joint_figure5": Drawing(
         "Capacity of teachers and students.",

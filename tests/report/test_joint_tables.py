@@ -10,6 +10,7 @@ from made_up_search import made_up_search
 
 from pipeline.hill_climb.descent import CHANGES, Descent
 from pipeline.report.ablations import detector_table
+from pipeline.report.joint_random import random_comparison
 from pipeline.report.joint_search import (
     CHANGE_NAMES,
     candidate_table,
@@ -126,7 +127,7 @@ def test_table_7_adds_up_the_manifests_by_part() -> None:
 
 def test_figure_4_follows_the_best_of_each_search(descent: Descent) -> None:
     alone = Descent(made_up_search(lambda place: place[0] == 0))
-    table, figure = teacher_comparison({"dynamic": descent, "fixed": alone})
+    table, figure = teacher_comparison("joint_figure4", {"dynamic": descent, "fixed": alone})
     assert [(row["search"], row["candidate"]) for row in rows(table)] == [
         ("dynamic", "0.0"),
         ("dynamic", "1.0"),
@@ -136,6 +137,20 @@ def test_figure_4_follows_the_best_of_each_search(descent: Descent) -> None:
     assert numbers(table, "H") == [0.5, 0.55, 0.6, 0.5]
     assert numbers(table, "AP") == [0.25, 0.275, 0.3, 0.25]
     assert "fixed" in drawn(figure)
+
+
+def test_the_search_beside_a_random_one(descent: Descent) -> None:
+    """Three epochs a candidate; the evaluated AP is another one than that of the search."""
+    alone = Descent(made_up_search(lambda place: place[0] == 0))
+    students = {"search": evaluated(0.35, 3000), "random": evaluated(0.30, 4000)}
+    table, figure = random_comparison("it", {"search": descent, "random": alone}, students)
+    assert column(table, "candidates") == ["6", "2"]
+    assert column(table, "epochs") == ["18", "6"]
+    assert column(table, "student_epochs") == ["6", "3"]
+    assert numbers(table, "H") == [0.6, 0.5] and numbers(table, "val_AP") == [0.3, 0.25]
+    assert numbers(table, "AP") == [0.35, 0.30] and numbers(table, "macs") == [3000, 4000]
+    assert numbers(table, "AP_change") == pytest.approx([0.05, 0])
+    assert "random" in drawn(figure)
 
 
 def test_figure_5_marks_the_best_so_far(descent: Descent) -> None:
