@@ -9,6 +9,7 @@ wildcard_constraints:
     search="|".join(SEARCHES),
     generation="[0-9]+",
     candidate="[0-9]+",
+    kind="candidate|control",
     taken="student|random/student",
 
 
@@ -36,7 +37,7 @@ rule propose:
 
 
 rule evaluate_candidate:
-    """Train a student–teacher pair a few epochs, and score it."""
+    """Train a student–teacher pair a few epochs, and score it; or, as its control, its parent."""
     input:
         BASE / "weights.safetensors",
         former("ranking/parents.safetensors"),
@@ -49,14 +50,14 @@ rule evaluate_candidate:
         weights=CANDIDATE / "weights.safetensors",
         manifest=CANDIDATE / "manifest.json",
     log:
-        LOGS / "joint_detnas/{search}/candidate_{generation}_{candidate}.log",
+        LOGS / "joint_detnas/{search}/{kind}_{generation}_{candidate}.log",
     threads: CONFIG.hill_climb.cpus or CONFIG.run.cpus
     resources:
         **heavy(),
     params:
         **stage("evaluate_candidate", CANDIDATE, candidate_settings),
     message:
-        "Evaluating candidate {wildcards.candidate} of generation {wildcards.generation} of {wildcards.search}"
+        "Evaluating {wildcards.kind} {wildcards.candidate} of generation {wildcards.generation} of {wildcards.search}"
     shell:
         STAGE
 

@@ -83,6 +83,11 @@ class HillClimbConfig(Proposing, Scoring, Listing):
     cpus: PositiveInt | None = Field(
         default=None, description="cores of a candidate's job; null: run.cpus"
     )
+    controls: bool = Field(
+        default=False,
+        description="train every parent on without a change, too: what its children are compared with in "
+        "Figure 6; as many candidates more as a generation has different parents",
+    )
     keep_weights: bool = Field(
         default=False, description="also of candidates from which no later one can descend"
     )

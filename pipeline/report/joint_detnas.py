@@ -20,10 +20,18 @@ def joint_section(run: Run, settings: ReportConfig) -> Section:
     descent = joint.descent
     gains = {gain.name: gain.value for gain in descent.gains(None)}
     best = descent.best
+    over = {gain.name: gain.value for gain in descent.gains_over_controls()}
+    beyond = over if descent.controls else None
     line = candidate_table(
-        "joint_line", descent.line(best), gains, "The student's line, from the base's child on"
+        "joint_line",
+        descent.line(best),
+        gains,
+        "The student's line, from the base's child on",
+        beyond,
     )
-    everyone = candidate_table("joint_candidates", [*descent.evaluations.values()], gains, "")
+    everyone = candidate_table(
+        "joint_candidates", [*descent.evaluations.values()], gains, "", beyond
+    )
     allocation, stages = allocation_study(*joint.allocation, "joint_allocation")
     detections = detection_figures(run, settings, STUDENT, "student_detections")
     parts = (

@@ -1,7 +1,8 @@
 """Evaluate one candidate of the hill climbing (Joint-DetNAS, Algorithm 1, sections 3.1.4 and 3.3).
 
 It inherits its parent's weights, is trained a few epochs with its teacher out of the pool, and is validated
-at every resolution. Once the search has converged there is nothing to do.
+at every resolution. Once the search has converged there is nothing to do. A control is the parent trained as
+long without a change: of it the evaluation is published, not the weights.
 """
 
 from __future__ import annotations
@@ -20,18 +21,27 @@ from pipeline.config.hill_climb import Scoring
 from pipeline.config.supernet import CostSetting
 from pipeline.config.teacher_pool import Recalibration
 from pipeline.data.index import FILE_NAME, DatasetIndex
+from pipeline.hill_climb.controls import control_of, is_first_child
 from pipeline.hill_climb.parents import TEACHER
 from pipeline.hill_climb.proposals import candidate_seed
-from pipeline.hill_climb.records import EVALUATION, Base, Name, load_proposals, record_bytes
+from pipeline.hill_climb.records import (
+    EVALUATION,
+    Base,
+    Name,
+    load_proposals,
+    load_ranking,
+    record_bytes,
+)
 from pipeline.runner.stage import Stage, stage_main
 from pipeline.runner.training import history_bytes, run_training
+from pipeline.teacher_pool.space import load_space
 from pipeline.training import distributed
 
 log = logging.getLogger("detsearch")
 
 
 class Settings(DetectorSections):
-    """What the stage uses of the config, and which candidate it is."""
+    """What the stage uses of the config, which candidate it is, or the control of which."""
 
     training: StudentTrainingConfig
     scoring: Scoring
@@ -39,6 +49,7 @@ class Settings(DetectorSections):
     proposals: CostSetting
     generation: NonNegativeInt
     candidate: NonNegativeInt
+    control: bool = False
 
 
 def run(stage: Stage[Settings]) -> Mapping[str, Content]:
@@ -46,8 +57,9 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
     settings, inputs = stage.settings, stage.inputs
     name = Name(generation=settings.generation, candidate=settings.candidate)
     wave = {one.name: one for one in load_proposals(inputs["proposed"])}
-    if not wave:
-        log.info("%s: the search has converged, there is nothing to do", name.folder)
+    if not wave or (settings.control and not is_first_child(name, wave.values())):
+        why = "its parent has a control" if wave else "the search has converged"
+        log.info("%s: %s, there is nothing to do", name.folder, why)
         return {WEIGHTS: lambda path: save_weights(path, {})}
 
     # mmdet takes seconds to import, which a generation after the last one need not spend
@@ -65,7 +77,11 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
     around = Surroundings(settings.detector, settings.testing, settings.normalization)
     index = DatasetIndex.load(inputs["data"] / FILE_NAME)
     proposal, seed = wave[name], candidate_seed(stage.seed, name)
-    start = load_start(proposal, inputs["base"], inputs.get("ranking"))
+    ranking = inputs.get("ranking")
+    if settings.control:
+        former = load_ranking(ranking) if ranking else None
+        proposal = control_of(proposal, former, load_space(inputs["pool"]).largest)
+    start = load_start(proposal, inputs["base"], ranking)
     teacher = teacher_from(
         inputs["pool"],
         proposal,
@@ -92,6 +108,9 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
         settings.proposals,
         start.epochs + settings.training.epochs,
     )
+    shared = {EVALUATION: record_bytes(result), "history.json": history_bytes(history)}
+    if settings.control:
+        return {**shared, WEIGHTS: lambda path: save_weights(path, {})}
     files = detector_files(
         start.architecture,
         task.student.state_dict(),
@@ -100,12 +119,8 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
         {"format": 1, "resolutions": metrics},
         result.best.resolution,
     )
-    return {
-        **files,
-        EVALUATION: record_bytes(result),
-        TEACHER: lambda path: save_weights(path, batch_statistics(teacher)),
-        "history.json": history_bytes(history),
-    }
+    statistics = batch_statistics(teacher)
+    return {**files, **shared, TEACHER: lambda path: save_weights(path, statistics)}
 
 
 if __name__ == "__main__":

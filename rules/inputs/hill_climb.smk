@@ -12,7 +12,7 @@ SEARCHES = {
     "one_teacher": (SAME_STUDENT, Variant(teachers="keep")),
 }
 GENERATION = JOINT / "{search}/generation_{generation}"
-CANDIDATE = GENERATION / "candidate_{candidate}"
+CANDIDATE = GENERATION / "{kind}_{candidate}"
 
 
 def former(part: str) -> Callable[..., list[str]]:
@@ -57,16 +57,18 @@ def wave(file: str) -> Callable[..., dict[str, str]]:
     return of
 
 
-def candidates_until(search: str, generation: int) -> dict[str, str]:
+def candidates_until(
+    search: str, generation: int, kind: str = "candidate"
+) -> dict[str, str]:
     """The manifests of all candidates of a search up to and with a generation, as named inputs."""
     climb = JOINT / search
     names = [
-        (f"generation_{earlier}", f"candidate_{number}")
+        (f"generation_{earlier}", f"{kind}_{number}")
         for earlier in range(generation + 1)
         for number in range(CONFIG.hill_climb.candidates)
     ]
     manifests = {".".join(name): str(climb.joinpath(*name, MANIFEST)) for name in names}
-    return grouped("candidates", manifests)
+    return grouped(f"{kind}s", manifests)
 
 
 def all_so_far(wildcards) -> dict[str, str]:
@@ -75,8 +77,12 @@ def all_so_far(wildcards) -> dict[str, str]:
 
 
 def all_candidates(wildcards) -> dict[str, str]:
-    """Those of all generations."""
-    return candidates_until(wildcards.search, CONFIG.hill_climb.generations - 1)
+    """Those of all generations, and of the search itself their controls, where there are some."""
+    last = CONFIG.hill_climb.generations - 1
+    found = candidates_until(wildcards.search, last)
+    if CONFIG.hill_climb.controls and wildcards.search == "hill_climb":
+        found |= candidates_until(wildcards.search, last, "control")
+    return found
 
 
 def removals(search: str) -> list[str]:
@@ -125,5 +131,6 @@ def candidate_settings(wildcards) -> str:
             "scoring": climb_part(Scoring),
             "generation": int(wildcards.generation),
             "candidate": int(wildcards.candidate),
+            "control": wildcards.kind == "control",
         },
     )

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from pipeline.config.hill_climb import HillClimbConfig, Variant
 from pipeline.config.teacher_pool import PoolSpace
 from pipeline.errors import DetSearchError
+from pipeline.hill_climb.controls import control_of, is_first_child
 from pipeline.hill_climb.proposals import PRUNING, candidate_seed, propose
 from pipeline.hill_climb.ranking import no_longer_parents, rank
 from pipeline.hill_climb.records import Base, Evaluation, Name, Proposal, Ranking, Score
@@ -169,6 +170,20 @@ def test_a_random_search_descends_from_the_generation_before_and_never_ends(
     ]
     assert max(changed) > 3
     assert {one.neck_width for one in teachers} == {SPACE.largest.neck_width}
+
+
+def test_a_control_is_the_parent_with_its_own_teacher_once_a_parent(network: Architecture) -> None:
+    ranking, _ = _search(network, list)
+    wave = propose(3, ranking, network, SPACE, _settings(candidates=12), 0)
+    controls = [control_of(one, ranking, SPACE.largest) for one in wave]
+    for control, child in zip(controls, wave, strict=True):
+        assert (control.name, control.parent) == (child.name, child.parent)
+        assert control.action is None and control.parent
+        assert control.teacher == ranking.find(control.parent).proposal.teacher
+    firsts = [one.parent for one in wave if is_first_child(one.name, wave)]
+    assert len(firsts) == len(set(firsts)) == len({one.parent for one in wave}) > 1
+    (first, *_) = propose(0, Ranking(), network, SPACE, _settings(evolve_student=0.0), 0)
+    assert first.teacher != SPACE.largest == control_of(first, None, SPACE.largest).teacher
 
 
 def test_one_student_with_changing_teachers_and_with_one(network: Architecture) -> None:

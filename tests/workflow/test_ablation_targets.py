@@ -120,6 +120,16 @@ def test_the_random_search_is_as_long_as_the_search_and_takes_no_part_in_it(fini
     assert len(students) == 1
 
 
+def test_controls_are_asked_for_beside_the_search_that_stays_as_it_is(finished: Project):
+    wanted = ("--config", "hill_climb={controls: true}")
+    assert finished.stale("joint_figure6", *wanted) == {
+        "evaluate_candidate": 4,
+        "trace_descent": 1,
+        "draw": 1,
+        "joint_figure6": 1,
+    }
+
+
 def test_joint_targets_share_the_search_and_train_what_is_missing(finished: Project):
     """One percentage to prune, two pipelines, and a second search of two generations of two candidates."""
     targets = ("joint_table2", "joint_table4", "joint_table5", "joint_figure4_search")
