@@ -24,6 +24,13 @@ class DistillationConfig(Section):
     boxes: float = Field(
         default=1.0, ge=0, description="weight of L_reg, class-aware box regression"
     )
+    imitation: float = Field(
+        default=0.0,
+        ge=0,
+        description="weight of fine-grained feature imitation (Wang et al. 2019: 0.01), which the paper "
+        "compares with",
+        exclude_if=(0.0).__eq__,
+    )
 
 
 class StudentTrainingConfig(Training):

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
+
+from pydantic import PositiveInt
 
 from pipeline.artifacts.errors import ArtifactError
 from pipeline.artifacts.files import json_bytes, read_json
@@ -24,8 +27,10 @@ from pipeline.report.joint_search import capacity_study, gain_study, teacher_com
 from pipeline.report.joint_tables import (
     ALLOCATION,
     Pipeline,
+    SearchCost,
     StageCost,
     allocation_study,
+    further_training_table,
     pipeline_table,
     read_evaluated,
     search_cost_table,
@@ -40,6 +45,12 @@ class Gains(Section):
 
     scoring: Scoring
     resolution: Resolution
+
+
+class Further(Section):
+    """The settings of Table 6: epochs after the search."""
+
+    epochs: PositiveInt
 
 
 def table4(given: Given[NoSettings]) -> Drawn:
@@ -60,17 +71,32 @@ def table5(given: Given[NoSettings]) -> Drawn:
     return Drawn(*pipeline_table(pipelines))
 
 
+def table6(given: Given[Further]) -> Drawn:
+    """The base, the student, and the student trained further."""
+    detectors = {name: read_evaluated(at) for name, at in given.several["detectors"].items()}
+    epochs = dict(zip(detectors, (None, 0, given.settings.epochs), strict=True))
+    return Drawn(*further_training_table(given.name, detectors, epochs))
+
+
 def table7(given: Given[NoSettings]) -> Drawn:
-    """What the search cost, from the manifests of all between the student's evaluation and the data."""
-    evaluation = given.one["evaluation"]
-    descent = Descent.load(given.one["descent"] / DESCENT)
+    """What the search cost, and a random one, from the manifests of all that the students descend from."""
+    searches = {
+        name: SearchCost(
+            _descended(given.several["students"][name]),
+            len(descent.evaluations),
+            read_as(given.several["students"][name] / METRICS, Metrics),
+        )
+        for name, descent in _searches(given).items()
+    }
+    return Drawn(*search_cost_table(searches["search"], searches["random"]))
+
+
+def _descended(evaluation: Path) -> Mapping[str, Manifest]:
     run_folder = base_folder(evaluation, Manifest.load(evaluation / MANIFEST))
     if run_folder is None:
         raise ArtifactError(f"{evaluation}: no folder around it holds what it was made from")
     folder = evaluation.absolute().relative_to(run_folder.absolute()).as_posix()
-    manifests = descended_from(run_folder, folder)
-    result = read_as(evaluation / METRICS, Metrics)
-    return Drawn(*search_cost_table(manifests, len(descent.evaluations), result))
+    return descended_from(run_folder, folder)
 
 
 def figure4(given: Given[NoSettings]) -> Drawn:
@@ -149,6 +175,7 @@ DRAWINGS = {
     **{f"joint_table{number}": DETECTORS for number in (1, 2, 3)},
     "joint_table4": Drawing(table4, NoSettings),
     "joint_table5": Drawing(table5, NoSettings),
+    "joint_table6": Drawing(table6, Further),
     "joint_table7": Drawing(table7, NoSettings),
     "joint_random": Drawing(random_search, NoSettings),
     "joint_figure4": Drawing(figure4, NoSettings),

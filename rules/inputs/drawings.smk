@@ -166,10 +166,11 @@ def pruned() -> dict[str, str]:
 
 
 def with_and_without_teacher() -> dict[str, str]:
-    """A student trained alone, and with the pool's largest net."""
+    """A student trained alone, and with the pool's largest net, by either distillation."""
     alone = f"joint_detnas/standard/{CONFIG.joint_tables.student}"
     evaluations = {
         "without_teacher": evaluation(alone),
+        "with_imitation": evaluation("joint_detnas/with_imitation"),
         "with_teacher": evaluation("joint_detnas/with_teacher"),
     }
     return grouped("detectors", evaluations)
@@ -246,13 +247,14 @@ DRAWINGS = {
     "joint_table5": Drawing(
         "Pipelines that prune and then distil, and the joint search.", pipelines
     ),
-    "joint_table7": Drawing(
-        "What the search cost.",
-        lambda: {
-            "evaluation": evaluation("joint_detnas/student"),
-            "descent": descent(),
-        },
+    "joint_table6": Drawing(
+        "The student trained further, with a stronger head and convolutions.",
+        lambda: detectors(
+            [f"joint_detnas/{name}" for name in ("base", "student", "upgrade")]
+        ),
+        {"epochs": CONFIG.upgrade.training.epochs},
     ),
+    "joint_table7": Drawing("What the search cost.", search_and_random),
     "joint_random": Drawing(
         "The search, and one of the same budget that does not rank.", search_and_random
     ),

@@ -37,7 +37,7 @@ def test_table_3_takes_its_student_from_the_standard_trainings(finished: Project
         "standard_baselines": 1,
     }
     together = finished.stale("standard_baselines", "joint_table3", "joint_table1")
-    assert together["train_student"] == 2 + 1 + 1
+    assert together["train_student"] == 2 + 2 + 1, "two baselines; by two distillations; one alone"
     assert together["sample_subnet"] == 1 and "shrink_pool" not in together
 
 
@@ -145,11 +145,20 @@ def test_joint_targets_share_the_search_and_train_what_is_missing(finished: Proj
         "trace_descent": 1,
         "draw": 4,
     }
-    result = finished.snakemake("joint_table7", "joint_figure6")
+    result = finished.snakemake("joint_figure6")
     assert result.returncode == 0, result.stdout[-6000:]
     assert "evaluate_candidate" not in result.stdout
+    result = finished.snakemake("joint_table3", "joint_table6", "joint_table7")
+    assert result.returncode == 0, result.stdout[-6000:]
+    for table, models in (
+        ("joint_table3", ["without_teacher", "with_imitation", "with_teacher"]),
+        ("joint_table6", ["base", "student", "upgrade"]),
+    ):
+        found = csv.DictReader((finished.results / f"tables/{table}/{table}.csv").open())
+        assert [row["model"] for row in found] == models
     path = finished.results / "tables/joint_table7/joint_table7.csv"
     parts = {row["part"]: row for row in csv.DictReader(path.open())}
     assert {"base detector", "teacher pool", "search", "student"} <= set(parts)
     assert parts["search"]["architectures"] == "4"
+    assert parts["random search in place of the search"]["architectures"] == "4"
     assert parts["search"]["jobs"] == str(2 * (1 + 2 + 1))
