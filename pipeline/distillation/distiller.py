@@ -18,7 +18,13 @@ from pipeline.distillation.detectors import (
     student_pass,
 )
 from pipeline.distillation.imitation import imitation_loss, imitation_masks
-from pipeline.distillation.losses import DistillationError, box_loss, class_loss, feature_loss
+from pipeline.distillation.losses import (
+    DistillationError,
+    box_loss,
+    class_loss,
+    feature_loss,
+    relative_feature_loss,
+)
 
 
 class Adaptation(nn.Module):
@@ -103,6 +109,7 @@ class Distiller(nn.Module):
         ]
         targets = pool_all_levels(view.maps, seen.positives, self.strides, self.roi_size)
         weights = self.settings
+        distance = feature_loss if weights.feature_distance == "sum" else relative_feature_loss
         imitation = {}
         if weights.imitation:
             imitation["loss_kd_imitation"] = weights.imitation * self._imitation(
@@ -111,7 +118,7 @@ class Distiller(nn.Module):
         return {
             **seen.losses,
             **imitation,
-            "loss_kd_features": weights.features * feature_loss(features, targets),
+            "loss_kd_features": weights.features * distance(features, targets),
             "loss_kd_classes": weights.classes * class_loss(seen.logits, logits),
             "loss_kd_boxes": weights.boxes * box_loss(seen.boxes, boxes, logits),
         }
