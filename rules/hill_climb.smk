@@ -9,7 +9,7 @@ wildcard_constraints:
     search="|".join(SEARCHES),
     generation="[0-9]+",
     candidate="[0-9]+",
-    kind="candidate|control",
+    role="candidate|control",
     taken="student|random/student",
 
 
@@ -50,14 +50,14 @@ rule evaluate_candidate:
         weights=CANDIDATE / "weights.safetensors",
         manifest=CANDIDATE / "manifest.json",
     log:
-        LOGS / "joint_detnas/{search}/{kind}_{generation}_{candidate}.log",
+        LOGS / "joint_detnas/{search}/{role}_{generation}_{candidate}.log",
     threads: CONFIG.hill_climb.cpus or CONFIG.run.cpus
     resources:
         **heavy(),
     params:
         **stage("evaluate_candidate", CANDIDATE, candidate_settings),
     message:
-        "Evaluating {wildcards.kind} {wildcards.candidate} of generation {wildcards.generation} of {wildcards.search}"
+        "Evaluating {wildcards.role} {wildcards.candidate} of generation {wildcards.generation} of {wildcards.search}"
     shell:
         STAGE
 

@@ -12,7 +12,7 @@ SEARCHES = {
     "one_teacher": (SAME_STUDENT, Variant(teachers="keep")),
 }
 GENERATION = JOINT / "{search}/generation_{generation}"
-CANDIDATE = GENERATION / "{kind}_{candidate}"
+CANDIDATE = GENERATION / "{role}_{candidate}"
 
 
 def former(part: str) -> Callable[..., list[str]]:
@@ -131,6 +131,6 @@ def candidate_settings(wildcards) -> str:
             "scoring": climb_part(Scoring),
             "generation": int(wildcards.generation),
             "candidate": int(wildcards.candidate),
-            "control": wildcards.kind == "control",
+            "control": wildcards.role == "control",
         },
     )
