@@ -7,8 +7,8 @@ Reads runs that hold both searches, such as three seeds:
     done
     python -m benchmarks.joint_gain results/joint0 results/joint1 results/joint2
 
-AP in points, on the images that detectors are evaluated on; H is that of the search, on the images that it looks
-at. Each difference is paired by seed, with the 95 % interval of Student's t.
+AP in points, on the images that detectors are evaluated on; H is that of the search, on the images that it
+looks at. Each difference is paired by seed, with the 95 % interval of Student's t.
 """
 
 from __future__ import annotations

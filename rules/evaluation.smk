@@ -42,8 +42,6 @@ rule predict_for_server:
         manifest=RUN / "{detector}/server/manifest.json",
     log:
         LOGS / "{detector}/predict_for_server.log",
-    conda:
-        "../envs/environment.yaml"
     threads: 2
     resources:
         **heavy(120, gpus=1),

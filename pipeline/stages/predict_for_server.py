@@ -19,7 +19,7 @@ from pipeline.detection.dataset import build_dataset
 from pipeline.detection.detector_folder import detector_resolution, load_detector
 from pipeline.detection.evaluation import detect
 from pipeline.detection.server_results import server_files
-from pipeline.stages.base import Stage, stage_main
+from pipeline.runner.stage import Stage, stage_main
 
 
 class Settings(DetectorSections):

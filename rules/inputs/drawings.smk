@@ -202,10 +202,7 @@ def search_and_random() -> dict[str, str]:
         **grouped("searches", {"search": descent(), "random": descent("random")}),
         **grouped(
             "students",
-            {
-                name: evaluation(f"joint_detnas/{student}")
-                for name, student in students.items()
-            },
+            {name: evaluation(f"joint_detnas/{student}") for name, student in students.items()},
         ),
     }
 
@@ -249,9 +246,7 @@ DRAWINGS = {
     ),
     "joint_table6": Drawing(
         "The student trained further, with a stronger head and convolutions.",
-        lambda: detectors(
-            [f"joint_detnas/{name}" for name in ("base", "student", "upgrade")]
-        ),
+        lambda: detectors([f"joint_detnas/{name}" for name in ("base", "student", "upgrade")]),
         {"epochs": CONFIG.upgrade.training.epochs},
     ),
     "joint_table7": Drawing("What the search cost.", search_and_random),
@@ -267,9 +262,7 @@ DRAWINGS = {
     ),
     "joint_figure4_search": Drawing(
         "The search: teachers that evolve, and one teacher throughout.",
-        lambda: grouped(
-            "searches", {"dynamic": descent(), "fixed": descent("fixed_teacher")}
-        ),
+        lambda: grouped("searches", {"dynamic": descent(), "fixed": descent("fixed_teacher")}),
     ),
     "joint_figure5": Drawing(
         "Capacity of teachers and students.",

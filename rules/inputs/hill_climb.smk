@@ -57,9 +57,7 @@ def wave(file: str) -> Callable[..., dict[str, str]]:
     return of
 
 
-def candidates_until(
-    search: str, generation: int, kind: str = "candidate"
-) -> dict[str, str]:
+def candidates_until(search: str, generation: int, kind: str = "candidate") -> dict[str, str]:
     """The manifests of all candidates of a search up to and with a generation, as named inputs."""
     climb = JOINT / search
     names = [
@@ -115,9 +113,7 @@ def proposing_settings(wildcards) -> str:
 def ranking_settings(wildcards) -> str:
     """The settings of a generation's list."""
     _, variant = SEARCHES[wildcards.search]
-    return settings(
-        constants={"listing": climb_part(Listing), "ranked": variant.ranked}
-    )
+    return settings(constants={"listing": climb_part(Listing), "ranked": variant.ranked})
 
 
 def candidate_settings(wildcards) -> str:

@@ -24,7 +24,6 @@ from pipeline.stages import (
     search,
     train_detector,
 )
-from pipeline.runner.stage import stage_main
 
 pytestmark = pytest.mark.slow
 
