@@ -163,7 +163,7 @@ def test_a_teacher_that_stays_is_not_measured_again(tmp_path: Path) -> None:
     save_weights(base / WEIGHTS, weights)
     (folder / RANKING).write_bytes(record_bytes(ranking))
     statistics = {"norm": torch.ones(3)}
-    content = parents_content({first.name: Parent(weights, statistics)})
+    content = parents_content(dict([(first.name, Parent(weights, statistics))]))  # noqa: C406
     assert callable(content)
     content(folder / PARENTS)
 

@@ -46,10 +46,12 @@ def test_costs_are_counted_at_what_a_batch_is_padded_to(
 def test_a_list_keeps_the_weights_of_its_members_apart(tmp_path: Path) -> None:
     one, ten = Name(generation=0, candidate=1), Name(generation=0, candidate=10)
     content = parents_content(
-        {
-            one: Parent({"x": torch.ones(2)}, {"x": torch.full((1,), 3.0)}),
-            ten: Parent({"x": torch.zeros(3)}, {"y": torch.full((1,), 4.0)}),
-        }
+        dict(  # noqa: C406
+            [
+                (one, Parent({"x": torch.ones(2)}, {"x": torch.full((1,), 3.0)})),
+                (ten, Parent({"x": torch.zeros(3)}, {"y": torch.full((1,), 4.0)})),
+            ]
+        )
     )
     assert callable(content)
     content(tmp_path / PARENTS)
