@@ -26,9 +26,9 @@ def student_settings(wildcards) -> str:
         terms = {"features": 0.0, "classes": 0.0, "boxes": 0.0}
         imitation = {**terms, "imitation": CONFIG.joint_tables.imitation}
         changes["joint_tables.training.distillation"] = imitation
-    return changed_settings(
-        changes,
+    return settings(
         *DETECTOR,
+        changes=changes,
         training="base_detector.training" if base else "joint_tables.training",
         constants={"recalibration": recalibration if taught else None},
     )
