@@ -197,14 +197,10 @@ def descent(search: str = "hill_climb") -> str:
 
 def search_and_random() -> dict[str, str]:
     """The hill climbing and the random search, and what each found."""
-    students = {"search": "student", "random": "random/student"}
-    return {
-        **grouped("searches", {"search": descent(), "random": descent("random")}),
-        **grouped(
-            "students",
-            {name: evaluation(f"joint_detnas/{student}") for name, student in students.items()},
-        ),
-    }
+    students = {"search": "joint_detnas/student", "random": "joint_detnas/random/student"}
+    found = {name: evaluation(student) for name, student in students.items()}
+    searches = {"search": descent(), "random": descent("random")}
+    return {**grouped("searches", searches), **grouped("students", found)}
 
 
 DRAWINGS = {

@@ -21,16 +21,12 @@ def predicted_files(wildcards) -> list[str]:
 
 def server_settings(wildcards) -> str:
     """The settings of a prediction; the detector is called after the run and its own folder."""
-    split = predicted_split().model_dump(mode="json", exclude={"predict_only"})
-    return settings(
-        *DETECTOR,
-        "evaluation",
-        constants={
-            "split": split,
-            "verify_images": CONFIG.data.detection.coco.verify_images,
-            "name": f"{CONFIG.run.name}-{Path(wildcards.detector).name}",
-        },
-    )
+    constants = {
+        "split": predicted_split().model_dump(mode="json", exclude={"predict_only"}),
+        "verify_images": CONFIG.data.detection.coco.verify_images,
+        "name": f"{CONFIG.run.name}-{Path(wildcards.detector).name}",
+    }
+    return settings(*DETECTOR, "evaluation", constants=constants)
 
 
 def server_manifests(wildcards) -> list[str]:
