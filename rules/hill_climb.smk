@@ -1,6 +1,7 @@
 """Joint-DetNAS: hill climbing, generation after generation, and the student that comes out.
 
-Wildcard `search` is the search itself (`hill_climb`), or another that it is compared with.
+Wildcard `search` is the search itself (`hill_climb`), or another that it is compared with. Of that and of the
+random one the best student is `taken`.
 """
 
 
@@ -8,6 +9,8 @@ wildcard_constraints:
     search="|".join(SEARCHES),
     generation="[0-9]+",
     candidate="[0-9]+",
+    role="candidate|control",
+    taken="student|random/student",
 
 
 rule propose:
@@ -16,6 +19,7 @@ rule propose:
         base=BASE / "manifest.json",
         pool=LAST_PHASE,
         ranking=former("ranking/manifest.json"),
+        budget=budget,
     output:
         proposals=GENERATION / "proposals/proposals.json",
         manifest=GENERATION / "proposals/manifest.json",
@@ -33,7 +37,7 @@ rule propose:
 
 
 rule evaluate_candidate:
-    """Train a student–teacher pair a few epochs, and score it."""
+    """Train a student–teacher pair a few epochs, and score it; or, as its control, its parent."""
     input:
         BASE / "weights.safetensors",
         former("ranking/parents.safetensors"),
@@ -46,14 +50,14 @@ rule evaluate_candidate:
         weights=CANDIDATE / "weights.safetensors",
         manifest=CANDIDATE / "manifest.json",
     log:
-        LOGS / "joint_detnas/{search}/candidate_{generation}_{candidate}.log",
+        LOGS / "joint_detnas/{search}/{role}_{generation}_{candidate}.log",
     threads: CONFIG.hill_climb.cpus or CONFIG.run.cpus
     resources:
         **heavy(),
     params:
         **stage("evaluate_candidate", CANDIDATE, candidate_settings),
     message:
-        "Evaluating candidate {wildcards.candidate} of generation {wildcards.generation} of {wildcards.search}"
+        "Evaluating {wildcards.role} {wildcards.candidate} of generation {wildcards.generation} of {wildcards.search}"
     shell:
         STAGE
 
@@ -75,11 +79,7 @@ rule rank:
     resources:
         **light(),
     params:
-        **stage(
-            "rank",
-            GENERATION / "ranking",
-            settings(constants={"listing": climb_part(Listing)}),
-        ),
+        **stage("rank", GENERATION / "ranking", ranking_settings),
     message:
         "Ranking the candidates of generation {wildcards.generation} of {wildcards.search}"
     shell:
@@ -134,26 +134,26 @@ rule trace_descent:
 rule take_student:
     """Take the best student of the search, without further training."""
     input:
-        LAST_RANKING / "parents.safetensors",
+        last_list("parents.safetensors"),
         base=BASE / "manifest.json",
-        ranking=LAST_RANKING / "manifest.json",
+        ranking=last_list("manifest.json"),
     output:
-        weights=JOINT / "student/detector/weights.safetensors",
-        config=JOINT / "student/detector/config.py",
-        manifest=JOINT / "student/detector/manifest.json",
+        weights=JOINT / "{taken}/detector/weights.safetensors",
+        config=JOINT / "{taken}/detector/config.py",
+        manifest=JOINT / "{taken}/detector/manifest.json",
     log:
-        LOGS / "joint_detnas/take_student.log",
+        LOGS / "joint_detnas/{taken}/take_student.log",
     localrule: True
     resources:
         **light(),
     params:
         **stage(
             "take_student",
-            JOINT / "student/detector",
+            JOINT / "{taken}/detector",
             settings(*DETECTOR),
         ),
     message:
-        "Taking the best student"
+        "Taking {wildcards.taken}"
     shell:
         STAGE
 

@@ -102,16 +102,28 @@ class CocoSplit(Section):
     )
 
 
+class ThirdSplit(CocoSplit):
+    """A third split, with annotations or without."""
+
+    predict_only: bool = Field(
+        default=False,
+        description="It has no annotations (COCO's image_info files): `server_results` detects on it, "
+        "detectors are evaluated on val.",
+    )
+
+
 class CocoDetection(Section):
     """A detection dataset of the user's own, in COCO format."""
 
     source: ClassVar[str] = "coco"
     train: CocoSplit = Field(description="The training split.")
     val: CocoSplit = Field(description="The validation split.")
-    test: CocoSplit | None = Field(
+    test: ThirdSplit | None = Field(
         default=None,
         description="A third split, on which the searched detector is evaluated; without it, val is. "
         "Nothing is trained or chosen on it.",
+        # a split that is only predicted on is no part of the dataset: with it nothing else is stale
+        exclude_if=lambda split: split is not None and split.predict_only,
     )
     classes: list[Annotated[str, Field(min_length=1)]] | None = Field(
         default=None,
@@ -132,8 +144,10 @@ class CocoDetection(Section):
     @property
     def splits(self) -> dict[str, CocoSplit]:
         """The splits that there are, by name: `train`, `val`, and `test` where it is given."""
-        given = {"train": self.train, "val": self.val}
-        return given if self.test is None else {**given, "test": self.test}
+        given: dict[str, CocoSplit] = {"train": self.train, "val": self.val}
+        if self.test is None or self.test.predict_only:
+            return given
+        return {**given, "test": self.test}
 
     @property
     def annotation_files(self) -> Mapping[str, str]:

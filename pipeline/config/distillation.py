@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field, PositiveInt, model_validator
 
 from pipeline.config.base import Section
@@ -20,9 +22,22 @@ class DistillationConfig(Section):
     features: float = Field(
         default=1.0, ge=0, description="weight of L_feat, a sum over channels and levels"
     )
+    feature_distance: Literal["sum", "relative"] = Field(
+        default="sum",
+        description="L_feat as printed, or as a share of the teacher's own features, averaged over levels: "
+        "then its size depends on no network's width, depth or scale",
+        exclude_if="sum".__eq__,
+    )
     classes: float = Field(default=1.0, ge=0, description="weight of L_cls, soft cross entropy")
     boxes: float = Field(
         default=1.0, ge=0, description="weight of L_reg, class-aware box regression"
+    )
+    imitation: float = Field(
+        default=0.0,
+        ge=0,
+        description="weight of fine-grained feature imitation (Wang et al. 2019: 0.01), which the paper "
+        "compares with",
+        exclude_if=(0.0).__eq__,
     )
 
 

@@ -44,3 +44,8 @@ class ReportConfig(Section):
         description="whether the page begins with the searched detector among random and plain ones of "
         "the same cost (`hit_random`), and the default target trains them",
     )
+    joint_random: bool = Field(
+        default=False,
+        description="whether the section on Joint-DetNAS has the search beside a random one of the same "
+        "budget (`joint_random`), and the default target runs that",
+    )

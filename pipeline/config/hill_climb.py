@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from pipeline.config.base import Section
@@ -35,6 +37,20 @@ class Proposing(Section):
         return self
 
 
+class Variant(Section):
+    """In what a search differs from the hill climbing that it is compared with; no part of the config."""
+
+    teachers: Literal["mutate", "draw", "keep"] = Field(
+        default="mutate",
+        description="where the teacher evolves: from the parent's, drawn anew, or the parent's itself",
+    )
+    ranked: bool = Field(
+        default=True,
+        description="parents come from the best so far; if not, from the generation before, whatever "
+        "its candidates are worth, and the search never converges by itself",
+    )
+
+
 class Scoring(Section):
     """What the score H weighs."""
 
@@ -66,6 +82,11 @@ class HillClimbConfig(Proposing, Scoring, Listing):
     )
     cpus: PositiveInt | None = Field(
         default=None, description="cores of a candidate's job; null: run.cpus"
+    )
+    controls: bool = Field(
+        default=False,
+        description="train every parent on without a change, too: what its children are compared with in "
+        "Figure 6; as many candidates more as a generation has different parents",
     )
     keep_weights: bool = Field(
         default=False, description="also of candidates from which no later one can descend"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from pipeline.config.ablations import Name
 from pipeline.config.base import Section
@@ -24,6 +24,10 @@ class JointTablesConfig(Section):
     )
     draws: PositiveInt = Field(
         default=50, description="subnets among which the NAS of Table 5's pipeline chooses"
+    )
+    imitation: PositiveFloat = Field(
+        default=0.01,
+        description="weight of fine-grained feature imitation, with which Table 3 compares",
     )
     # the baselines' "2x+ms": 24 epochs, several scales
     training: StudentTrainingConfig = Field(

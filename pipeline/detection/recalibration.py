@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from pipeline.errors import DetSearchError
@@ -28,11 +29,7 @@ def recalibrate(model: Any, batches: Iterable[Mapping[str, Any]], images: int) -
     Raises:
         DetSearchError: there are fewer images.
     """
-    norms = [
-        module
-        for module in model.modules()
-        if isinstance(module, _BatchNorm) and module.track_running_stats
-    ]
+    norms = list(_norms(model).values())
     modes = {module: module.training for module in model.modules()}
     momenta = [norm.momentum for norm in norms]
     seen = 0
@@ -60,3 +57,20 @@ def recalibrate(model: Any, batches: Iterable[Mapping[str, Any]], images: int) -
             norm.momentum = momentum
         for module, training in modes.items():
             module.training = training
+
+
+def batch_statistics(model: Any) -> dict[str, Tensor]:
+    """The part of a detector's state dict that `recalibrate` measures: buffers of its batch norms."""
+    return {
+        f"{name}.{buffer}": value
+        for name, norm in _norms(model).items()
+        for buffer, value in norm.named_buffers()
+    }
+
+
+def _norms(model: Any) -> dict[str, _BatchNorm]:
+    return {
+        name: module
+        for name, module in model.named_modules()
+        if isinstance(module, _BatchNorm) and module.track_running_stats
+    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor, nn
@@ -16,7 +17,14 @@ from pipeline.distillation.detectors import (
     pyramid_strides,
     student_pass,
 )
-from pipeline.distillation.losses import DistillationError, box_loss, class_loss, feature_loss
+from pipeline.distillation.imitation import imitation_loss, imitation_masks
+from pipeline.distillation.losses import (
+    DistillationError,
+    box_loss,
+    class_loss,
+    feature_loss,
+    relative_feature_loss,
+)
 
 
 class Adaptation(nn.Module):
@@ -90,7 +98,8 @@ class Distiller(nn.Module):
 
         Returns:
             mmdet's named detection losses, and `loss_kd_features`, `loss_kd_classes` and
-            `loss_kd_boxes`, weighted; `detector.parse_losses` sums them.
+            `loss_kd_boxes`, weighted, with a weight of `imitation` also `loss_kd_imitation`;
+            `detector.parse_losses` sums them.
         """
         seen = student_pass(student, images, samples)
         logits, boxes = view.heads(seen.rois)
@@ -100,9 +109,25 @@ class Distiller(nn.Module):
         ]
         targets = pool_all_levels(view.maps, seen.positives, self.strides, self.roi_size)
         weights = self.settings
+        distance = feature_loss if weights.feature_distance == "sum" else relative_feature_loss
+        imitation = {}
+        if weights.imitation:
+            imitation["loss_kd_imitation"] = weights.imitation * self._imitation(
+                student, seen.maps, view.maps, samples
+            )
         return {
             **seen.losses,
-            "loss_kd_features": weights.features * feature_loss(features, targets),
+            **imitation,
+            "loss_kd_features": weights.features * distance(features, targets),
             "loss_kd_classes": weights.classes * class_loss(seen.logits, logits),
             "loss_kd_boxes": weights.boxes * box_loss(seen.boxes, boxes, logits),
         }
+
+    def _imitation(
+        self, student: Any, maps: Sequence[Tensor], targets: Sequence[Tensor], samples: list[Any]
+    ) -> Tensor:
+        sizes = [(level.shape[-2], level.shape[-1]) for level in maps]
+        anchors = student.rpn_head.prior_generator.grid_priors(sizes, device=maps[0].device)
+        objects = [sample.gt_instances.bboxes for sample in samples]
+        masks = imitation_masks(anchors, sizes, objects)
+        return imitation_loss([self.adaptation(level) for level in maps], targets, masks)

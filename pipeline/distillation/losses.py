@@ -39,6 +39,26 @@ def feature_loss(student: Sequence[Tensor], teacher: Sequence[Tensor]) -> Tensor
     return torch.stack(distances).sum() / points
 
 
+def relative_feature_loss(student: Sequence[Tensor], teacher: Sequence[Tensor]) -> Tensor:
+    """L_feat as a share of the teacher's features, averaged over the pyramid levels.
+
+    1/L · Σ_l [Σ_p,i,j,c (f_adap(F_S^l) − F_T^l)² / Σ_p,i,j,c (F_T^l)²]
+
+    It is one where the student has no features, zero where it has the teacher's, whatever the number of
+    levels, channels and proposals, and does not change when all features grow by a factor.
+
+    Args:
+        student: adapted features f_adap(F_S^l) of each level, (P, D, S, S).
+        teacher: features F_T^l of each level, (P, D, S, S).
+    """
+    shares = [
+        functional.mse_loss(adapted, target, reduction="sum")
+        / target.square().sum().clamp(min=torch.finfo(target.dtype).tiny)
+        for adapted, target in zip(student, teacher, strict=True)
+    ]
+    return torch.stack(shares).mean()
+
+
 def class_loss(student: Tensor, teacher: Tensor) -> Tensor:
     """Soft cross entropy of class scores, less the teacher's entropy (section 3.2.2).
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
+
+from pydantic import PositiveInt
 
 from pipeline.artifacts.errors import ArtifactError
 from pipeline.artifacts.files import json_bytes, read_json
@@ -19,12 +22,15 @@ from pipeline.drawings.drawing import Drawing, Drawn, Given
 from pipeline.hill_climb.descent import DESCENT, Descent, base_score
 from pipeline.morphism.shapes import stages_of
 from pipeline.report.inputs import Metrics, read_as
+from pipeline.report.joint_random import random_comparison
 from pipeline.report.joint_search import capacity_study, gain_study, teacher_comparison
 from pipeline.report.joint_tables import (
     ALLOCATION,
     Pipeline,
+    SearchCost,
     StageCost,
     allocation_study,
+    further_training_table,
     pipeline_table,
     read_evaluated,
     search_cost_table,
@@ -39,6 +45,12 @@ class Gains(Section):
 
     scoring: Scoring
     resolution: Resolution
+
+
+class Further(Section):
+    """The settings of Table 6: epochs after the search."""
+
+    epochs: PositiveInt
 
 
 def table4(given: Given[NoSettings]) -> Drawn:
@@ -59,23 +71,43 @@ def table5(given: Given[NoSettings]) -> Drawn:
     return Drawn(*pipeline_table(pipelines))
 
 
+def table6(given: Given[Further]) -> Drawn:
+    """The base, the student, and the student trained further."""
+    detectors = {name: read_evaluated(at) for name, at in given.several["detectors"].items()}
+    epochs = dict(zip(detectors, (None, 0, given.settings.epochs), strict=True))
+    return Drawn(*further_training_table(given.name, detectors, epochs))
+
+
 def table7(given: Given[NoSettings]) -> Drawn:
-    """What the search cost, from the manifests of all between the student's evaluation and the data."""
-    evaluation = given.one["evaluation"]
-    descent = Descent.load(given.one["descent"] / DESCENT)
+    """What the search cost, and a random one, from the manifests of all that the students descend from."""
+    searches = {
+        name: SearchCost(
+            _descended(given.several["students"][name]),
+            len(descent.evaluations),
+            read_as(given.several["students"][name] / METRICS, Metrics),
+        )
+        for name, descent in _searches(given).items()
+    }
+    return Drawn(*search_cost_table(searches["search"], searches["random"]))
+
+
+def _descended(evaluation: Path) -> Mapping[str, Manifest]:
     run_folder = base_folder(evaluation, Manifest.load(evaluation / MANIFEST))
     if run_folder is None:
         raise ArtifactError(f"{evaluation}: no folder around it holds what it was made from")
     folder = evaluation.absolute().relative_to(run_folder.absolute()).as_posix()
-    manifests = descended_from(run_folder, folder)
-    result = read_as(evaluation / METRICS, Metrics)
-    return Drawn(*search_cost_table(manifests, len(descent.evaluations), result))
+    return descended_from(run_folder, folder)
 
 
 def figure4(given: Given[NoSettings]) -> Drawn:
-    """Whole searches: with teachers that evolve, and with one teacher throughout."""
-    searches = {name: Descent.load(at / DESCENT) for name, at in given.several["searches"].items()}
-    return Drawn(*teacher_comparison(searches))
+    """Searches that differ in their teachers: with changing ones, and with one throughout."""
+    return Drawn(*teacher_comparison(given.name, _searches(given)))
+
+
+def random_search(given: Given[NoSettings]) -> Drawn:
+    """The search beside one of the same budget that does not rank."""
+    students = {name: read_evaluated(at) for name, at in given.several["students"].items()}
+    return Drawn(*random_comparison(given.name, _searches(given), students))
 
 
 def figure5(given: Given[NoSettings]) -> Drawn:
@@ -121,6 +153,10 @@ def figure7(given: Given[NoSettings]) -> Drawn:
     return Drawn(table, figure, {ALLOCATION: json_bytes({"format": 1, **plain})})
 
 
+def _searches(given: Given[NoSettings]) -> dict[str, Descent]:
+    return {name: Descent.load(at / DESCENT) for name, at in given.several["searches"].items()}
+
+
 def _params(architecture: Architecture) -> int:
     return sum(cost.params for cost in stage_costs(architecture).values())
 
@@ -139,8 +175,11 @@ DRAWINGS = {
     **{f"joint_table{number}": DETECTORS for number in (1, 2, 3)},
     "joint_table4": Drawing(table4, NoSettings),
     "joint_table5": Drawing(table5, NoSettings),
+    "joint_table6": Drawing(table6, Further),
     "joint_table7": Drawing(table7, NoSettings),
+    "joint_random": Drawing(random_search, NoSettings),
     "joint_figure4": Drawing(figure4, NoSettings),
+    "joint_figure4_search": Drawing(figure4, NoSettings),
     "joint_figure5": Drawing(figure5, NoSettings),
     "joint_figure6": Drawing(figure6, Gains),
     "joint_figure7": Drawing(figure7, NoSettings),

@@ -26,6 +26,7 @@ from pipeline.morphism.actions import apply_action
 from pipeline.search_space.architecture import ARCHITECTURE, Architecture
 from pipeline.search_space.slicing import Weights
 from pipeline.teacher_pool.pool import load_pool, teacher_of
+from pipeline.teacher_pool.space import Resolution
 from pipeline.training.seeding import seed_everything
 
 
@@ -56,12 +57,14 @@ class Start:
         architecture: of the candidate's student.
         weights: that it inherits.
         epochs: that its ancestors were trained in the search.
+        statistics: the batch statistics of its teacher, where that is its parent's: measured once.
     """
 
     base: Architecture
     architecture: Architecture
     weights: Weights
     epochs: int
+    statistics: Weights | None = None
 
 
 def load_start(proposal: Proposal, base: Path, ranking: Path | None) -> Start:
@@ -79,20 +82,20 @@ def load_start(proposal: Proposal, base: Path, ranking: Path | None) -> Start:
     """
     first = Architecture.load(base / ARCHITECTURE)
     if proposal.parent is None:
-        epochs = 0
-        architecture, weights = inherit(proposal, first, load_weights(base / WEIGHTS)[0])
-    else:
-        if ranking is None:
-            raise DetSearchError(
-                f"{proposal.name.folder} descends from {proposal.parent.folder}, but there is no "
-                "ranking to inherit from"
-            )
-        parent = load_ranking(ranking).find(proposal.parent)
-        epochs = parent.epochs
-        architecture, weights = inherit(
-            proposal, parent.architecture, load_parent(ranking, proposal.parent)
+        return Start(first, *inherit(proposal, first, load_weights(base / WEIGHTS)[0]), epochs=0)
+    if ranking is None:
+        raise DetSearchError(
+            f"{proposal.name.folder} descends from {proposal.parent.folder}, but there is no "
+            "ranking to inherit from"
         )
-    return Start(first, architecture, weights, epochs)
+    parent = load_ranking(ranking).find(proposal.parent)
+    handed_on = load_parent(ranking, proposal.parent)
+    return Start(
+        first,
+        *inherit(proposal, parent.architecture, handed_on.weights),
+        epochs=parent.epochs,
+        statistics=handed_on.statistics if proposal.teacher == parent.proposal.teacher else None,
+    )
 
 
 def teacher_from(
@@ -102,10 +105,24 @@ def teacher_from(
     index: DatasetIndex,
     settings: Recalibration,
     device: torch.device,
+    *,
+    teaches_at: Sequence[Resolution],
+    statistics: Weights | None,
 ) -> Any:
-    """The teacher of a proposal: a subnet of the pool in `pool`, its batch statistics measured anew."""
-    elastic = load_pool(pool, around, device)
-    teacher, _ = teacher_of(elastic, proposal.teacher, around, index, settings, device)
+    """The teacher of a proposal: a subnet of the pool in `pool`.
+
+    Its batch statistics are those that its parent's teacher had, or measured anew where that was another.
+    """
+    teacher, _ = teacher_of(
+        load_pool(pool, around, device),
+        proposal.teacher,
+        around,
+        index,
+        settings,
+        device,
+        teaches_at=teaches_at,
+        statistics=statistics,
+    )
     return teacher
 
 

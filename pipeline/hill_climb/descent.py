@@ -57,14 +57,21 @@ class Descent:
 
     Args:
         evaluations: in any order.
+        controls: of parents that were trained on without a change, under the name of a child, if any.
 
     Raises:
         DetSearchError: there are none, or a candidate descends from one that is not among them.
     """
 
-    def __init__(self, evaluations: Iterable[Evaluation]) -> None:
+    def __init__(
+        self, evaluations: Iterable[Evaluation], controls: Iterable[Evaluation] = ()
+    ) -> None:
         ordered = sorted(evaluations, key=lambda one: _order(one.proposal.name))
         self.evaluations = {one.proposal.name: one for one in ordered}
+        self.controls = {
+            (one.proposal.name.generation, one.proposal.parent): one
+            for one in sorted(controls, key=lambda one: _order(one.proposal.name))
+        }
         if not ordered:
             raise DetSearchError("the search has evaluated no candidate")
         for one in ordered:
@@ -77,8 +84,11 @@ class Descent:
 
     def content(self) -> bytes:
         """The content of `descent.json`."""
-        records = [one.model_dump(mode="json") for one in self.evaluations.values()]
-        return json_bytes({"format": 1, "evaluations": records})
+        evaluations, controls = (
+            [one.model_dump(mode="json") for one in each.values()]
+            for each in (self.evaluations, self.controls)
+        )
+        return json_bytes({"format": 1, "evaluations": evaluations, "controls": controls})
 
     @classmethod
     def load(cls, path: Path) -> Descent:
@@ -89,17 +99,29 @@ class Descent:
         """
         content = read_json(path)
         try:
-            records = TypeAdapter(list[Evaluation]).validate_python(content["evaluations"])
+            records, controls = (
+                TypeAdapter(list[Evaluation]).validate_python(content[name])
+                for name in ("evaluations", "controls")
+            )
         except (KeyError, TypeError, ValidationError) as error:
             raise ArtifactError(
                 f"{path} does not hold the candidates of a search: {error}"
             ) from error
-        return cls(records)
+        return cls(records, controls)
 
     @property
     def generations(self) -> int:
         """Waves that were evaluated; what comes after convergence does not count."""
         return max(name.generation for name in self.evaluations) + 1
+
+    @property
+    def epochs(self) -> int:
+        """Epochs that all candidates were trained together."""
+        own = 0
+        for one in self.evaluations.values():
+            parent = one.proposal.parent
+            own += one.epochs - (self.evaluations[parent].epochs if parent else 0)
+        return own
 
     def wave(self, generation: int) -> list[Evaluation]:
         """The candidates of a generation, by their numbers."""
@@ -135,6 +157,15 @@ class Descent:
         for name, one in self.evaluations.items():
             before = scores[one.proposal.parent] if one.proposal.parent else base_score
             value = None if before is None else scores[name] - before
+            gains.append(Gain(name, change_of(one), value))
+        return gains
+
+    def gains_over_controls(self) -> list[Gain]:
+        """What each candidate's change brought beyond the epochs: H against that of its control."""
+        gains = []
+        for name, one in self.evaluations.items():
+            control = self.controls.get((name.generation, one.proposal.parent))
+            value = None if control is None else one.best.score - control.best.score
             gains.append(Gain(name, change_of(one), value))
         return gains
 

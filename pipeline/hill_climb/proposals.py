@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from pipeline.config.hill_climb import Proposing
-from pipeline.hill_climb.records import Name, Proposal, Ranking
+from pipeline.config.hill_climb import Proposing, Variant
+from pipeline.hill_climb.records import Evaluation, Name, Proposal, Ranking
 from pipeline.morphism.actions import KINDS, Kind, draw_action
 from pipeline.morphism.errors import ActionError
 from pipeline.search_space.architecture import Architecture
@@ -16,6 +18,7 @@ PRUNING: tuple[Kind, ...] = ("prune_layer", "prune_channels")
 """What shrinks a student."""
 
 _MUTABLE = (*DEPTHS, *WIDTHS)
+_ITSELF = Variant()
 
 
 def candidate_seed(seed: int, name: Name) -> int:
@@ -30,6 +33,7 @@ def propose(
     space: SubnetSpace,
     settings: Proposing,
     seed: int,
+    variant: Variant = _ITSELF,
 ) -> tuple[Proposal, ...]:
     """The candidates of a generation; none once the search has converged.
 
@@ -43,6 +47,7 @@ def propose(
         space: teachers.
         settings: section `hill_climb`.
         seed: of the run.
+        variant: of a search that the hill climbing is compared with.
 
     Raises:
         ActionError: a student cannot be pruned further in a generation that only prunes, or it cannot
@@ -52,24 +57,39 @@ def propose(
         return ()
     return tuple(
         _proposal(
-            Name(generation=generation, candidate=number), ranking, base, space, settings, seed
+            Name(generation=generation, candidate=number),
+            _parents(ranking, variant),
+            base,
+            space,
+            settings,
+            seed,
+            variant,
         )
         for number in range(settings.candidates)
     )
 
 
+def _parents(ranking: Ranking, variant: Variant) -> Sequence[Evaluation]:
+    if variant.ranked or not ranking.top:
+        return ranking.top
+    latest = max(one.proposal.name.generation for one in ranking.top)
+    wave = (one for one in ranking.top if one.proposal.name.generation == latest)
+    return sorted(wave, key=lambda one: one.proposal.name.candidate)
+
+
 def _proposal(
     name: Name,
-    ranking: Ranking,
+    parents: Sequence[Evaluation],
     base: Architecture,
     space: SubnetSpace,
     settings: Proposing,
     seed: int,
+    variant: Variant,
 ) -> Proposal:
     generator = np.random.default_rng(candidate_seed(seed, name))
     parent, architecture, teacher = None, base, space.largest
-    if ranking.top:
-        chosen = ranking.top[int(generator.integers(len(ranking.top)))]
+    if parents:
+        chosen = parents[int(generator.integers(len(parents)))]
         parent, architecture = chosen.proposal.name, chosen.architecture
         teacher = chosen.proposal.teacher
     pruning = name.generation < settings.pruning_generations
@@ -86,12 +106,21 @@ def _proposal(
         parent=parent,
         evolves="teacher",
         action=None,
-        teacher=_mutated(space, teacher, generator),
+        teacher=_evolved(space, teacher, generator, variant),
     )
 
 
-def _mutated(space: SubnetSpace, teacher: Subnet, generator: np.random.Generator) -> Subnet:
-    return space.mutate(teacher, generator, knobs=_MUTABLE)
+def _evolved(
+    space: SubnetSpace, teacher: Subnet, generator: np.random.Generator, variant: Variant
+) -> Subnet:
+    match variant.teachers:
+        case "mutate":
+            return space.mutate(teacher, generator, knobs=_MUTABLE)
+        case "draw":
+            drawn = space.sample(generator).knobs
+            return Subnet.of({**teacher.knobs, **{name: drawn[name] for name in _MUTABLE}})
+        case "keep":
+            return teacher
 
 
 def _can_mutate(space: SubnetSpace) -> bool:

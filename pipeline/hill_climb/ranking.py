@@ -8,7 +8,9 @@ from pipeline.config.hill_climb import Listing
 from pipeline.hill_climb.records import Evaluation, Name, Ranking
 
 
-def rank(ranking: Ranking, evaluated: Iterable[Evaluation], settings: Listing) -> Ranking:
+def rank(
+    ranking: Ranking, evaluated: Iterable[Evaluation], settings: Listing, *, ranked: bool = True
+) -> Ranking:
     """The search after one more generation.
 
     Does not depend on the order in which candidates are given: equal scores are ordered by their names,
@@ -18,12 +20,18 @@ def rank(ranking: Ranking, evaluated: Iterable[Evaluation], settings: Listing) -
         ranking: after the generation before.
         evaluated: all candidates of the generation; none where the search had converged.
         settings: section `hill_climb`: `top_k` and `patience`.
+        ranked: whether the list holds the best; if not, the best one and behind it all others of the
+            generation, from which the next one descends, and there is no end.
     """
     wave = tuple(evaluated)
     if not wave:
         return ranking
     ordered = sorted((*ranking.top, *wave), key=_place)
     history = (*ranking.history, ordered[0].best.score)
+    if not ranked:
+        others = (one for one in wave if one is not ordered[0])
+        following = sorted(others, key=lambda one: one.proposal.name.candidate)
+        return Ranking(top=(ordered[0], *following), history=history)
     return Ranking(
         top=tuple(ordered[: settings.top_k]),
         history=history,

@@ -7,9 +7,10 @@ from pipeline.report.detections import detection_figures, detections_key
 from pipeline.report.formats import DASH, percent, scaled
 from pipeline.report.inputs import Run
 from pipeline.report.joint_inputs import STUDENT, JointRun
+from pipeline.report.joint_random import random_comparison
 from pipeline.report.joint_search import candidate_table, draw_descent
 from pipeline.report.joint_tables import allocation_study, upgrade_table
-from pipeline.report.section import Group, Section, paragraph
+from pipeline.report.section import Group, Part, Section, paragraph
 
 
 def joint_section(run: Run, settings: ReportConfig) -> Section:
@@ -19,10 +20,18 @@ def joint_section(run: Run, settings: ReportConfig) -> Section:
     descent = joint.descent
     gains = {gain.name: gain.value for gain in descent.gains(None)}
     best = descent.best
+    over = {gain.name: gain.value for gain in descent.gains_over_controls()}
+    beyond = over if descent.controls else None
     line = candidate_table(
-        "joint_line", descent.line(best), gains, "The student's line, from the base's child on"
+        "joint_line",
+        descent.line(best),
+        gains,
+        "The student's line, from the base's child on",
+        beyond,
     )
-    everyone = candidate_table("joint_candidates", [*descent.evaluations.values()], gains, "")
+    everyone = candidate_table(
+        "joint_candidates", [*descent.evaluations.values()], gains, "", beyond
+    )
     allocation, stages = allocation_study(*joint.allocation, "joint_allocation")
     detections = detection_figures(run, settings, STUDENT, "student_detections")
     parts = (
@@ -43,11 +52,21 @@ def joint_section(run: Run, settings: ReportConfig) -> Section:
         Group((everyone,), "fold", f"All {len(descent.evaluations)} candidates"),
         Group((stages, scatter)),
         allocation,
+        *(_against_random(joint) if settings.joint_random else ()),
         detections_key(run, settings, len(detections), "The student on the"),
         Group(detections, "gallery"),
     )
     return Section(
         "joint_detnas", "Joint-DetNAS: the base detector upgraded", parts, "Joint-DetNAS"
+    )
+
+
+def _against_random(joint: JointRun) -> tuple[Part, ...]:
+    descent, found = joint.random
+    return random_comparison(
+        "joint_random_search",
+        {"search": joint.descent, "random": descent},
+        {"search": joint.detectors["student"], "random": found},
     )
 
 

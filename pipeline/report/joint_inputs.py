@@ -16,6 +16,8 @@ BASE_LONGER = "joint_detnas/base_longer/evaluation"
 STUDENT = "joint_detnas/student/evaluation"
 SEARCH_TREE = "joint_detnas/hill_climb/descent"
 STAGES = "figures/joint_figure7"
+RANDOM_TREE = "joint_detnas/random/descent"
+RANDOM_STUDENT = "joint_detnas/random/student/evaluation"
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,12 @@ class JointRun:
     def descent(self) -> Descent:
         """All candidates of the search."""
         return Descent.load(self.run.path / SEARCH_TREE / DESCENT)
+
+    @cached_property
+    def random(self) -> tuple[Descent, Evaluated]:
+        """All candidates of the random search, and the evaluation of the best."""
+        descent = Descent.load(self.run.path / RANDOM_TREE / DESCENT)
+        return descent, read_evaluated(self.run.path / RANDOM_STUDENT)
 
     @cached_property
     def allocation(self) -> tuple[Mapping[str, StageCost], Mapping[str, StageCost]]:

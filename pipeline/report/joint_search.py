@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from statistics import fmean
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
@@ -19,7 +20,7 @@ from pipeline.hill_climb.descent import (
 from pipeline.hill_climb.records import Evaluation, Name, Proposal
 from pipeline.report.charts import CHART, chart, curve, legend
 from pipeline.report.svg import MUTED, SERIES, Figure
-from pipeline.report.tables import Cell, Column, Table
+from pipeline.report.tables import Cell, Column, Kind, Table
 from pipeline.teacher_pool.space import Subnet
 
 CHANGE_NAMES = {
@@ -30,6 +31,9 @@ CHANGE_NAMES = {
     "mutate_teacher": "mutate the teacher",
 }
 """How the changes of candidates are called in figures and tables."""
+
+OVER_CONTROL: tuple[str, str, Kind] = ("gain over the parent trained on", "control_gain", "decimal")
+"""The column of what a change brought beyond the epochs."""
 
 COLOURS = dict(zip(CHANGE_NAMES, SERIES, strict=False))
 
@@ -58,7 +62,11 @@ def describe_teacher(teacher: Subnet) -> str:
 
 
 def candidate_table(
-    name: str, evaluations: Sequence[Evaluation], gains: Mapping[Name, float | None], caption: str
+    name: str,
+    evaluations: Sequence[Evaluation],
+    gains: Mapping[Name, float | None],
+    caption: str,
+    over_controls: Mapping[Name, float | None] | None = None,
 ) -> Table:
     """Candidates with parent, change, teacher, and what came out at the resolution of the highest H.
 
@@ -67,6 +75,7 @@ def candidate_table(
         evaluations: the rows.
         gains: by candidate, H against that of its parent.
         caption: a sentence above the table.
+        over_controls: by candidate, H against that of its parent trained on; None leaves the column out.
     """
     columns = (
         Column("candidate", "candidate"),
@@ -78,6 +87,7 @@ def candidate_table(
         Column("AP, %", "AP", "percent"),
         Column("H", "H", "decimal"),
         Column("gain in H", "gain", "decimal"),
+        *([] if over_controls is None else [Column(*OVER_CONTROL)]),
     )
     rows: list[list[Cell]] = [
         [
@@ -90,6 +100,7 @@ def candidate_table(
             one.best.ap,
             one.best.score,
             gains[one.proposal.name],
+            *([] if over_controls is None else [over_controls[one.proposal.name]]),
         ]
         for one in evaluations
     ]
@@ -142,10 +153,11 @@ def _join(axes: Axes, descent: Descent, one: Evaluation, *, taken: bool) -> None
     )
 
 
-def teacher_comparison(searches: Mapping[str, Descent]) -> tuple[Table, Figure]:
+def teacher_comparison(name: str, searches: Mapping[str, Descent]) -> tuple[Table, Figure]:
     """Figure 4: the best pair up to each generation, in searches that differ in their teachers.
 
     Args:
+        name: of the table's and the figure's file.
         searches: by name, such as `dynamic` and `fixed`.
     """
     names = ("search", "generation", "candidate", "H", "AP", "macs", "teacher")
@@ -158,7 +170,12 @@ def teacher_comparison(searches: Mapping[str, Descent]) -> tuple[Table, Figure]:
             rows.append(
                 [search, generation, found, best.best.score, best.best.ap, best.macs, teacher]
             )
-    table = Table("joint_figure4", [Column(name, name) for name in names], rows)
+    table = Table(name, [Column(key, key) for key in names], rows)
+    return table, draw_progress(name, "Teachers that change, and one teacher throughout", searches)
+
+
+def draw_progress(name: str, title: str, searches: Mapping[str, Descent]) -> Figure:
+    """H and AP of the best candidate up to each generation, a curve for each search."""
 
     def paint(canvas: Canvas) -> None:
         left, right = canvas.subplots(1, 2)
@@ -174,8 +191,7 @@ def teacher_comparison(searches: Mapping[str, Descent]) -> tuple[Table, Figure]:
             axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         legend(canvas, left)
 
-    title = "The search with teachers that evolve, and with one teacher throughout"
-    return table, chart("joint_figure4", title, paint, (2 * CHART[0], CHART[1]))
+    return chart(name, title, paint, (2 * CHART[0], CHART[1]))
 
 
 def capacity_study(
@@ -233,19 +249,27 @@ def capacity_study(
 def gain_study(descent: Descent, base_score: float | None) -> tuple[Table, Figure]:
     """Figure 6: what each kind of change brought, and its share in what helped, by phase.
 
+    Where the search has controls, the table has gains against them, too.
+
     Args:
         descent: the search.
         base_score: H of the base, from which its children's gains count; None leaves these out.
     """
-    gains = descent.gains(base_score)
+    gains, controlled = descent.gains(base_score), descent.gains_over_controls()
     total, shares = total_gain(gains), beneficial_share(descent, gains)
     rows: list[list[Cell]] = []
     for change in CHANGES:
-        mine = [gain.value for gain in gains if gain.change == change and gain.value is not None]
-        helped = sum(value > 0 for value in mine)
+        mine, over = (
+            [one.value for one in each if one.change == change and one.value is not None]
+            for each in (gains, controlled)
+        )
         share = [shares[phase][change] for phase in PHASES]
-        rows.append([change, len(mine), helped, total[change], *share])
-    names = ("change", "candidates", "beneficial", "gain", *(f"share_{phase}" for phase in PHASES))
+        helped: list[Cell] = [len(mine), sum(value > 0 for value in mine), total[change]]
+        beyond: list[Cell] = [len(over), sum(value > 0 for value in over), fmean(over or [0.0])]
+        rows.append([change, *helped, *share, *(beyond if descent.controls else [])])
+    names = ["change", "candidates", "beneficial", "gain", *(f"share_{phase}" for phase in PHASES)]
+    if descent.controls:
+        names += ["controlled", "beneficial_over_control", "mean_gain_over_control"]
     table = Table("joint_figure6", [Column(name, name) for name in names], rows)
 
     def paint(canvas: Canvas) -> None:

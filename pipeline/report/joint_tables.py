@@ -79,7 +79,7 @@ def upgrade_table(
                 seconds,
                 1 / seconds,
                 metrics.AP,
-                _difference(metrics.AP, base.metrics.AP),
+                difference(metrics.AP, base.metrics.AP),
             ]
         )
     title = "The base detector, the same trained for as many epochs, and what the search made of it"
@@ -140,7 +140,7 @@ def pipeline_table(pipelines: Mapping[str, Pipeline]) -> tuple[Table, Figure]:
                 end.backbone_macs,
                 end.metrics.macs,
                 end.metrics.AP,
-                _difference(end.metrics.AP, start.metrics.AP) if start else None,
+                difference(end.metrics.AP, start.metrics.AP) if start else None,
             ]
         )
     title = "Joint search against pipelines that prune, then distil"
@@ -152,10 +152,44 @@ def pipeline_table(pipelines: Mapping[str, Pipeline]) -> tuple[Table, Figure]:
     return table, figure
 
 
+def further_training_table(
+    name: str, detectors: Mapping[str, Evaluated], epochs: Mapping[str, int | None]
+) -> tuple[Table, Figure]:
+    """Table 6: COCO's numbers and speed of the base, the student, and the student trained further.
+
+    Args:
+        name: of the table's and the figure's file.
+        detectors: by name, in the order of the rows.
+        epochs: that each was trained after the search; None where there was none.
+    """
+    kinds = ("AP", "AP50", "AP75", "APS", "APM", "APL")
+    columns = (
+        Column("model", "model"),
+        Column("epochs after the search", "epochs", "count"),
+        *(Column(f"{kind}, %", kind, "percent") for kind in kinds),
+        Column("MACs", "macs", "scaled"),
+        Column("images a second", "images_per_second", "decimal"),
+    )
+    rows: list[list[Cell]] = [
+        [
+            model,
+            epochs[model],
+            *(getattr(one.metrics, kind) for kind in kinds),
+            one.metrics.macs,
+            1 / one.speed.seconds_per_image,
+        ]
+        for model, one in detectors.items()
+    ]
+    title = "The base, the student, and the student with further parts and epochs"
+    metrics = {model: one.metrics for model, one in detectors.items()}
+    return Table(name, columns, rows, title), accuracy_and_cost(name, title, metrics)
+
+
 COST_PARTS = {
     "base detector": ("joint_detnas/base",),
     "teacher pool": ("joint_detnas/teacher_pool",),
     "search": ("joint_detnas/hill_climb",),
+    "random search": ("joint_detnas/random",),
     "student": ("joint_detnas/student",),
     "data": ("data",),
 }
@@ -199,16 +233,24 @@ def cost_by_part(manifests: Mapping[str, Manifest]) -> dict[str, Spent]:
     }
 
 
-def search_cost_table(
-    manifests: Mapping[str, Manifest], architectures: int, result: Metrics
-) -> tuple[Table, Figure]:
-    """Table 7: what the search cost, part by part, and how many candidates it trained.
+@dataclass(frozen=True)
+class SearchCost:
+    """A search and its result.
 
-    Args:
+    Attributes:
         manifests: as in `cost_by_part`.
         architectures: candidates that were trained and scored.
         result: of the student.
     """
+
+    manifests: Mapping[str, Manifest]
+    architectures: int
+    result: Metrics
+
+
+def search_cost_table(search: SearchCost, random: SearchCost) -> tuple[Table, Figure]:
+    """Table 7: what the search cost, part by part, and a random one in its place (the last row)."""
+    manifests, architectures, result = search.manifests, search.architectures, search.result
     columns = (
         Column("part", "part"),
         Column("jobs", "jobs", "count"),
@@ -242,8 +284,20 @@ def search_cost_table(
             result.AP,
         ]
     )
+    instead = cost_by_part(random.manifests).get("random search", Spent(0, 0.0, 0.0))
+    rows.append(
+        [
+            "random search in place of the search",
+            instead.jobs,
+            random.architectures,
+            instead.wall_seconds / 3600,
+            instead.gpu_hours / 24,
+            random.result.macs,
+            random.result.AP,
+        ]
+    )
     title = "What the search cost, from the manifests"
-    table = Table("joint_table7", columns, rows, title, total=True)
+    table = Table("joint_table7", columns, rows, title)
     on_gpus = any(spent.gpu_hours for spent in parts.values())
     values = {
         part: spent.gpu_hours / 24 if on_gpus else spent.wall_seconds / 3600
@@ -324,5 +378,6 @@ def _size(metrics: Metrics) -> str:
     return f"{height}x{width}"
 
 
-def _difference(value: float | None, before: float | None) -> float | None:
+def difference(value: float | None, before: float | None) -> float | None:
+    """What one AP is above another; None where one is not defined."""
     return None if value is None or before is None else value - before

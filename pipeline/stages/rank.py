@@ -1,6 +1,7 @@
 """Rank a generation's candidates among the best so far (Joint-DetNAS, Algorithm 1).
 
-The list comes with the weights of its members, which the next generation inherits.
+The list comes with the weights of its members and the batch statistics of their teachers, which the next
+generation inherits.
 """
 
 from __future__ import annotations
@@ -8,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pipeline.artifacts.publish import Content
-from pipeline.artifacts.weights import WEIGHTS, load_weights
 from pipeline.config.base import Section
 from pipeline.config.hill_climb import Listing
-from pipeline.hill_climb.parents import PARENTS, load_parent, parents_content
+from pipeline.hill_climb.parents import PARENTS, load_parent, parents_content, read_parent
 from pipeline.hill_climb.ranking import rank
 from pipeline.hill_climb.records import (
     RANKING,
@@ -24,9 +24,10 @@ from pipeline.runner.stage import Stage, stage_main
 
 
 class Settings(Section):
-    """What the stage uses of the config."""
+    """What the stage uses of the config, and whether the best are parents."""
 
     listing: Listing
+    ranked: bool = True
 
 
 def run(stage: Stage[Settings]) -> Mapping[str, Content]:
@@ -38,16 +39,16 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
         if evaluation := load_evaluation(folder):
             wave.append(evaluation)
             folders[evaluation.proposal.name] = folder
-    after = rank(before, wave, stage.settings.listing)
-    weights = {}
+    after = rank(before, wave, stage.settings.listing, ranked=stage.settings.ranked)
+    parents = {}
     for evaluation in after.top:
         name = evaluation.proposal.name
         if name in folders:
-            weights[name], _ = load_weights(folders[name] / WEIGHTS)
+            parents[name] = read_parent(folders[name])
         else:
             assert former, "who is neither a candidate nor in the former list is in no list"
-            weights[name] = load_parent(former, name)
-    return {RANKING: record_bytes(after), PARENTS: parents_content(weights)}
+            parents[name] = load_parent(former, name)
+    return {RANKING: record_bytes(after), PARENTS: parents_content(parents)}
 
 
 if __name__ == "__main__":

@@ -64,7 +64,12 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
     if "pool" in stage.inputs:
         assert settings.recalibration is not None
         teacher = largest_teacher(
-            stage.inputs["pool"], around, index, settings.recalibration, stage.device
+            stage.inputs["pool"],
+            around,
+            index,
+            settings.recalibration,
+            settings.training.resolutions,
+            stage.device,
         )
     training = settings.training
     if "lineage" in stage.inputs:

@@ -11,8 +11,16 @@ from pipeline.report.page import build_report
 from pipeline.runner.stage import Stage, stage_main
 from pipeline.search_space.architecture import COMPONENTS
 
-JOINT = ("student", "base", "base_longer", "descent", "allocation")
-"""Artifacts of Joint-DetNAS: evaluations, the tree of descent, computation by stage."""
+JOINT = (
+    "student",
+    "base",
+    "base_longer",
+    "descent",
+    "allocation",
+    "random_descent",
+    "random_student",
+)
+"""Artifacts of Joint-DetNAS: evaluations, the tree of descent, computation by stage, a random search."""
 
 
 RANDOM = "random"

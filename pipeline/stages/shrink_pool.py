@@ -81,7 +81,7 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
     smallest = elastic.space.smallest.model_copy(update={"resolution": resolutions[-1]})
     for name, subnet in (("largest", elastic.space.largest), ("smallest", smallest)):
         model, _ = extract_teacher(
-            elastic, subnet, around, measured, settings.recalibration, stage.device
+            elastic, subnet, around, [measured], settings.recalibration, stage.device
         )
         cost = subnet_complexity(elastic.space, subnet, settings.testing.proposals).total
         metrics[name] = {

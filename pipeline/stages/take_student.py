@@ -29,7 +29,7 @@ def run(stage: Stage[DetectorSections]) -> Mapping[str, Content]:
     ]
     files = detector_files(
         architecture.model_copy(update={"provenance": architecture.provenance | described}),
-        load_parent(inputs["ranking"], best.proposal.name),
+        load_parent(inputs["ranking"], best.proposal.name).weights,
         around,
         read_json(inputs["base"] / CLASSES),
         {"format": 1, "resolutions": scores},

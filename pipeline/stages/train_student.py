@@ -41,7 +41,12 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
     if "pool" in stage.inputs:
         assert settings.recalibration is not None
         teacher = largest_teacher(
-            stage.inputs["pool"], around, index, settings.recalibration, stage.device
+            stage.inputs["pool"],
+            around,
+            index,
+            settings.recalibration,
+            training.resolutions,
+            stage.device,
         )
     student = build_detector(architecture, around).to(stage.device)
     task = student_training(student, teacher, training, index, settings.detector, stage.seed)

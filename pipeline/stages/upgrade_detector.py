@@ -50,7 +50,12 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
     model: Any = build_detector(architecture, around)
     load_strictly(model, weights, folder / WEIGHTS)
     teacher = largest_teacher(
-        stage.inputs["pool"], around, index, settings.recalibration, stage.device
+        stage.inputs["pool"],
+        around,
+        index,
+        settings.recalibration,
+        settings.upgrade.training.resolutions,
+        stage.device,
     )
     training = settings.upgrade.training
     task = student_training(

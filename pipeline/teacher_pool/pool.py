@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from mmengine.dataset import pseudo_collate
 from pipeline.artifacts.files import json_bytes
 from pipeline.artifacts.publish import Content
 from pipeline.artifacts.weights import WEIGHTS, load_weights, save_weights
-from pipeline.config.teacher_pool import Recalibration
+from pipeline.config.teacher_pool import Recalibration, Resolution
 from pipeline.data.index import DatasetIndex
 from pipeline.detection.builder import Surroundings, build_detector
 from pipeline.detection.recalibration import recalibrate
@@ -59,9 +60,10 @@ def extract_teacher(
     elastic: ElasticDetector,
     subnet: Subnet,
     around: Surroundings,
-    dataset: Any,
+    datasets: Sequence[Any],
     settings: Recalibration,
     device: torch.device | str = "cpu",
+    statistics: Mapping[str, torch.Tensor] | None = None,
 ) -> tuple[Any, StandaloneDetector]:
     """A subnet on its own, its batch statistics measured anew, ready to be evaluated or to teach.
 
@@ -69,9 +71,11 @@ def extract_teacher(
         elastic: the pool; the subnet is active in it afterwards.
         subnet: of the pool's space.
         around: box sampling and normalisation.
-        dataset: a test dataset at the subnet's resolution, of training images.
+        datasets: the same training images as test datasets, at each resolution at which the network
+            will be used; batches come from them in turn, each image once.
         settings: on how many images.
         device: where the teacher will run.
+        statistics: its `batch_statistics` where they were measured before; nothing is measured then.
 
     Returns:
         The mmdet detector in eval mode, and the same as architecture and weights.
@@ -79,9 +83,10 @@ def extract_teacher(
     elastic.set_active_subnet(subnet)
     alone = elastic.get_active_subnet()
     model: Any = build_detector(alone.architecture, around)
-    model.load_state_dict(alone.weights)
+    model.load_state_dict({**alone.weights, **(statistics or {})})
     model.to(device).eval()
-    recalibrate(model, _batches(dataset, settings.batch_size), settings.images)
+    if statistics is None:
+        recalibrate(model, _batches(datasets, settings), settings.images)
     weights: Mapping[str, torch.Tensor] = model.state_dict()
     return model, StandaloneDetector(alone.architecture, dict(weights))
 
@@ -93,12 +98,22 @@ def teacher_of(
     index: DatasetIndex,
     settings: Recalibration,
     device: torch.device | str = "cpu",
+    *,
+    teaches_at: Sequence[Resolution] | None = None,
+    statistics: Mapping[str, torch.Tensor] | None = None,
 ) -> tuple[Any, StandaloneDetector]:
-    """`extract_teacher`, its statistics measured on the dataset's training images at its resolution."""
-    (images,) = datasets_at(
-        [subnet.resolution], index.split("train"), list(index.classes), around.detector, train=False
+    """`extract_teacher`, its statistics measured on the dataset's training images.
+
+    They are resized to the resolutions at which it teaches, or to its own where it does not.
+    """
+    images = datasets_at(
+        teaches_at or [subnet.resolution],
+        index.split("train"),
+        list(index.classes),
+        around.detector,
+        train=False,
     )
-    return extract_teacher(elastic, subnet, around, images, settings, device)
+    return extract_teacher(elastic, subnet, around, images, settings, device, statistics)
 
 
 def largest_teacher(
@@ -106,13 +121,19 @@ def largest_teacher(
     around: Surroundings,
     index: DatasetIndex,
     settings: Recalibration,
+    teaches_at: Sequence[Resolution],
     device: torch.device | str = "cpu",
 ) -> Any:
     """The largest net of a published pool as a teacher: an mmdet detector in eval mode, recalibrated."""
     pool = load_pool(folder, around, device)
-    return teacher_of(pool, pool.space.largest, around, index, settings, device)[0]
+    largest = pool.space.largest
+    return teacher_of(pool, largest, around, index, settings, device, teaches_at=teaches_at)[0]
 
 
-def _batches(dataset: Any, size: int) -> Any:
-    for start in range(0, len(dataset), size):
-        yield pseudo_collate([dataset[k] for k in range(start, min(start + size, len(dataset)))])
+def _batches(datasets: Sequence[Any], settings: Recalibration) -> Iterator[Any]:
+    """Batches of one resolution each, small enough that every resolution has its turn."""
+    size = min(settings.batch_size, math.ceil(settings.images / len(datasets)))
+    length = len(datasets[0])
+    for number, start in enumerate(range(0, length, size)):
+        dataset = datasets[number % len(datasets)]
+        yield pseudo_collate([dataset[k] for k in range(start, min(start + size, length))])

@@ -166,10 +166,11 @@ def pruned() -> dict[str, str]:
 
 
 def with_and_without_teacher() -> dict[str, str]:
-    """A student trained alone, and with the pool's largest net."""
+    """A student trained alone, and with the pool's largest net, by either distillation."""
     alone = f"joint_detnas/standard/{CONFIG.joint_tables.student}"
     evaluations = {
         "without_teacher": evaluation(alone),
+        "with_imitation": evaluation("joint_detnas/with_imitation"),
         "with_teacher": evaluation("joint_detnas/with_teacher"),
     }
     return grouped("detectors", evaluations)
@@ -192,6 +193,14 @@ def pipelines() -> dict[str, str]:
 def descent(search: str = "hill_climb") -> str:
     """The manifest of a search's tree of descent."""
     return f"{JOINT}/{search}/descent/manifest.json"
+
+
+def search_and_random() -> dict[str, str]:
+    """The hill climbing and the random search, and what each found."""
+    students = {"search": "joint_detnas/student", "random": "joint_detnas/random/student"}
+    found = {name: evaluation(student) for name, student in students.items()}
+    searches = {"search": descent(), "random": descent("random")}
+    return {**grouped("searches", searches), **grouped("students", found)}
 
 
 DRAWINGS = {
@@ -231,15 +240,24 @@ DRAWINGS = {
     "joint_table5": Drawing(
         "Pipelines that prune and then distil, and the joint search.", pipelines
     ),
-    "joint_table7": Drawing(
-        "What the search cost.",
-        lambda: {
-            "evaluation": evaluation("joint_detnas/student"),
-            "descent": descent(),
-        },
+    "joint_table6": Drawing(
+        "The student trained further, with a stronger head and convolutions.",
+        lambda: detectors([f"joint_detnas/{name}" for name in ("base", "student", "upgrade")]),
+        {"epochs": CONFIG.upgrade.training.epochs},
+    ),
+    "joint_table7": Drawing("What the search cost.", search_and_random),
+    "joint_random": Drawing(
+        "The search, and one of the same budget that does not rank.", search_and_random
     ),
     "joint_figure4": Drawing(
-        "Teachers that evolve, and one teacher throughout.",
+        "One student: teachers drawn anew, and the pool's largest net throughout.",
+        lambda: grouped(
+            "searches",
+            {"dynamic": descent("dynamic_teachers"), "fixed": descent("one_teacher")},
+        ),
+    ),
+    "joint_figure4_search": Drawing(
+        "The search: teachers that evolve, and one teacher throughout.",
         lambda: grouped("searches", {"dynamic": descent(), "fixed": descent("fixed_teacher")}),
     ),
     "joint_figure5": Drawing(

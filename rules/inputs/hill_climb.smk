@@ -1,12 +1,18 @@
 """What the rules of hill_climb.smk compute: a generation's inputs and settings, from the config alone."""
 
-from pipeline.config.hill_climb import Listing, Proposing, Scoring
+from pipeline.config.hill_climb import Listing, Proposing, Scoring, Variant
 
-# What a search has in place of the config's `hill_climb`: with a fixed teacher only the student evolves.
-SEARCHES = {"hill_climb": {}, "fixed_teacher": {"evolve_student": 1.0}}
+# In what a search differs from the config's `hill_climb`, and from how that proceeds.
+SAME_STUDENT = {"evolve_student": 0.0, "pruning_generations": 0}
+SEARCHES = {
+    "hill_climb": ({}, Variant()),
+    "random": ({}, Variant(teachers="draw", ranked=False)),
+    "fixed_teacher": ({"evolve_student": 1.0}, Variant()),
+    "dynamic_teachers": (SAME_STUDENT, Variant(teachers="draw")),
+    "one_teacher": (SAME_STUDENT, Variant(teachers="keep")),
+}
 GENERATION = JOINT / "{search}/generation_{generation}"
-CANDIDATE = GENERATION / "candidate_{candidate}"
-LAST_RANKING = JOINT / f"hill_climb/generation_{CONFIG.hill_climb.generations - 1}/ranking"
+CANDIDATE = GENERATION / "{role}_{candidate}"
 
 
 def former(part: str) -> Callable[..., list[str]]:
@@ -21,6 +27,25 @@ def former(part: str) -> Callable[..., list[str]]:
     return of
 
 
+def last_list(file: str) -> Callable[..., str]:
+    """A file of the last ranking of the search whose student is taken."""
+
+    def of(wildcards) -> str:
+        search = "random" if wildcards.taken.startswith("random") else "hill_climb"
+        last = CONFIG.hill_climb.generations - 1
+        return f"{JOINT}/{search}/generation_{last}/ranking/{file}"
+
+    return of
+
+
+def budget(wildcards) -> list[str]:
+    """The random search ends where the hill climbing does: both train as many candidates."""
+    generation = int(wildcards.generation)
+    if wildcards.search != "random" or not generation:
+        return []
+    return [f"{JOINT}/hill_climb/generation_{generation - 1}/ranking/manifest.json"]
+
+
 def wave(file: str) -> Callable[..., dict[str, str]]:
     """A file of each of a generation's candidates, as named inputs."""
 
@@ -32,16 +57,16 @@ def wave(file: str) -> Callable[..., dict[str, str]]:
     return of
 
 
-def candidates_until(search: str, generation: int) -> dict[str, str]:
+def candidates_until(search: str, generation: int, kind: str = "candidate") -> dict[str, str]:
     """The manifests of all candidates of a search up to and with a generation, as named inputs."""
     climb = JOINT / search
     names = [
-        (f"generation_{earlier}", f"candidate_{number}")
+        (f"generation_{earlier}", f"{kind}_{number}")
         for earlier in range(generation + 1)
         for number in range(CONFIG.hill_climb.candidates)
     ]
     manifests = {".".join(name): str(climb.joinpath(*name, MANIFEST)) for name in names}
-    return grouped("candidates", manifests)
+    return grouped(f"{kind}s", manifests)
 
 
 def all_so_far(wildcards) -> dict[str, str]:
@@ -50,8 +75,12 @@ def all_so_far(wildcards) -> dict[str, str]:
 
 
 def all_candidates(wildcards) -> dict[str, str]:
-    """Those of all generations."""
-    return candidates_until(wildcards.search, CONFIG.hill_climb.generations - 1)
+    """Those of all generations, and of the search itself their controls, where there are some."""
+    last = CONFIG.hill_climb.generations - 1
+    found = candidates_until(wildcards.search, last)
+    if CONFIG.hill_climb.controls and wildcards.search == "hill_climb":
+        found |= candidates_until(wildcards.search, last, "control")
+    return found
 
 
 def removals(search: str) -> list[str]:
@@ -71,8 +100,20 @@ def climb_part(part: type) -> dict[str, object]:
 
 def proposing_settings(wildcards) -> str:
     """The settings of a generation's proposals."""
-    proposing = climb_part(Proposing) | SEARCHES[wildcards.search]
-    return settings(constants={"proposing": proposing, "generation": int(wildcards.generation)})
+    changes, variant = SEARCHES[wildcards.search]
+    return settings(
+        constants={
+            "proposing": climb_part(Proposing) | changes,
+            "generation": int(wildcards.generation),
+            "variant": variant.model_dump(mode="json"),
+        }
+    )
+
+
+def ranking_settings(wildcards) -> str:
+    """The settings of a generation's list."""
+    _, variant = SEARCHES[wildcards.search]
+    return settings(constants={"listing": climb_part(Listing), "ranked": variant.ranked})
 
 
 def candidate_settings(wildcards) -> str:
@@ -86,5 +127,6 @@ def candidate_settings(wildcards) -> str:
             "scoring": climb_part(Scoring),
             "generation": int(wildcards.generation),
             "candidate": int(wildcards.candidate),
+            "control": wildcards.role == "control",
         },
     )

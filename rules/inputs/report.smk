@@ -8,11 +8,15 @@ def joint_report() -> dict[str, str]:
     evaluations = {
         name: evaluation(f"joint_detnas/{name}") for name in ("student", "base", "base_longer")
     }
-    return {
+    drawn = {
         **evaluations,
-        "descent": f"{JOINT}/hill_climb/descent/manifest.json",
+        "descent": descent(),
         "allocation": f"{RUN}/figures/joint_figure7/manifest.json",
     }
+    if CONFIG.report.joint_random:
+        drawn["random_descent"] = descent("random")
+        drawn["random_student"] = evaluation("joint_detnas/random/student")
+    return drawn
 
 
 def random_report() -> dict[str, str]:

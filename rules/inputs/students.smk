@@ -19,10 +19,16 @@ def student_inputs(wildcards) -> dict[str, str]:
 def student_settings(wildcards) -> str:
     """The settings of a student's training; only a teacher is recalibrated."""
     recalibration = CONFIG.teacher_pool.recalibration.model_dump(mode="json")
-    taught = wildcards.trained == "with_teacher"
+    taught = wildcards.trained.startswith("with_")
     base = wildcards.trained == "base"
+    changes = {}
+    if wildcards.trained == "with_imitation":
+        terms = {"features": 0.0, "classes": 0.0, "boxes": 0.0}
+        imitation = {**terms, "imitation": CONFIG.joint_tables.imitation}
+        changes["joint_tables.training.distillation"] = imitation
     return settings(
         *DETECTOR,
+        changes=changes,
         training="base_detector.training" if base else "joint_tables.training",
         constants={"recalibration": recalibration if taught else None},
     )

@@ -15,6 +15,7 @@ from pipeline.distillation.losses import (
     box_loss,
     class_loss,
     feature_loss,
+    relative_feature_loss,
 )
 
 
@@ -28,6 +29,23 @@ def test_feature_loss_by_hand() -> None:
     # the same differences at each of 2×2 points: four times the sum, four times the points
     wide = [[level.expand(-1, -1, 2, 2) for level in levels] for levels in maps]
     assert feature_loss(*wide).item() == 15 / 2
+
+
+def test_relative_feature_loss_by_hand_and_whatever_the_scale() -> None:
+    student = [torch.tensor([[1.0, 2], [0, 0]]), torch.tensor([[3.0, 0], [1, 1]])]
+    teacher = [torch.tensor([[0.0, 2], [0, 3]]), torch.tensor([[1.0, 1], [1, 1]])]
+    maps = [[level[:, :, None, None] for level in levels] for levels in (student, teacher)]
+    # distances 10 and 5 as above, the teacher's squares 13 and 4
+    expected = pytest.approx((10 / 13 + 5 / 4) / 2)
+    assert relative_feature_loss(*maps).item() == expected
+    wide = [[7 * level.expand(-1, -1, 2, 2).repeat(1, 3, 1, 1) for level in each] for each in maps]
+    assert relative_feature_loss(*wide).item() == expected
+    nothing = [torch.zeros_like(level) for level in maps[0]]
+    assert relative_feature_loss(nothing, maps[1]).item() == 1
+    assert relative_feature_loss(maps[1], maps[1]).item() == 0
+    empty = [torch.zeros(0, 2, 1, 1, requires_grad=True)]
+    loss = relative_feature_loss(empty, [torch.zeros(0, 2, 1, 1)])
+    assert loss.item() == 0 and loss.requires_grad
 
 
 def test_class_loss_by_hand() -> None:

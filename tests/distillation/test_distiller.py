@@ -74,6 +74,20 @@ def test_everything_runs_once_and_a_teacher_s_features_serve_several_students() 
     assert {name: len(calls) for name, calls in counted.items()} == dict.fromkeys(counted, 1)
 
 
+def test_imitation_is_a_further_term_where_it_has_a_weight() -> None:
+    student, teacher = detector(STUDENT), detector(TEACHERS["wider"], seed=5)
+    images, samples = _prepared(student)
+    found = {}
+    for weight in (0.0, 0.01, 0.02):
+        distiller = Distiller(student, teacher, DistillationConfig(imitation=weight))
+        torch.manual_seed(1)
+        found[weight] = distiller(student, images, samples, observe(teacher, images))
+    assert "loss_kd_imitation" not in found[0.0]
+    once, twice = (found[weight]["loss_kd_imitation"] for weight in (0.01, 0.02))
+    assert once > 0 and twice.item() == pytest.approx(2 * once.item())
+    assert {name: found[0.0][name] for name in KD} == {name: found[0.01][name] for name in KD}
+
+
 @pytest.mark.parametrize("objects", [True, False], ids=["objects", "no objects"])
 @pytest.mark.parametrize("kind", TEACHERS)
 def test_gradients_reach_the_student_and_the_adaptation_only(kind: str, objects: bool) -> None:

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 import torch
 
+from pipeline.artifacts.files import write_json
+from pipeline.artifacts.weights import WEIGHTS, save_weights
 from pipeline.config.data import EmbeddedDetection
 from pipeline.config.detector import DetectorConfig, TestingConfig
 from pipeline.config.hill_climb import HillClimbConfig
@@ -17,10 +19,18 @@ from pipeline.detection.builder import Surroundings, build_detector
 from pipeline.detection.complexity import detector_complexity
 from pipeline.detection.resolutions import datasets_at
 from pipeline.distillation.training import StudentTraining
-from pipeline.hill_climb.candidate import evaluation, inherit
+from pipeline.hill_climb.candidate import evaluation, inherit, load_start
+from pipeline.hill_climb.parents import PARENTS, Parent, parents_content
 from pipeline.hill_climb.proposals import candidate_seed, propose
-from pipeline.hill_climb.records import Base, Evaluation, Ranking
-from pipeline.search_space.architecture import Architecture, ConvFcHead, FpnNeck, Rpn
+from pipeline.hill_climb.records import (
+    RANKING,
+    Base,
+    Evaluation,
+    Ranking,
+    Score,
+    record_bytes,
+)
+from pipeline.search_space.architecture import ARCHITECTURE, Architecture, ConvFcHead, FpnNeck, Rpn
 from pipeline.search_space.standard import resnet_backbone
 from pipeline.teacher_pool.space import SubnetSpace
 
@@ -136,3 +146,32 @@ def test_a_candidate_whose_teacher_changes_inherits_all_and_shares_no_memory() -
     assert weights.keys() == given.keys()
     for name, value in weights.items():
         assert torch.equal(value, given[name]) and value.data_ptr() != given[name].data_ptr()
+
+
+def test_a_teacher_that_stays_is_not_measured_again(tmp_path: Path) -> None:
+    """Its batch statistics lie beside the parent's weights; another teacher has none yet."""
+    settings = SETTINGS.model_copy(update={"pruning_generations": 0, "evolve_student": 1.0})
+    weights = _model(BASE).state_dict()
+    (first, _) = propose(0, Ranking(), BASE, SPACE, settings, seed=0)
+    score = Score(resolution=(64, 64), ap=0.5, score=0.5)
+    parent = Evaluation(proposal=first, architecture=BASE, macs=1, scores=(score,), epochs=2)
+    ranking = Ranking(top=(parent,), history=(0.5,))
+    base, folder = tmp_path / "base", tmp_path / "ranking"
+    base.mkdir()
+    folder.mkdir()
+    write_json(base / ARCHITECTURE, BASE.model_dump(mode="json"))
+    save_weights(base / WEIGHTS, weights)
+    (folder / RANKING).write_bytes(record_bytes(ranking))
+    statistics = {"norm": torch.ones(3)}
+    content = parents_content(dict([(first.name, Parent(weights, statistics))]))  # noqa: C406
+    assert callable(content)
+    content(folder / PARENTS)
+
+    assert load_start(first, base, None).statistics is None
+    (child, _) = propose(1, ranking, BASE, SPACE, settings, seed=0)
+    start = load_start(child, base, folder)
+    assert start.statistics is not None and torch.equal(start.statistics["norm"], torch.ones(3))
+    assert start.epochs == 2
+    other = settings.model_copy(update={"evolve_student": 0.0})
+    (child, _) = propose(1, ranking, BASE, SPACE, other, seed=0)
+    assert child.teacher != first.teacher and load_start(child, base, folder).statistics is None

@@ -1,5 +1,6 @@
 """Who descends from whom, and what each change brought: a search of six candidates, by hand."""
 
+import csv
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from pipeline.hill_climb.descent import (
     change_of,
     total_gain,
 )
+from pipeline.report.joint_search import gain_study
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +51,27 @@ def test_gains_are_against_the_parent_and_of_the_bases_children_against_the_base
     assert [gain.value for gain in descent.gains()][:2] == [None, None]
 
 
+def test_gains_over_the_parents_that_were_trained_on(tmp_path: Path) -> None:
+    """H of the control of 0.0 and 0.1, children of the base, is 0.45; 1.0 has one, 1.1 has none."""
+    everyone = made_up_search()
+    controls = []
+    for place, score in (((0, 0), 0.45), ((1, 0), 0.52)):
+        (child,) = (one for one in everyone if _places([one]) == [place])
+        best = child.best.model_copy(update={"score": score})
+        controls.append(child.model_copy(update={"scores": (best,)}))
+    path = tmp_path / "descent.json"
+    path.write_bytes(Descent(everyone, controls[::-1]).content())
+    descent = Descent.load(path)
+    gains = [gain.value for gain in descent.gains_over_controls()]
+    assert gains[:3] == pytest.approx([0.05, -0.15, 0.03]) and gains[3:] == [None] * 3
+    table, _ = gain_study(descent, 0.4)
+    by_change = {row["change"]: row for row in csv.DictReader(table.csv().decode().splitlines())}
+    pruning = by_change["prune_channels"]
+    assert (pruning["controlled"], pruning["beneficial_over_control"]) == ("1", "1")
+    assert float(pruning["mean_gain_over_control"]) == pytest.approx(0.05)
+    assert by_change["add_layer"]["controlled"] == "0"
+
+
 def test_figure_6_by_hand(descent: Descent) -> None:
     """Pruning gained 0.1 in the first generation and in the last, the teacher 0.05 between them."""
     gains = descent.gains(0.4)
@@ -82,6 +105,6 @@ def test_a_search_is_the_same_out_of_its_file(descent: Descent, tmp_path: Path) 
     path = tmp_path / "descent.json"
     path.write_bytes(descent.content())
     assert Descent.load(path).evaluations == descent.evaluations
-    path.write_text('{"evaluations": [{"macs": 0}]}')
+    path.write_text('{"evaluations": [{"macs": 0}], "controls": []}')
     with pytest.raises(ArtifactError, match=r"descent\.json does not hold the candidates"):
         Descent.load(path)

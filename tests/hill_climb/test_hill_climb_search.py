@@ -9,9 +9,10 @@ from collections.abc import Callable
 import pytest
 from pydantic import ValidationError
 
-from pipeline.config.hill_climb import HillClimbConfig
+from pipeline.config.hill_climb import HillClimbConfig, Variant
 from pipeline.config.teacher_pool import PoolSpace
 from pipeline.errors import DetSearchError
+from pipeline.hill_climb.controls import control_of, is_first_child
 from pipeline.hill_climb.proposals import PRUNING, candidate_seed, propose
 from pipeline.hill_climb.ranking import no_longer_parents, rank
 from pipeline.hill_climb.records import Base, Evaluation, Name, Proposal, Ranking, Score
@@ -143,6 +144,59 @@ def test_it_converges_after_patience_and_then_costs_nothing(network: Architectur
     assert ranking.converged and ranking.history == (0.1, 0.3, 0.3, 0.3)
     assert propose(4, ranking, network, SPACE, settings, 0) == ()
     assert rank(ranking, [], settings) == ranking
+
+
+def test_a_random_search_descends_from_the_generation_before_and_never_ends(
+    network: Architecture,
+) -> None:
+    """Its list keeps the best of all, whose weights are the result, but no later parent."""
+    variant = Variant(teachers="draw", ranked=False)
+    settings = _settings(candidates=6, top_k=1, patience=1, evolve_student=0.5)
+    ranking, parents, teachers = Ranking(), set(), []
+    for generation, scores in enumerate(((0.2, 0.9, 0.1, 0.3, 0.3, 0.3), (0.1,) * 6, (0.2,) * 6)):
+        wave = propose(generation, ranking, network, SPACE, settings, 0, variant)
+        assert all(not one.parent or one.parent.generation == generation - 1 for one in wave)
+        parents |= {one.parent.candidate for one in wave if one.parent}
+        teachers += [one.teacher for one in wave if one.evolves == "teacher"]
+        evaluated = [_evaluation(one, network, s) for one, s in zip(wave, scores, strict=True)]
+        ranking = rank(ranking, evaluated[::-1], settings, ranked=False)
+        assert ranking.top[0].best.score == 0.9 and not ranking.converged
+        assert len(ranking.top) == (6 if generation == 0 else 7)
+    assert ranking.history == (0.9, 0.9, 0.9) and len(parents) > 2
+    # anywhere in the pool, but as in the search with the largest neck at the largest resolution
+    changed = [
+        sum(value != SPACE.largest.knobs[knob] for knob, value in teacher.knobs.items())
+        for teacher in teachers
+    ]
+    assert max(changed) > 3
+    assert {one.neck_width for one in teachers} == {SPACE.largest.neck_width}
+
+
+def test_a_control_is_the_parent_with_its_own_teacher_once_a_parent(network: Architecture) -> None:
+    ranking, _ = _search(network, list)
+    wave = propose(3, ranking, network, SPACE, _settings(candidates=12), 0)
+    controls = [control_of(one, ranking, SPACE.largest) for one in wave]
+    for control, child in zip(controls, wave, strict=True):
+        assert (control.name, control.parent) == (child.name, child.parent)
+        assert control.action is None and control.parent
+        assert control.teacher == ranking.find(control.parent).proposal.teacher
+    firsts = [one.parent for one in wave if is_first_child(one.name, wave)]
+    parents = set(one.parent for one in wave)  # noqa: C401
+    assert len(firsts) == len(set(firsts)) == len(parents) > 1
+    (first, *_) = propose(0, Ranking(), network, SPACE, _settings(evolve_student=0.0), 0)
+    assert first.teacher != SPACE.largest == control_of(first, None, SPACE.largest).teacher
+
+
+def test_one_student_with_changing_teachers_and_with_one(network: Architecture) -> None:
+    settings = _settings(candidates=12, evolve_student=0.0)
+    ranking = Ranking()
+    for variant, several in ((Variant(teachers="draw"), True), (Variant(teachers="keep"), False)):
+        wave = propose(0, ranking, network, SPACE, settings, 0, variant)
+        assert all(one.action is None for one in wave)
+        teachers = set(one.teacher for one in wave)  # noqa: C401
+        assert (len(teachers) > 1) == several
+        if not several:
+            assert wave[0].teacher == SPACE.largest
 
 
 def test_records_survive_json(network: Architecture) -> None:

@@ -7,7 +7,7 @@ import torch
 
 from pipeline.artifacts.errors import ArtifactError
 from pipeline.errors import DetSearchError
-from pipeline.hill_climb.parents import PARENTS, load_parent, parents_content
+from pipeline.hill_climb.parents import PARENTS, Parent, load_parent, parents_content
 from pipeline.hill_climb.records import (
     PROPOSALS,
     Name,
@@ -46,12 +46,20 @@ def test_costs_are_counted_at_what_a_batch_is_padded_to(
 def test_a_list_keeps_the_weights_of_its_members_apart(tmp_path: Path) -> None:
     one, ten = Name(generation=0, candidate=1), Name(generation=0, candidate=10)
     content = parents_content(
-        dict([(one, {"x": torch.ones(2)}), (ten, {"x": torch.zeros(3)})])  # noqa: C406
+        dict(  # noqa: C406
+            [
+                (one, Parent({"x": torch.ones(2)}, {"x": torch.full((1,), 3.0)})),
+                (ten, Parent({"x": torch.zeros(3)}, {"y": torch.full((1,), 4.0)})),
+            ]
+        )
     )
     assert callable(content)
     content(tmp_path / PARENTS)
-    assert torch.equal(load_parent(tmp_path, one)["x"], torch.ones(2))
-    assert torch.equal(load_parent(tmp_path, ten)["x"], torch.zeros(3))
+    first, second = load_parent(tmp_path, one), load_parent(tmp_path, ten)
+    assert torch.equal(first.weights["x"], torch.ones(2)) and list(first.weights) == ["x"]
+    assert torch.equal(second.weights["x"], torch.zeros(3))
+    assert first.statistics == {"x": torch.tensor([3.0])}
+    assert second.statistics == {"y": torch.tensor([4.0])}
     with pytest.raises(DetSearchError, match="holds no weights of generation_2/candidate_0"):
         load_parent(tmp_path, Name(generation=2, candidate=0))
 

@@ -1,6 +1,7 @@
 """The report's section on Joint-DetNAS, on a run with plausible numbers."""
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,19 @@ def test_a_run_with_both_methods_shows_both(run: Path) -> None:
     assert b"joint_detnas/hill_climb/generation_0/candidate_0" in files["tables/time.csv"]
     every_id = re.findall(r'\bid="([^"]*)"', page)
     assert len(every_id) == len(set(every_id))
+
+
+def test_a_random_search_is_shown_where_it_is_wanted(run: Path) -> None:
+    root = run / "joint_detnas"
+    if not (root / "random").exists():
+        shutil.copytree(root / "hill_climb/descent", root / "random/descent")
+        shutil.copytree(root / "base_longer/evaluation", root / "random/student/evaluation")
+    wanted = SETTINGS.model_copy(update={"joint_random": True})
+    files = build_report(run, wanted, BESIDE)
+    table = files["tables/joint_random_search.csv"].decode().splitlines()
+    assert len(table) == 3 and table[2].startswith("random,6,18,6,0.6,")
+    assert "figures/joint_random_search.svg" in files
+    assert "tables/joint_random_search.csv" not in build_report(run, SETTINGS, BESIDE)
 
 
 def test_the_page_shows_what_it_was_given_not_what_lies_there(run: Path) -> None:

@@ -10,6 +10,7 @@ from made_up_search import made_up_search
 
 from pipeline.hill_climb.descent import CHANGES, Descent
 from pipeline.report.ablations import detector_table
+from pipeline.report.joint_random import random_comparison
 from pipeline.report.joint_search import (
     CHANGE_NAMES,
     candidate_table,
@@ -21,8 +22,10 @@ from pipeline.report.joint_search import (
 )
 from pipeline.report.joint_tables import (
     Pipeline,
+    SearchCost,
     StageCost,
     allocation_study,
+    further_training_table,
     pipeline_table,
     search_cost_table,
     upgrade_table,
@@ -110,7 +113,17 @@ def test_table_7_adds_up_the_manifests_by_part() -> None:
         f"{root}/student/detector": manifest(360),
         "elsewhere": manifest(0),
     }
-    table, figure = search_cost_table(found, 2, metrics(0.4, 3000))
+    instead = {
+        "data/detection": manifest(36),
+        f"{root}/hill_climb/generation_0/ranking": manifest(5),
+        f"{root}/random/generation_0/candidate_0": manifest(720, 6),
+        f"{root}/random/student/detector": manifest(0),
+    }
+    random = SearchCost(instead, 1, metrics(0.3, 2000))
+    table, figure = search_cost_table(SearchCost(found, 2, metrics(0.4, 3000)), random)
+    *_, last = rows(table)
+    assert (last["jobs"], last["architectures"], last["AP"]) == ("2", "1", "0.3")
+    assert float(last["wall_hours"]) == 0.2 and float(last["gpu_days"]) == 0.25
     by_part = {row["part"]: row for row in rows(table)}
     assert float(by_part["teacher pool"]["wall_hours"]) == 3
     assert float(by_part["teacher pool"]["gpu_days"]) == 3
@@ -121,12 +134,27 @@ def test_table_7_adds_up_the_manifests_by_part() -> None:
     assert (total["jobs"], total["AP"], total["macs"]) == ("10", "0.4", "3000")
     assert "GPU-days" in drawn(figure)
     on_a_cpu = {name: manifest(one.wall_seconds) for name, one in found.items()}
-    assert "wall hours" in drawn(search_cost_table(on_a_cpu, 2, metrics(0.4))[1])
+    alone = SearchCost(on_a_cpu, 2, metrics(0.4))
+    assert "wall hours" in drawn(search_cost_table(alone, random)[1])
+
+
+def test_table_6_has_the_epochs_after_the_search() -> None:
+    detectors = {
+        "base": evaluated(0.30, 4000, 0.5),
+        "student": evaluated(0.35, 3000, 0.25),
+        "upgrade": evaluated(0.40, 5000, 0.5),
+    }
+    epochs = {"base": None, "student": 0, "upgrade": 16}
+    table, figure = further_training_table("joint_table6", detectors, epochs)
+    assert column(table, "epochs") == ["", "0", "16"]
+    assert numbers(table, "AP") == [0.3, 0.35, 0.4] and numbers(table, "APM") == [0.5] * 3
+    assert numbers(table, "images_per_second") == [2, 4, 2]
+    assert "upgrade" in drawn(figure)
 
 
 def test_figure_4_follows_the_best_of_each_search(descent: Descent) -> None:
     alone = Descent(made_up_search(lambda place: place[0] == 0))
-    table, figure = teacher_comparison({"dynamic": descent, "fixed": alone})
+    table, figure = teacher_comparison("joint_figure4", {"dynamic": descent, "fixed": alone})
     assert [(row["search"], row["candidate"]) for row in rows(table)] == [
         ("dynamic", "0.0"),
         ("dynamic", "1.0"),
@@ -136,6 +164,20 @@ def test_figure_4_follows_the_best_of_each_search(descent: Descent) -> None:
     assert numbers(table, "H") == [0.5, 0.55, 0.6, 0.5]
     assert numbers(table, "AP") == [0.25, 0.275, 0.3, 0.25]
     assert "fixed" in drawn(figure)
+
+
+def test_the_search_beside_a_random_one(descent: Descent) -> None:
+    """Three epochs a candidate; the evaluated AP is another one than that of the search."""
+    alone = Descent(made_up_search(lambda place: place[0] == 0))
+    students = {"search": evaluated(0.35, 3000), "random": evaluated(0.30, 4000)}
+    table, figure = random_comparison("it", {"search": descent, "random": alone}, students)
+    assert column(table, "candidates") == ["6", "2"]
+    assert column(table, "epochs") == ["18", "6"]
+    assert column(table, "student_epochs") == ["6", "3"]
+    assert numbers(table, "H") == [0.6, 0.5] and numbers(table, "val_AP") == [0.3, 0.25]
+    assert numbers(table, "AP") == [0.35, 0.30] and numbers(table, "macs") == [3000, 4000]
+    assert numbers(table, "AP_change") == pytest.approx([0.05, 0])
+    assert "random" in drawn(figure)
 
 
 def test_figure_5_marks_the_best_so_far(descent: Descent) -> None:

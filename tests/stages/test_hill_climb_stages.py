@@ -19,7 +19,7 @@ from pipeline.config.base import NoSettings
 from pipeline.config.hill_climb import Listing, Scoring
 from pipeline.config.root import load_config
 from pipeline.config.sections import sections
-from pipeline.hill_climb.parents import PARENTS
+from pipeline.hill_climb.parents import PARENTS, TEACHER
 from pipeline.hill_climb.records import (
     EVALUATION,
     PROPOSALS,
@@ -50,6 +50,7 @@ def _candidate(climb: Path, place: tuple[int, int]) -> str:
         {
             EVALUATION: record_bytes(evaluated),
             WEIGHTS: lambda path: save_weights(path, weights),
+            TEACHER: lambda path: save_weights(path, {"norm": weights["x"] + 10}),
         },
     )
 
@@ -95,6 +96,8 @@ def test_a_list_keeps_its_weights_over_generations_and_the_others_are_removed(cl
     assert kept == {
         "generation_0/candidate_0/x": [0.0, 0.0],
         "generation_1/candidate_0/x": [1.0, 0.0],
+        "teachers/generation_0/candidate_0/norm": [10.0, 10.0],
+        "teachers/generation_1/candidate_0/norm": [11.0, 10.0],
     }
 
     line = ["--ranking", str(second / MANIFEST), *former, "--candidates"]

@@ -8,7 +8,7 @@ import pytest
 import torch
 from mmdet.apis import init_detector
 
-from pipeline.artifacts.manifest import Origin, verify
+from pipeline.artifacts.manifest import Manifest, Origin, verify
 from pipeline.artifacts.publish import publish
 from pipeline.config.base import NoSettings
 from pipeline.config.hit_detector import DifferentiableSearch
@@ -16,7 +16,15 @@ from pipeline.config.root import load_config
 from pipeline.config.sections import sections
 from pipeline.runner.stage import stage_main
 from pipeline.search_space.architecture import COMPONENTS, Architecture
-from pipeline.stages import derive, evaluate, prepare_detection_data, screen, search, train_detector
+from pipeline.stages import (
+    derive,
+    evaluate,
+    predict_for_server,
+    prepare_detection_data,
+    screen,
+    search,
+    train_detector,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -145,3 +153,24 @@ def test_a_one_stage_detector_goes_through_the_stages(run: Path) -> None:
     metrics = json.loads((run / "evaluation/metrics.json").read_text())
     assert list(metrics["components"]) == list(COMPONENTS) and metrics["proposals"] is None
     assert metrics["params"] == sum(p.numel() for p in model.parameters())
+
+    # the same images without their annotations: what COCO's server is given is what was evaluated
+    split = metrics["split"]
+    content = json.loads((run / f"data/annotations/{split}.json").read_text())
+    listed = run / "image_info_mine.json"
+    listed.write_text(json.dumps({"images": content["images"]}))
+    given = {"annotations": str(listed), "images": str(run / f"data/images/{split}")}
+    constants = {"split": given, "verify_images": "decode", "name": "run-detector"}
+    server = _stage(
+        predict_for_server,
+        run,
+        "server",
+        sections(CONFIG, *detector, "evaluation", constants=constants),
+        *(*data, *_input(run, "detector", "detector")),
+        inputs=("data", "detector"),
+        files=predict_for_server.files,
+    )
+    found = json.loads((server / "detections_mine_run-detector_results.json").read_text())
+    assert found == json.loads((run / "evaluation/detections.json").read_text())
+    manifest = Manifest.load(server / "manifest.json")
+    assert set(manifest.inputs) == {"data", "detector", "images"}

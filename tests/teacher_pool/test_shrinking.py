@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from small_pool import AROUND, elastic_detector, embedded_images
+from small_pool import AROUND, elastic_detector, embedded_images, image_batches
 
 from pipeline.artifacts.checkpoints import WorkFolder
 from pipeline.artifacts.manifest import Origin
@@ -17,6 +17,8 @@ from pipeline.config.teacher_pool import Recalibration, ShrinkingPhase
 from pipeline.data.embedded import write_detection
 from pipeline.data.embedded_sources import CLASSES
 from pipeline.data.index import SplitPaths
+from pipeline.detection.builder import build_detector
+from pipeline.detection.recalibration import batch_statistics, recalibrate
 from pipeline.detection.resolutions import datasets_at
 from pipeline.teacher_pool.pool import extract_teacher, load_pool, pool_files
 from pipeline.teacher_pool.shrinking import Shrinking
@@ -142,7 +144,7 @@ def test_a_published_pool_gives_recalibrated_teachers(images, tmp_path) -> None:
     dataset = embedded_images(tmp_path / "images", 8)
     subnet = loaded.space.smallest
     model, alone = extract_teacher(
-        loaded, subnet, AROUND, dataset, Recalibration(images=8, batch_size=4)
+        loaded, subnet, AROUND, [dataset], Recalibration(images=8, batch_size=4)
     )
     assert not model.training
     moved = [
@@ -152,3 +154,25 @@ def test_a_published_pool_gives_recalibrated_teachers(images, tmp_path) -> None:
     ]
     assert moved
     assert all(name.rpartition(".")[2].startswith(("running_", "num_batches")) for name in moved)
+
+
+def test_a_teacher_is_measured_at_the_resolutions_it_teaches_at_and_only_once(tmp_path) -> None:
+    elastic = elastic_detector("basic")
+    subnet, settings = elastic.space.smallest, Recalibration(images=8, batch_size=16)
+    embedded_images(tmp_path / "images", 8)
+    split = SplitPaths(tmp_path / "images/annotations/val.json", tmp_path / "images/images/val")
+    sides = [(64, 64), (96, 96)]
+    small, large = datasets_at(sides, split, list(CLASSES), AROUND.detector, train=False)
+    model, alone = extract_teacher(elastic, subnet, AROUND, [small, large], settings)
+    # half of the images at each, none twice
+    by_hand: Any = build_detector(alone.architecture, AROUND)
+    by_hand.load_state_dict(elastic.get_active_subnet().weights)
+    recalibrate(by_hand, [image_batches(small, 4)[0], image_batches(large, 4)[1]], 8)
+    known = batch_statistics(model)
+    again, _ = extract_teacher(elastic, subnet, AROUND, [], settings, statistics=known)
+    for name, value in by_hand.state_dict().items():
+        assert torch.equal(value, alone.weights[name]), name
+        assert torch.equal(value, again.state_dict()[name]), name
+    ends = ("running_mean", "running_var", "num_batches_tracked")
+    assert known and set(known) == {name for name in alone.weights if name.endswith(ends)}
+    assert not again.training

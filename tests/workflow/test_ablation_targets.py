@@ -5,6 +5,8 @@ import csv
 import pytest
 from workflow_project import Project
 
+from pipeline.artifacts.files import read_json
+
 pytestmark = [pytest.mark.slow, pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
 
 
@@ -35,7 +37,7 @@ def test_table_3_takes_its_student_from_the_standard_trainings(finished: Project
         "standard_baselines": 1,
     }
     together = finished.stale("standard_baselines", "joint_table3", "joint_table1")
-    assert together["train_student"] == 2 + 1 + 1
+    assert together["train_student"] == 2 + 2 + 1, "two baselines; by two distillations; one alone"
     assert together["sample_subnet"] == 1 and "shrink_pool" not in together
 
 
@@ -87,10 +89,52 @@ def test_tables_and_figures_are_drawn_from_what_was_trained(finished: Project):
     assert len({tuple(line.split(",")[:2]) for line in curves[1:]}) == 3
 
 
+def test_the_random_search_is_as_long_as_the_search_and_takes_no_part_in_it(finished: Project):
+    """It waits for the list that may end it; Figure 4 needs two searches, of one student each."""
+    climb = {"propose": 2, "evaluate_candidate": 4, "rank": 2, "remove_weights": 2}
+    wanted = {**climb, "take_student": 1, "evaluate": 1, "trace_descent": 1, "draw": 1}
+    assert finished.stale("joint_random") == {**wanted, "joint_random": 1}
+    twice = {name: 2 * count for name, count in climb.items()}
+    assert finished.stale("joint_figure4") == {
+        **twice,
+        "trace_descent": 2,
+        "draw": 1,
+        "joint_figure4": 1,
+    }
+    result = finished.snakemake("joint_random", "joint_figure4")
+    assert result.returncode == 0, result.stdout[-6000:]
+    path = finished.results / "tables/joint_random/joint_random.csv"
+    rows = list(csv.DictReader(path.open()))
+    assert [(row["search"], row["candidates"], row["epochs"]) for row in rows] == [
+        ("search", "4", "4"),
+        ("random", "4", "4"),
+    ]
+    proposed = finished.results / "joint_detnas/random/generation_1/proposals/proposals.json"
+    assert {one["parent"]["generation"] for one in read_json(proposed)} == {0}
+    students = set()
+    for search in ("dynamic_teachers", "one_teacher"):
+        path = finished.results / f"joint_detnas/{search}/descent/descent.json"
+        for one in read_json(path)["evaluations"]:
+            assert one["proposal"]["action"] is None
+            students.add(one["macs"])
+    assert len(students) == 1
+
+
+def test_controls_are_asked_for_beside_the_search_that_stays_as_it_is(finished: Project):
+    wanted = ("--config", "hill_climb={controls: true}")
+    assert finished.stale("joint_figure6", *wanted) == {
+        "evaluate_candidate": 4,
+        "trace_descent": 1,
+        "draw": 1,
+        "joint_figure6": 1,
+    }
+
+
 def test_joint_targets_share_the_search_and_train_what_is_missing(finished: Project):
     """One percentage to prune, two pipelines, and a second search of two generations of two candidates."""
-    assert finished.stale("joint_table2", "joint_table4", "joint_table5", "joint_figure4") == {
-        **dict.fromkeys(("joint_table2", "joint_table4", "joint_table5", "joint_figure4"), 1),
+    targets = ("joint_table2", "joint_table4", "joint_table5", "joint_figure4_search")
+    assert finished.stale(*targets) == {
+        **dict.fromkeys(targets, 1),
         "search_pool": 1,
         "refine_detector": 1 + 2,
         "evaluate": 1 + 3,
@@ -101,11 +145,20 @@ def test_joint_targets_share_the_search_and_train_what_is_missing(finished: Proj
         "trace_descent": 1,
         "draw": 4,
     }
-    result = finished.snakemake("joint_table7", "joint_figure6")
+    result = finished.snakemake("joint_figure6")
     assert result.returncode == 0, result.stdout[-6000:]
     assert "evaluate_candidate" not in result.stdout
+    result = finished.snakemake("joint_table3", "joint_table6", "joint_table7")
+    assert result.returncode == 0, result.stdout[-6000:]
+    for table, models in (
+        ("joint_table3", ["without_teacher", "with_imitation", "with_teacher"]),
+        ("joint_table6", ["base", "student", "upgrade"]),
+    ):
+        found = csv.DictReader((finished.results / f"tables/{table}/{table}.csv").open())
+        assert [row["model"] for row in found] == models
     path = finished.results / "tables/joint_table7/joint_table7.csv"
     parts = {row["part"]: row for row in csv.DictReader(path.open())}
     assert {"base detector", "teacher pool", "search", "student"} <= set(parts)
     assert parts["search"]["architectures"] == "4"
+    assert parts["random search in place of the search"]["architectures"] == "4"
     assert parts["search"]["jobs"] == str(2 * (1 + 2 + 1))

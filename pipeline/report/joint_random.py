@@ -1,0 +1,61 @@
+"""The search of Joint-DetNAS against one of the same budget that does not rank: what its list is worth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pipeline.hill_climb.descent import Descent
+from pipeline.report.joint_search import draw_progress
+from pipeline.report.joint_tables import Evaluated, difference
+from pipeline.report.svg import Figure
+from pipeline.report.tables import Cell, Column, Kind, Table
+
+COLUMNS: tuple[tuple[str, str, Kind], ...] = (
+    ("search", "search", "text"),
+    ("candidates", "candidates", "count"),
+    ("epochs", "epochs", "count"),
+    ("epochs of the student", "student_epochs", "count"),
+    ("best H", "H", "decimal"),
+    ("AP while searching, %", "val_AP", "percent"),
+    ("MACs", "macs", "scaled"),
+    ("AP, %", "AP", "percent"),
+    ("AP50, %", "AP50", "percent"),
+    ("AP against the random search", "AP_change", "percent"),
+)
+
+
+def random_comparison(
+    name: str, searches: Mapping[str, Descent], students: Mapping[str, Evaluated]
+) -> tuple[Table, Figure]:
+    """A row for each search, and the best score up to each generation.
+
+    Args:
+        name: of the table's and the figure's file.
+        searches: by name; the last is the random one.
+        students: the evaluation of what each found.
+    """
+    against = students[[*searches][-1]].metrics.AP
+    rows: list[list[Cell]] = []
+    for search, descent in searches.items():
+        best, found = descent.best, students[search].metrics
+        rows.append(
+            [
+                search,
+                len(descent.evaluations),
+                descent.epochs,
+                best.epochs,
+                best.best.score,
+                best.best.ap,
+                found.macs,
+                found.AP,
+                found.AP50,
+                difference(found.AP, against),
+            ]
+        )
+    caption = (
+        "The random search trains as many candidates for as many epochs, with actions as random and teachers "
+        "from anywhere in the pool; each descends from a random candidate of the generation before, whatever "
+        "that is worth. Of both the student is the candidate with the highest H. One run each."
+    )
+    table = Table(name, [Column(*column) for column in COLUMNS], rows, caption)
+    return table, draw_progress(name, "The search, and one that does not rank", searches)
