@@ -41,6 +41,9 @@ DECIDES_NO_RESULT: dict[str, Omission] = {
             "pipeline.drawings.joint_detnas",
         ),
     ),
+    "pipeline.artifacts.check": Omission(
+        "It refuses inputs that do not belong together: a stage reads the same ones or nothing."
+    ),
     "pipeline.artifacts.publish": Omission(
         "It brings the bytes that a stage made into their folder, and does not look into them."
     ),

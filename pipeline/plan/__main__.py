@@ -15,6 +15,7 @@ from pathlib import Path
 from pipeline.config.arguments import text_of
 from pipeline.config.files import load_config_files
 from pipeline.config.root import load_config
+from pipeline.console import run_program
 from pipeline.errors import DetSearchError
 from pipeline.plan.images import count_images
 from pipeline.plan.stages import planned_stages
@@ -52,4 +53,4 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program("plan", main)

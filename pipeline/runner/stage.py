@@ -16,6 +16,7 @@ from typing import Generic, TypeVar
 
 import torch
 
+from pipeline.artifacts.check import require_belonging
 from pipeline.artifacts.checkpoints import WorkFolder
 from pipeline.artifacts.lock import locked
 from pipeline.artifacts.manifest import (
@@ -165,6 +166,7 @@ def _run(
 
     read = {argument: folder / MANIFEST for argument, folder in folders.items()}
     artifacts = {path: open_artifact(path) for path in read.values()}
+    require_belonging(artifacts)
     if files:
         read |= files(sections)
     not_before = newest_time(artifacts, read.values())

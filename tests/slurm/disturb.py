@@ -32,7 +32,8 @@ from local_cluster import LocalCluster, SlurmJob, missing_programs
 from slurm_run import SlurmRun, jobs_of, kill_driver, longer
 from workflow_project import Project, copy_project
 
-from pipeline.artifacts.lineage import artifact_folders, check_run
+from pipeline.artifacts.check import check_run
+from pipeline.artifacts.lineage import artifact_folders
 from pipeline.artifacts.lock import LOCK, holder
 from pipeline.artifacts.manifest import MANIFEST
 
