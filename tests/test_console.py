@@ -1,11 +1,14 @@
 """Programs end as others of a shell do, whoever reads them and whatever stops them."""
 
+import logging
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from pipeline.console import EscapingFormatter
 
 ROOT = Path(__file__).parents[1]
 PROGRAM = """\
@@ -59,6 +62,14 @@ def test_any_text_can_be_printed(tmp_path: Path) -> None:
             body = "print('caf\\udce9 → '); sys.exit(3)"
             assert run(body, file.fileno(), PYTHONIOENCODING=coding) == (3, "")
         assert (tmp_path / "printed").read_bytes().startswith(b"caf\\udce9 ")
+
+
+def test_what_a_terminal_would_obey_is_printed_as_an_escape(tmp_path: Path) -> None:
+    with (tmp_path / "printed").open("wb") as file:
+        assert run("print('a\\x1b[2J\\x9b1m\\r\\tb')", file.fileno()) == (0, "")
+    assert (tmp_path / "printed").read_bytes() == b"a\\x1b[2J\\x9b1m\\r\tb\n"
+    record = logging.makeLogRecord({"msg": "class %r %s", "args": ("\x1b[2J", "\x1b[2J")})
+    assert EscapingFormatter().format(record) == r"class '\x1b[2J' \x1b[2J"
 
 
 def test_every_program_that_prints_does_so() -> None:

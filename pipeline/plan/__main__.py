@@ -11,6 +11,7 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from pipeline.config.arguments import text_of
 from pipeline.config.files import load_config_files
@@ -42,7 +43,7 @@ def main(argv: list[str] | None = None) -> None:
     arguments = parser.parse_args(argv)
     try:
         if arguments.config_json:
-            config = load_config(json.loads(text_of(arguments.config_json)))
+            config = load_config(_parsed(text_of(arguments.config_json)))
         else:
             config = load_config_files(arguments.configfile)
         images = count_images(config)
@@ -50,6 +51,13 @@ def main(argv: list[str] | None = None) -> None:
         print(plan_table(planned_stages(config, images), devices, config, images))
     except DetSearchError as error:
         sys.exit(f"plan: {error}")
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise DetSearchError(f"--config-json is not JSON: {error}") from None
 
 
 if __name__ == "__main__":

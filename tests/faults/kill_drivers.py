@@ -187,12 +187,12 @@ def wait_until(due: Callable[[], bool], driver: subprocess.Popen[bytes] | None =
 
 
 def kill_drivers(project: Project, moments: int, seed: int = 0) -> list[Outcome]:
-    """Kill in each way at some moments each, spread over the stage's steps; print a line for each."""
+    """Kill in all ways, again and again, at moments spread over the stage's steps; print a line for each."""
     steps = prepare(project)
     rng = random.Random(seed)
     outcomes = []
-    for way in WAYS:
-        for number in range(moments):
+    for number in range(moments):
+        for way in WAYS:
             step = 1 + int((number + rng.random()) / moments * (steps - 1))
             delay = rng.uniform(0, 0.03 if way == WAYS[2] else 0.1)
             outcomes.append(kill_once(project, way, step, delay, at_once=number % 2 == 0))
