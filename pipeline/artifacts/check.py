@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 from pipeline.artifacts.errors import ArtifactError
 from pipeline.artifacts.files import unreadable
-from pipeline.artifacts.history import load_history
+from pipeline.artifacts.history import last_version
 from pipeline.artifacts.jobs import JOBS, read_jobs
 from pipeline.artifacts.lineage import artifact_folders, base_folder
-from pipeline.artifacts.manifest import HISTORY, MANIFEST, Input, Manifest, input_version, verify
+from pipeline.artifacts.manifest import MANIFEST, Input, Manifest, input_version, verify
 
 
 class Contradiction(NamedTuple):
@@ -39,8 +39,8 @@ class Contradiction(NamedTuple):
         It is the input's where its history says that the version it was used in was published last: an
         older one was put back in its place.
         """
-        last = _last_published(self.source)
-        return self.source if last and last[0] == self.expected else self.made
+        last = last_version(self.source)
+        return self.source if last and last.version == self.expected else self.made
 
 
 @dataclass
@@ -126,21 +126,16 @@ def _named_by_jobs(root: Path, check: RunCheck) -> Iterator[Path]:
 def _check_history(check: RunCheck, folder: Path, manifest: Manifest) -> None:
     """Whether what lies in an artifact's folder is what was published there last."""
     try:
-        last = _last_published(folder)
+        last = last_version(folder)
     except ArtifactError as error:
         check.problems.append(f"{error}; its other lines are as they were: remove this one")
         return
-    if last and last != (manifest.version, manifest.files):
+    if last and (last.version, last.manifest.files) != (manifest.version, manifest.files):
         check.stale.append(
-            f"{folder} is stale: it holds version {manifest.version}, but {last[0]} was published there later"
+            f"{folder} is stale: it holds version {manifest.version}, but {last.version} was published"
+            " there later"
         )
         check.to_repair.append(folder)
-
-
-def _last_published(folder: Path) -> tuple[str, Mapping[str, str]] | None:
-    """Version and files of the last line of an artifact's history; None where there is none."""
-    versions = load_history(folder) if (folder / HISTORY).exists() else []
-    return (versions[-1].version, versions[-1].manifest.files) if versions else None
 
 
 def _check_input(check: RunCheck, folder: Path, name: str, item: Input, base: Path | None) -> None:

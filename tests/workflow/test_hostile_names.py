@@ -43,16 +43,12 @@ def test_everything_stays_a_name_and_settings_may_be_long(project: Project, tmp_
         file.write_text(json.dumps(content))
     coco["classes"] = [*map(str, range(10)), *further]
     config = with_config(project, {"data": data})
-    log = project.results / "logs/prepare_detection_data.log"
-    log.parent.mkdir(parents=True)
-    log.symlink_to("/dev/full")  # a log that cannot be written fails no stage
     result = project.snakemake(TARGET, *config)
     assert result.returncode == 0, result.stdout[-4000:]
-    assert log.is_symlink() and "No space left on device" in result.stdout
     prepared = json.loads((project.folder / TARGET).read_text())
     assert prepared["classes"][-9000:] == further
     assert not list(tmp_path.rglob("executed"))
-    settings = log.with_name(f"{log.name}.settings")
+    settings = project.results / "logs/prepare_detection_data.log.settings"
     assert json.loads(settings.read_text())["dataset"]["coco"]["classes"] == coco["classes"]
 
     # a file that is no input of Snakemake's, for the braces of its folder, is watched all the same
