@@ -22,7 +22,7 @@ from pipeline.artifacts.lock import LOCK, Holder
 from pipeline.artifacts.manifest import MANIFEST, Manifest, verify
 from pipeline.artifacts.publish import Content
 from pipeline.config.base import NoSettings
-from pipeline.stages.base import Stage, stage_main
+from pipeline.runner.stage import Stage, stage_main
 from pipeline.status import main as status
 from pipeline.training.loop import Record, run_loop
 
