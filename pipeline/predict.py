@@ -17,6 +17,7 @@ from PIL import Image, ImageDraw
 
 from pipeline.artifacts.manifest import MANIFEST, open_artifact
 from pipeline.artifacts.weights import WEIGHTS
+from pipeline.console import run_program
 from pipeline.data.images import ImageError, load_image
 from pipeline.detection.detector_folder import CONFIG
 from pipeline.errors import DetSearchError
@@ -159,4 +160,4 @@ def draw(image: Image.Image, found: Any, classes: tuple[str, ...], target: Path)
 
 
 if __name__ == "__main__":
-    main()
+    run_program("predict", main)

@@ -9,34 +9,29 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from pipeline.artifacts.errors import ArtifactError
-from pipeline.artifacts.files import read_json, write_json
+from pipeline.artifacts.files import unreadable
+from pipeline.artifacts.jobs import JOBS, Job, read_jobs
+from pipeline.artifacts.lineage import artifact_folders
 from pipeline.artifacts.lock import LOCK, holder, is_alive
-from pipeline.artifacts.manifest import Manifest
+from pipeline.artifacts.manifest import MANIFEST, Manifest
+from pipeline.console import run_program
 from pipeline.errors import DetSearchError
 
-JOBS = "logs/jobs.json"
 LAST_LINES = 4
+TAIL_BYTES = 20000
 PROGRESS = re.compile(
     r"epoch (?P<epoch>\d+), (?P<done>\d+)/(?P<total>\d+), [\d.]+ s/it, (?P<left>\d+) s left"
 )
 STOPPED = re.compile(r"stopped .* run again|stopped by signal")
 
 State = Literal["waiting", "running", "done", "stopped", "failed"]
-
-
-class Job(NamedTuple):
-    """A stage of the run: its name, and its log and manifest, relative to the run's folder."""
-
-    name: str
-    log: str
-    manifest: str
 
 
 @dataclass(frozen=True)
@@ -48,31 +43,25 @@ class StageStatus:
     lines: tuple[str, ...] = ()
 
 
-def write_jobs(run: Path, jobs: Iterable[Job]) -> None:
-    """Write down what a run consists of, in the order in which it can be worked off.
-
-    Raises:
-        PublishError: the system refuses to write.
-    """
-    write_json(run / JOBS, {"format": 1, "jobs": [job._asdict() for job in jobs]})
-
-
 def read_status(run: Path) -> list[StageStatus]:
-    """The state of every stage of a run.
+    """The state of every stage of a run: of those that a driver noted, and of all that has published.
 
     Raises:
         ArtifactError: no run was started in this folder, or its list of jobs is damaged.
     """
-    content = read_json(run / JOBS)
-    try:
-        jobs = [Job(**job) for job in content["jobs"]]
-    except (KeyError, TypeError) as error:
-        raise ArtifactError(f"{run / JOBS} is no list of jobs: {error}") from None
+    folders = artifact_folders(run)
+    # where a run was copied without its logs, what it published still tells of itself
+    jobs = read_jobs(run) if (run / JOBS).exists() or not folders else []
+    named = {job.manifest for job in jobs}
+    for folder in folders:
+        manifest = (folder / MANIFEST).relative_to(run).as_posix()
+        if manifest not in named:
+            jobs.append(Job(folder.relative_to(run).as_posix(), "", manifest))
     return [_status(run, job) for job in jobs]
 
 
 def _status(run: Path, job: Job) -> StageStatus:
-    manifest, log = run / job.manifest, _tail(run / job.log)
+    manifest, log = run / job.manifest, _tail(run / job.log) if job.log else []
     lock = manifest.parent / LOCK
     try:
         if lock.exists() and is_alive(lock):
@@ -80,7 +69,10 @@ def _status(run: Path, job: Job) -> StageStatus:
     except ArtifactError as error:
         return StageStatus(job.name, "failed", (str(error),))
     if manifest.exists():
-        return StageStatus(job.name, "done", (_made(manifest),))
+        try:
+            return StageStatus(job.name, "done", (_made(Manifest.load(manifest)),))
+        except ArtifactError as error:
+            return StageStatus(job.name, "failed", (str(error),))
     if not log:
         return StageStatus(job.name, "waiting")
     if STOPPED.search(log[-1]):
@@ -96,11 +88,7 @@ def _progress(log: Sequence[str]) -> str:
     return "started"
 
 
-def _made(path: Path) -> str:
-    try:
-        manifest = Manifest.load(path)
-    except DetSearchError as error:
-        return str(error)
+def _made(manifest: Manifest) -> str:
     job = f", job {manifest.job.id} on {manifest.job.node}" if manifest.job else ""
     return f"{timedelta(seconds=round(manifest.wall_seconds))} on {manifest.device}{job}"
 
@@ -109,7 +97,14 @@ def _tail(path: Path) -> list[str]:
     """The last lines of a log that say something; none if there is no log."""
     if not path.exists():
         return []
-    text = path.read_text(errors="replace")[-20000:]
+    if not path.is_file():
+        return [f"{path} is no file"]
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - TAIL_BYTES))
+            text = file.read(TAIL_BYTES).decode(errors="replace")
+    except OSError as error:
+        return [unreadable(path, error)]
     return [line.rstrip() for line in text.splitlines() if line.strip()]
 
 
@@ -139,4 +134,4 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program("status", main)

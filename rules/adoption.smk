@@ -1,4 +1,4 @@
-"""A run that was copied or moved here: Snakemake's records of it are made anew from the manifests."""
+"""What was copied, moved or put back here: Snakemake's records of it are made anew from the manifests."""
 
 from snakemake.exceptions import InputFunctionException
 from snakemake.iocontainers import Wildcards
@@ -8,6 +8,7 @@ from snakemake.persistence.file import FilePersistence
 from pipeline.driver.adoption import (
     finished_stages,
     further_params,
+    is_as_noted,
     is_known,
     made,
     not_older,
@@ -19,15 +20,19 @@ KNOWN = Path(".snakemake") / "detsearch" / f"{CONFIG.run.name}.run"
 
 
 def adopt(anew: bool) -> None:
-    """Note for every finished stage with what it was made; `anew`: in place of what was noted, too."""
+    """Note for every finished stage with what it was made, where that is not noted; `anew`: everywhere."""
     records = FilePersistence(nolock=True)
-    for folder, manifest in finished_stages(RUN):
+    stages = dict(finished_stages(RUN))
+    for folder, manifest in stages.items():
         each = rule_of(workflow.rules, folder, manifest.stage)
         if each is None:
             continue
         wildcards = Wildcards(fromdict=each.get_wildcards(str(folder / MANIFEST)))
         outputs = list(map(str, each.expand_output(wildcards)[0]))
-        if not anew and all(records._read_record(path) for path in outputs):
+        noted = [records._read_record(path) for path in outputs]
+        if not anew and all(
+            record and is_as_noted(RUN, folder, manifest, stages, record.params) for record in noted
+        ):
             continue
         try:
             inputs = each.expand_input(wildcards)[0]
@@ -48,9 +53,11 @@ def adopt(anew: bool) -> None:
             records._write_record(path, record)
 
 
-if workflow.is_main_process and RUN.is_dir() and (known := is_known(RUN, KNOWN)) is not True:
+if workflow.is_main_process and RUN.is_dir():
     try:
+        known = is_known(RUN, KNOWN)
         adopt(anew=known is False)
-        now_known(RUN, KNOWN)
+        if not known:
+            now_known(RUN, KNOWN)
     except ArtifactError as error:
         raise WorkflowError(str(error)) from None

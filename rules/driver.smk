@@ -1,11 +1,11 @@
 """What the driver does at the start and at the end of a run."""
 
 from pipeline.artifacts.errors import ArtifactError
+from pipeline.artifacts.jobs import write_jobs
 from pipeline.doctor.datasets import missing_datasets, unused_missing
 from pipeline.driver.jobs import forget, in_order, to_make_anew
 from pipeline.driver.presence import enter
 from pipeline.errors import DetSearchError
-from pipeline.status import write_jobs
 
 if workflow.is_main_process and not workflow.dryrun:
     try:

@@ -43,8 +43,8 @@ def test_no_packages_import_each_other_in_a_circle() -> None:
 
 def test_the_lowest_packages_import_what_they_may() -> None:
     graph = packages()
-    assert graph["errors"] == graph["environment"] == set()
-    assert graph["artifacts"] == {"errors"}
+    assert graph["errors"] == graph["environment"] == graph["console"] == set()
+    assert graph["artifacts"] == {"console", "errors"}
     assert graph["launch"] == {"environment", "errors", "processes"}
     assert graph["processes"] == {"environment"}
     assert graph["config"] <= {"artifacts", "errors", "search_space"}

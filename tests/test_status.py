@@ -1,13 +1,15 @@
 """The state of each stage, told from what lies on disk alone."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
+from pipeline.artifacts.jobs import Job, write_jobs
 from pipeline.artifacts.lock import LOCK, Holder, locked
 from pipeline.artifacts.manifest import Origin
 from pipeline.artifacts.publish import publish
-from pipeline.status import Job, main, read_status, write_jobs
+from pipeline.status import main, read_status
 
 PACE = "10:21:07 search: epoch 5, 800/1120, 0.194 s/it, 62 s left: loss 0.98"
 
@@ -75,3 +77,23 @@ def test_a_lock_that_cannot_be_read_is_said_of_its_stage(results: Path) -> None:
     search = read_status(results)[1]
     assert search.state == "failed"
     assert "cannot be read" in search.lines[0]
+
+
+def test_what_an_earlier_driver_started_stays_whatever_target_ran_last(results: Path) -> None:
+    """Each driver knows of its own target only; what has left nothing is dropped."""
+    write_jobs(results, [Job("evaluate", "logs/evaluate.log", "evaluate/manifest.json")])
+    write_jobs(results, [Job("data", "logs/data.log", "data/manifest.json")])
+    assert states(results) == {"data": "done", "search": "failed", "train": "stopped"}
+
+
+def test_a_run_without_its_logs_tells_what_it_published(results: Path) -> None:
+    shutil.rmtree(results / "logs")
+    assert states(results) == {"data": "done"}
+    (results / "data/manifest.json").write_text("{}")
+    assert states(results) == {"data": "failed"}
+
+
+def test_a_log_that_is_no_file_is_said_of_its_stage(results: Path) -> None:
+    (results / "logs/search.log").unlink()
+    (results / "logs/search.log").mkdir()
+    assert read_status(results)[1].lines[-1] == f"{results}/logs/search.log is no file"

@@ -15,12 +15,15 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from pipeline.artifacts.check import check_run, repair
 from pipeline.artifacts.comparison import LEFT_OUT, differences, digest_of_all, result_digests
+from pipeline.artifacts.errors import ArtifactError
 from pipeline.artifacts.fingerprint import ROOT, imported_modules, named_files
 from pipeline.artifacts.history import Version, changes, flat, load_history
-from pipeline.artifacts.lineage import artifact_folders, check_run, lineage
-from pipeline.artifacts.manifest import HISTORY, Manifest
+from pipeline.artifacts.lineage import artifact_folders, lineage
+from pipeline.artifacts.manifest import Manifest
 from pipeline.artifacts.no_result import DECIDES_NO_RESULT
+from pipeline.console import run_program
 from pipeline.errors import DetSearchError
 
 STALE = 3
@@ -50,11 +53,9 @@ def verify_command(folder: Path) -> int:
             "To repair: delete manifest.json of an artifact that is named; the next snakemake makes it, and"
             " what was made from it, again"
         )
-        return 1
-    if check.stale:
-        print("To repair: the next snakemake makes what is stale again")
-        return STALE
-    return 0
+    if check.to_repair:
+        print(repair(check.to_repair))
+    return 1 if check.problems else STALE if check.stale else 0
 
 
 def lineage_command(folder: Path, with_config: bool) -> int:
@@ -80,10 +81,15 @@ def lineage_command(folder: Path, with_config: bool) -> int:
 
 
 def history_command(folder: Path) -> int:
-    """Print the versions of the artifact in a folder, and of every artifact below it."""
-    folders = [path for path in artifact_folders(folder) if (path / HISTORY).exists()]
-    for path in folders or [folder]:
-        versions = load_history(path)
+    """Print the versions of the artifact in a folder, and of every artifact below it; 1 if one has none."""
+    code = 0
+    for path in artifact_folders(folder) or [folder]:
+        try:
+            versions = load_history(path)
+        except ArtifactError as error:
+            print(f"artifacts history: {error}", file=sys.stderr)
+            code = 1
+            continue
         print(path)
         before: Version | None = None
         for version in versions:
@@ -96,7 +102,7 @@ def history_command(folder: Path) -> int:
                 for change in changes(before, version) or ["nothing: the same was made again"]:
                     print(f"    changed: {change}")
             before = version
-    return 0
+    return code
 
 
 def digests_command(run: Path, other: Path | None) -> int:
@@ -185,4 +191,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_program("artifacts", main)

@@ -6,8 +6,8 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""How a cell begins that a spreadsheet would evaluate; class names may begin so."""
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""How a cell begins that a spreadsheet would evaluate, some also with signs of full width."""
 
 
 def csv_bytes(keys: Sequence[str], rows: Iterable[Sequence[str | int | float | None]]) -> bytes:

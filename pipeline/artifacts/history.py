@@ -79,6 +79,16 @@ def load_history(folder: Path) -> list[Version]:
     return [_parse(line, path, number) for number, line in enumerate(lines, 1)]
 
 
+def last_version(folder: Path) -> Version | None:
+    """What was published in `folder` last; None where no history is kept.
+
+    Raises:
+        ArtifactError: a line of the history is not one.
+    """
+    versions = load_history(folder) if (folder / HISTORY).exists() else []
+    return versions[-1] if versions else None
+
+
 def _parse(line: str, path: Path, number: int) -> Version:
     content = parse_json(line, path)
     try:

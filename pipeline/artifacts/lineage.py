@@ -1,107 +1,36 @@
-"""Where artifacts come from, and whether a whole run is as it was published."""
+"""Which artifacts there are, and where they come from."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pipeline.artifacts.errors import ArtifactError
-from pipeline.artifacts.manifest import (
-    INVENTORY,
-    KEPT,
-    MANIFEST,
-    STAGING,
-    WORK,
-    Input,
-    Manifest,
-    input_version,
-    verify,
-)
+from pipeline.artifacts.manifest import INVENTORY, KEPT, MANIFEST, STAGING, WORK, Manifest
 
 
-@dataclass
-class RunCheck:
-    """What the check of a run found.
+def artifact_folders(root: Path, refused: Callable[[OSError], None] | None = None) -> list[Path]:
+    """Every folder below `root` (and itself) in which a stage has published, sorted.
 
-    Attributes:
-        artifacts: folders that were checked.
-        files: how many files they hold.
-        problems: one sentence for each file that is missing or altered.
-        stale: one sentence for each artifact that was made from another version of an input than lies
-            there now; the next run makes it again.
-        absent: one sentence for each of the user's own files that an artifact was made from and that
-            is not there now, so that nothing can be said about it.
+    Links to folders are followed: parts of a run may lie on another disk.
+
+    Args:
+        root: where to look.
+        refused: is told of each folder that the system does not give out.
     """
-
-    artifacts: list[Path] = field(default_factory=list)
-    files: int = 0
-    problems: list[str] = field(default_factory=list)
-    stale: list[str] = field(default_factory=list)
-    absent: list[str] = field(default_factory=list)
-
-
-def artifact_folders(root: Path) -> list[Path]:
-    """Every folder below `root` (and itself) in which a stage has published, sorted."""
     found = []
-    for folder, folders, files in os.walk(root):
+    seen: set[Path] = set()
+    for folder, folders, files in os.walk(root, onerror=refused, followlinks=True):
+        real = Path(folder).resolve()
+        if real in seen:  # a link back to what is above it, or a second one to the same
+            folders.clear()
+            continue
+        seen.add(real)
         folders[:] = sorted(name for name in folders if name not in (WORK, STAGING, KEPT))
         if MANIFEST in files or INVENTORY in files:
             found.append(Path(folder))
     return sorted(found)
-
-
-def check_run(root: Path) -> RunCheck:
-    """Compare every published file below `root` with its manifest, and every input with its record.
-
-    Raises:
-        ArtifactError: nothing is published there.
-    """
-    check = RunCheck(artifact_folders(root))
-    if not check.artifacts:
-        raise ArtifactError(f"{root}: no stage has published anything there")
-    for folder in check.artifacts:
-        if not (folder / MANIFEST).exists():
-            check.problems.append(
-                f"{folder / MANIFEST} is missing: it was deleted, or the stage that publishes"
-                " there has not finished since it was started again"
-            )
-            continue
-        check.problems += verify(folder)
-        try:
-            manifest = Manifest.load(folder / MANIFEST)
-        except ArtifactError:
-            continue  # `verify` has said it
-        check.files += len(manifest.files)
-        base = base_folder(folder, manifest)
-        for name, item in manifest.inputs.items():
-            _check_input(check, folder, name, item, base)
-    check.problems = list(dict.fromkeys(check.problems))
-    return check
-
-
-def _check_input(check: RunCheck, folder: Path, name: str, item: Input, base: Path | None) -> None:
-    path = Path(item.path) if base is None else base / item.path
-    made = f"{folder} was made from it as its input {name}"
-    outside = Path(item.path).is_absolute()
-    if outside and path.name != MANIFEST and not path.exists():
-        check.absent.append(f"{path} is not there any more: {made}")
-        return
-    if (base is None and not outside) or not path.exists():
-        if path.parent not in check.artifacts:
-            check.problems.append(f"{path} is missing: {made} (expected version {item.version})")
-        return
-    try:
-        found = input_version(path)
-    except ArtifactError as error:
-        if path.parent not in check.artifacts:
-            check.problems.append(f"{error} ({made})")
-        return
-    if found != item.version:
-        check.stale.append(
-            f"{folder} is stale: it was made from version {item.version} of {path}, which is now {found}"
-        )
 
 
 def base_folder(folder: Path, manifest: Manifest) -> Path | None:

@@ -26,6 +26,7 @@ DECIDES_NO_RESULT: dict[str, Omission] = {
     "pipeline.environment": Omission(
         "The names of environment variables; whoever sets one and whoever reads it use the same name."
     ),
+    "pipeline.console": Omission("It prints what people read on a terminal or in a log."),
     "pipeline.launch": Omission(
         "It starts the processes of a stage on free devices; where a stage runs makes no result stale."
     ),
@@ -40,6 +41,9 @@ DECIDES_NO_RESULT: dict[str, Omission] = {
             "pipeline.drawings.hit_detector",
             "pipeline.drawings.joint_detnas",
         ),
+    ),
+    "pipeline.artifacts.check": Omission(
+        "It refuses inputs that do not belong together: a stage reads the same ones or nothing."
     ),
     "pipeline.artifacts.publish": Omission(
         "It brings the bytes that a stage made into their folder, and does not look into them."

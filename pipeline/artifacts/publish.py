@@ -100,7 +100,7 @@ def publish(
         write_bytes(staging / MANIFEST, manifest.content())
         write_bytes(staging / HISTORY, extended_history(folder, manifest, sources))
         keep(folder, sources, staging / MANIFEST)
-        _replace(folder, sources, former, not_before, settings)
+        _replace(folder, sources, former, not_before, settings, manifest.version)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     return manifest
@@ -142,7 +142,7 @@ def take_back(
         _check_room(folder, sources.keys(), former)
         write_bytes(staging / MANIFEST, manifest.content())
         write_bytes(staging / HISTORY, extended_history(folder, manifest, sources))
-        _replace(folder, sources, former, not_before, settings)
+        _replace(folder, sources, former, not_before, settings, manifest.version)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     return manifest
@@ -269,6 +269,7 @@ def _replace(
     former: set[str],
     not_before: float,
     settings: str | None,
+    version: str,
 ) -> None:
     """Rename the staged files into place, the manifest last, and remove the stale ones.
 
@@ -283,7 +284,7 @@ def _replace(
         for leftover in folder.glob(f".{private}.*.tmp"):
             with explained(leftover):
                 leftover.unlink(missing_ok=True)
-    given = {} if settings is None else {"settings": settings}
+    given = {} if settings is None else {"settings": settings, "version": version}
     write_json(folder / INVENTORY, {"files": sorted(former | sources.keys())})
     with explained(folder / MANIFEST):
         (folder / MANIFEST).unlink(missing_ok=True)

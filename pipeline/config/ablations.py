@@ -19,7 +19,22 @@ from pipeline.config.zoo_names import ZOO_NAMES
 from pipeline.search_space.architecture import COMPONENTS
 from pipeline.search_space.names import OperationName
 
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]+$")]
+PRIVATE = "work"
+"""The name of a stage's private folder, which checks of a run leave out."""
+
+
+def _not_private(name: str) -> str:
+    if name == PRIVATE:
+        raise ValueError(f"{PRIVATE!r} cannot be a name: folders of that name are a stage's own")
+    return name
+
+
+Name = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9_]+$", max_length=100),
+    AfterValidator(_not_private),
+]
+"""Names a folder of the run."""
 
 
 def _known(zoo: str) -> str:

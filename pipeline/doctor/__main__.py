@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from pipeline.config.files import load_config_files
+from pipeline.console import run_program
 from pipeline.doctor.datasets import datasets
 from pipeline.doctor.environment import code, compiled_ops, devices, disk, packages, slurm
 from pipeline.doctor.finding import Finding
@@ -56,4 +57,4 @@ def line(finding: Finding) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    run_program("doctor", main)

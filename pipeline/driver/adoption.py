@@ -16,6 +16,7 @@ from typing import Any
 from pipeline.artifacts.digest import file_digest
 from pipeline.artifacts.errors import ArtifactError
 from pipeline.artifacts.files import canonical_json, explained, read_json, read_text, write_text
+from pipeline.artifacts.history import last_version
 from pipeline.artifacts.lineage import artifact_folders
 from pipeline.artifacts.manifest import INVENTORY, MANIFEST, Manifest
 
@@ -113,11 +114,67 @@ def made(
     )
 
 
+def is_as_noted(
+    run: Path,
+    folder: Path,
+    manifest: Manifest,
+    stages: Mapping[Path, Manifest],
+    noted: Iterable[str] | None,
+) -> bool:
+    """Whether the artifact in `folder` is the one that Snakemake noted, made from what lies there now.
+
+    It is not where an older version was put back, of it or of an input, whatever the times of the files.
+
+    Args:
+        run: the run's folder, to which the manifest's paths are relative.
+        folder: the artifact's.
+        manifest: its manifest.
+        stages: all artifacts of the run.
+        noted: the params of Snakemake's record, each as its repr; None where there is no record.
+    """
+    given = _given_settings(folder)
+    if noted is None or _published_last(folder, given) not in (None, manifest.version):
+        return False
+    params = {manifest.stage, manifest.seed, manifest.code or "untracked"}
+    params |= {given["settings"]} if "settings" in given else set()
+    if not set(map(repr, params)) <= {*noted}:
+        return False
+    inputs = {run / item.path: item.version for item in manifest.inputs.values()}
+    found = {path: stages.get(path.parent) for path in inputs if path.name == MANIFEST}
+    return all(there is None or there.version == inputs[path] for path, there in found.items())
+
+
 def _settings(folder: Path, manifest: Manifest) -> str:
     """The settings as the rule gave them: the manifest's are scaled to the number of GPUs."""
-    path = folder / INVENTORY
-    given = read_json(path).get("settings") if path.exists() else None
-    return given or canonical_json(manifest.config, indent=None, sort_keys=True)
+    given = _given_settings(folder)
+    if "settings" in given and _published_last(folder, given) in (None, manifest.version):
+        return given["settings"]
+    return canonical_json(manifest.config, indent=None, sort_keys=True)
+
+
+def _published_last(folder: Path, given: Mapping[str, str]) -> str | None:
+    """The version that was published in a folder last; None where nothing tells."""
+    if "version" in given:
+        return given["version"]
+    try:
+        last = last_version(folder)
+    except ArtifactError:  # damaged: `verify` names it
+        return None
+    return last.version if last else None
+
+
+def _given_settings(folder: Path) -> Mapping[str, str]:
+    """Settings of the version that was published last, as its rule gave them, and that version."""
+    try:
+        content = read_json(folder / INVENTORY)
+    except (
+        ArtifactError
+    ):  # none, or damaged: publishing anew repairs that, so it must not stop a run
+        return {}
+    given = content if isinstance(content, dict) else {}
+    return {
+        name: given[name] for name in ("settings", "version") if isinstance(given.get(name), str)
+    }
 
 
 def rule_of(rules: Iterable[Any], folder: Path, stage: str) -> Any | None:

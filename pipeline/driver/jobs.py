@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from pipeline.artifacts.jobs import Job
 from pipeline.artifacts.kept import discard_kept
-from pipeline.status import Job
 
 
 def stages(jobs: Iterable[Any]) -> list[Any]:

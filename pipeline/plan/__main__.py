@@ -11,10 +11,12 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from pipeline.config.arguments import text_of
 from pipeline.config.files import load_config_files
 from pipeline.config.root import load_config
+from pipeline.console import run_program
 from pipeline.errors import DetSearchError
 from pipeline.plan.images import count_images
 from pipeline.plan.stages import planned_stages
@@ -41,7 +43,7 @@ def main(argv: list[str] | None = None) -> None:
     arguments = parser.parse_args(argv)
     try:
         if arguments.config_json:
-            config = load_config(json.loads(text_of(arguments.config_json)))
+            config = load_config(_parsed(text_of(arguments.config_json)))
         else:
             config = load_config_files(arguments.configfile)
         images = count_images(config)
@@ -51,5 +53,12 @@ def main(argv: list[str] | None = None) -> None:
         sys.exit(f"plan: {error}")
 
 
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise DetSearchError(f"--config-json is not JSON: {error}") from None
+
+
 if __name__ == "__main__":
-    main()
+    run_program("plan", main)

@@ -161,8 +161,8 @@ def parse_settings(settings: type[S], text: str) -> S:
     """
     try:
         return settings.model_validate(json.loads(text_of(text)))
-    except json.JSONDecodeError as error:
-        raise DetSearchError(f"--settings is not JSON: {error}") from None
     except ValidationError as error:
         lines = "; ".join(describe(problem) for problem in error.errors())
         raise DetSearchError(f"--settings: {lines}") from None
+    except (ValueError, RecursionError) as error:
+        raise DetSearchError(f"--settings is not JSON: {error}") from None

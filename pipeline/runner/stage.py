@@ -16,6 +16,7 @@ from typing import Generic, TypeVar
 
 import torch
 
+from pipeline.artifacts.check import require_belonging
 from pipeline.artifacts.checkpoints import WorkFolder
 from pipeline.artifacts.lock import locked
 from pipeline.artifacts.manifest import (
@@ -31,6 +32,7 @@ from pipeline.artifacts.publish import Content, newest_time, publish, take_back
 from pipeline.artifacts.spent import Spent
 from pipeline.config.base import Section
 from pipeline.config.scaling import scaled
+from pipeline.console import EscapingFormatter
 from pipeline.environment import INTERRUPTED, REFERENCE_GPUS
 from pipeline.errors import DetSearchError
 from pipeline.runner.command import Inputs, check, given_folders, parse, parse_settings
@@ -126,9 +128,9 @@ def stage_main(
     name = (spec.name if spec else run.__module__).rpartition(".")[2]
     read = Inputs(inputs, optional_inputs, several_inputs)
     arguments = parse(name, module.__doc__, settings, read, argv)
-    logging.basicConfig(
-        format="%(asctime)s %(message)s", datefmt="%H:%M:%S", level=logging.INFO, force=True
-    )
+    handler = logging.StreamHandler()
+    handler.setFormatter(EscapingFormatter("%(asctime)s %(message)s", "%H:%M:%S"))
+    logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
     try:
         _run(name, run, settings, given_folders(arguments, read), files, arguments)
         distributed.leave()
@@ -139,6 +141,13 @@ def stage_main(
         sys.exit(INTERRUPTED)
     except DetSearchError as error:
         log.error("%s: %s", name, error)
+        sys.exit(1)
+    except OSError as error:
+        if error.errno is None:
+            raise
+        # what the system refuses, say where the disk is full, while the stage writes files of its own
+        place = error.filename or f"working for {arguments.manifest.parent}"
+        log.error("%s: %s: %s", name, place, error.strerror)
         sys.exit(1)
 
 
@@ -165,6 +174,7 @@ def _run(
 
     read = {argument: folder / MANIFEST for argument, folder in folders.items()}
     artifacts = {path: open_artifact(path) for path in read.values()}
+    require_belonging(artifacts)
     if files:
         read |= files(sections)
     not_before = newest_time(artifacts, read.values())

@@ -94,38 +94,48 @@ def shown_progress(
     """
     columns = (*Progress.get_default_columns()[:3], TextColumn("{task.completed}/{task.total}"))
     writer = None
-    if events is not None:
-        try:
-            writer = SummaryWriter(events, purge_step=begin)
-        except OSError as error:
-            _no_curves(title, error)
-    with Progress(*columns, TimeRemainingColumn(), transient=True) as progress:
-        progress.disable = not progress.console.is_terminal or events is None
-        bar = progress.add_task(title, total=iterations, completed=begin)
-        shown = ShownProgress(title, begin, iterations, writer, (progress, bar))
-        before, threading.excepthook = threading.excepthook, _without_writers(threading.excepthook)
-        try:
+    with _without_writers_threads():
+        if events is not None:
+            try:
+                writer = SummaryWriter(events, purge_step=begin)
+            except OSError as error:
+                _no_curves(title, error)
+                for thread in filter(_is_writers, threading.enumerate()):
+                    thread.join(1.0)  # it is ending for the same reason
+        with Progress(*columns, TimeRemainingColumn(), transient=True) as progress:
+            progress.disable = not progress.console.is_terminal or events is None
+            bar = progress.add_task(title, total=iterations, completed=begin)
+            shown = ShownProgress(title, begin, iterations, writer, (progress, bar))
             yield shown
-        finally:
-            threading.excepthook = before
-    if shown.writer is not None:
-        try:
-            shown.writer.close()
-        except OSError as error:
-            _no_curves(title, error)
+        if shown.writer is not None:
+            try:
+                shown.writer.close()
+            except OSError as error:
+                _no_curves(title, error)
 
 
-def _without_writers(
+@contextmanager
+def _without_writers_threads() -> Iterator[None]:
+    """Leave out what `_no_curves` says: the end of TensorBoard's thread on a full disk."""
+    before, threading.excepthook = threading.excepthook, _reduced(threading.excepthook)
+    try:
+        yield
+    finally:
+        threading.excepthook = before
+
+
+def _reduced(
     hook: Callable[[threading.ExceptHookArgs], object],
 ) -> Callable[[threading.ExceptHookArgs], object]:
-    """A hook that leaves out what `_no_curves` says: the end of TensorBoard's thread on a full disk."""
-
     def reduced(arguments: threading.ExceptHookArgs) -> None:
-        writer = type(arguments.thread).__module__.startswith("tensorboard.")
-        if not (writer and isinstance(arguments.exc_value, OSError)):
+        if not (_is_writers(arguments.thread) and isinstance(arguments.exc_value, OSError)):
             hook(arguments)
 
     return reduced
+
+
+def _is_writers(thread: threading.Thread | None) -> bool:
+    return type(thread).__module__.startswith("tensorboard.")
 
 
 def _no_curves(title: str, error: OSError) -> None:

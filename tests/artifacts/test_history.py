@@ -90,7 +90,7 @@ def test_verify_tells_stale_from_damaged(run: Path, capsys):
     assert main(["verify", str(run)]) == STALE
     shown = capsys.readouterr().out
     assert f"{run}/detector is stale" in shown
-    assert "To repair: the next snakemake makes what is stale again" in shown
+    assert f"To repair: delete {run}/detector/manifest.json, and give" in shown
     shutil.rmtree(run / "data")
     assert main(["verify", str(run)]) == 1
     assert "data/manifest.json is missing" in capsys.readouterr().out

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from pipeline.artifacts.check import check_run
 from pipeline.artifacts.errors import ArtifactError
-from pipeline.artifacts.lineage import check_run
 from pipeline.artifacts.manifest import Manifest, Origin, open_artifact, verify
 from pipeline.artifacts.publish import publish
 from pipeline.artifacts.removal import remove_files

@@ -3,8 +3,8 @@
 from pathlib import Path
 from types import SimpleNamespace
 
+from pipeline.artifacts.jobs import Job
 from pipeline.driver.jobs import in_order, stages, to_make_anew
-from pipeline.status import Job
 
 
 class Files(list[str]):

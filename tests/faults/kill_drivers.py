@@ -9,7 +9,8 @@ or, on a finished run of config/test.yaml in PROJECT (its stage `search` is made
     PYTHONPATH=.:tests/workflow .venv/bin/python tests/faults/kill_drivers.py --project PROJECT --moments 5
 
 The ways: the driver alone, whose stage goes on; driver and stage; and the whole process group while the
-stage publishes. Every iteration commits a checkpoint.
+stage publishes. Every step is logged, and commits a checkpoint: the logs of both processes tell which steps
+were computed, and how often.
 """
 
 from __future__ import annotations
@@ -42,8 +43,9 @@ COMMAND = (
     *("--cores", "2", "--configfile", "config/test.yaml"),
 )
 CHECKPOINT = re.compile(r"\d+_step(\d+)_[0-9a-f]{64}\.pt")
-STEP = re.compile(r"search: epoch \d+, (\d+)/(\d+), ")
-RESUMED = re.compile(r"search: resuming at iteration (\d+) of")
+KILLED_LOG = LOG.with_name("search.killed.log")
+STEP = re.compile(r"search: epoch \d+, (\d+)/(\d+), [^\n]*\bloss ")
+EACH_STEP = re.compile(r"(?ms)(^search:\n.*?^  log_interval: )\d+")
 DRIVER_LOG = "killed_driver.log"
 LIMIT_SECONDS = 300.0
 
@@ -55,30 +57,38 @@ class Outcome:
     Attributes:
         way: of killing.
         moment: the committed step at which it was done.
-        again: the iteration at which the stage went on; None if it computed nothing.
+        before: the steps that the killed or orphaned stage computed.
+        after: the steps that were computed after the kill, by the next driver's stage.
         problems: what is not as it should be.
     """
 
     way: str
     moment: int
-    again: int | None
+    before: list[int]
+    after: list[int]
     problems: list[str]
 
     def line(self) -> str:
         """One line for people."""
-        went_on = "nothing computed" if self.again is None else f"went on at {self.again}"
+        counted = f"{len(self.before)} steps, then {len(self.after)}"
         verdict = "; ".join(self.problems) or "all equal"
-        return f"{self.way}, killed at step {self.moment}: {went_on}: {verdict}"
+        return f"{self.way}, killed at step {self.moment}: {counted}: {verdict}"
 
 
 def prepare(project: Project) -> int:
-    """Let the project's stages commit each step; how many steps `search` has."""
+    """Let the project's stages commit each step, and `search` log each; make it so; how many steps it has."""
     path = project.folder / "config/test.yaml"
     text = path.read_text()
     if "checkpoint_seconds" not in text:
-        path.write_text(text.replace("\nrun:\n", "\nrun:\n  checkpoint_seconds: 0.001\n"))
-    steps = [int(match[2]) for match in STEP.finditer((project.folder / LOG).read_text())]
-    return max(steps)
+        text = text.replace("\nrun:\n", "\nrun:\n  checkpoint_seconds: 0.001\n")
+        text, found = EACH_STEP.subn(r"\g<1>1", text)
+        assert found == 1
+        path.write_text(text)
+    code, printed = run(project)
+    assert code == 0, printed[-6000:]
+    steps = computed(project.folder / LOG)
+    assert steps == [*range(1, len(steps) + 1)]
+    return len(steps)
 
 
 def kill_once(project: Project, way: str, step: int, delay: float, at_once: bool) -> Outcome:
@@ -111,7 +121,27 @@ def kill_once(project: Project, way: str, step: int, delay: float, at_once: bool
     if way != WAYS[0] or not at_once:
         wait_until(lambda: not (folder / LOCK).exists() or not is_alive(folder / LOCK))
     moment = committed(folder)
-    (project.folder / LOG).unlink()
+    # the orphaned stage goes on writing to it under this name
+    (project.folder / LOG).rename(project.folder / KILLED_LOG)
+    code, printed = run(project)
+    before, after = (computed(project.folder / path) for path in (KILLED_LOG, LOG))
+    if code != 0:
+        return Outcome(way, moment, before, after, [f"exit code {code}: {printed}"])
+    problems = verify(folder)
+    if not problems and published(folder) != expected:
+        problems = ["other content"]
+    if way == WAYS[0] and after:
+        problems.append("computed what the orphaned stage computed")
+    # of a killed step nothing may be left but its line in the log
+    if twice := [step for step in {*after} if step <= moment or after.count(step) > 1]:
+        problems.append(f"computed again what the checkpoint of {moment} held: {twice}")
+    if not publishing and {*before, *after} != {*range(1, max([*before, *after]) + 1)}:
+        problems.append("computed not all steps")
+    return Outcome(way, moment, before, after, problems)
+
+
+def run(project: Project) -> tuple[int, str]:
+    """Give the plain command; its exit code, and what it printed."""
     result = subprocess.run(
         [warm_python(), *COMMAND],
         cwd=project.folder,
@@ -120,21 +150,12 @@ def kill_once(project: Project, way: str, step: int, delay: float, at_once: bool
         stderr=subprocess.STDOUT,
         check=False,
     )
-    if result.returncode != 0:
-        return Outcome(way, moment, None, [f"exit code {result.returncode}: {result.stdout}"])
-    problems = verify(folder)
-    if not problems and published(folder) != expected:
-        problems = ["other content"]
-    log = (project.folder / LOG).read_text() if (project.folder / LOG).exists() else ""
-    again = None
-    if STEP.search(log):
-        resumed = RESUMED.search(log)
-        again = int(resumed[1]) if resumed else 0
-        if way == WAYS[0]:
-            problems.append("computed what the orphaned stage computed")
-        elif again < moment:
-            problems.append(f"went on before its last checkpoint, {moment}")
-    return Outcome(way, moment, again, problems)
+    return result.returncode, result.stdout
+
+
+def computed(log: Path) -> list[int]:
+    """The steps that a log of `search` tells of."""
+    return [int(match[1]) for match in STEP.finditer(log.read_text())] if log.exists() else []
 
 
 def start(project: Project) -> subprocess.Popen[bytes]:
@@ -166,12 +187,12 @@ def wait_until(due: Callable[[], bool], driver: subprocess.Popen[bytes] | None =
 
 
 def kill_drivers(project: Project, moments: int, seed: int = 0) -> list[Outcome]:
-    """Kill in each way at some moments each, spread over the stage's steps; print a line for each."""
+    """Kill in all ways, again and again, at moments spread over the stage's steps; print a line for each."""
     steps = prepare(project)
     rng = random.Random(seed)
     outcomes = []
-    for way in WAYS:
-        for number in range(moments):
+    for number in range(moments):
+        for way in WAYS:
             step = 1 + int((number + rng.random()) / moments * (steps - 1))
             delay = rng.uniform(0, 0.03 if way == WAYS[2] else 0.1)
             outcomes.append(kill_once(project, way, step, delay, at_once=number % 2 == 0))

@@ -17,5 +17,5 @@ def test_after_a_killed_driver_the_plain_command_goes_on(finished: Project, tmp_
     project = tmp_path / "project"
     shutil.copytree(finished.folder, project)
     outcomes = kill_drivers(Project(project), moments=2)
-    assert [outcome.way for outcome in outcomes] == [way for way in WAYS for _ in range(2)]
+    assert [outcome.way for outcome in outcomes] == [*WAYS, *WAYS]
     assert [outcome.line() for outcome in outcomes if outcome.problems] == []

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from workflow_project import Project
 
-from pipeline.artifacts.lineage import artifact_folders, check_run
+from pipeline.artifacts.check import check_run
+from pipeline.artifacts.lineage import artifact_folders
 from pipeline.artifacts.manifest import MANIFEST, Manifest, removed_files
 from pipeline.artifacts.publish import Content
 from pipeline.config.base import Section

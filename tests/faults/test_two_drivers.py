@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from workflow_project import copy_project
 
-from pipeline.artifacts.lineage import check_run
+from pipeline.artifacts.check import check_run
 
 pytestmark = [pytest.mark.slow, pytest.mark.workflow, pytest.mark.xdist_group("copies")]
 

@@ -119,7 +119,7 @@ def test_numbers_and_ordinary_text_are_as_they_were() -> None:
     )
 
 
-@pytest.mark.parametrize("cell", ["-inf", "+nan", "-1_000", "+٣", "- 1", "-0x10", "=1"])
+@pytest.mark.parametrize("cell", ["-inf", "+nan", "-1_000", "+٣", "- 1", "-0x10", "=1", "\uff1d1"])
 def test_what_is_no_plain_number_is_escaped_or_harmless(cell: str) -> None:
     written = csv_bytes([cell], []).decode().rstrip("\n")
     assert written == (cell if cell in ("-inf", "+nan") else f"'{cell}")

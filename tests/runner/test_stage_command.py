@@ -94,6 +94,8 @@ def test_an_altered_input_is_refused_by_name_and_nothing_is_published(search, ca
     ("settings", "message"),
     [
         ("{", "--settings is not JSON"),
+        ("[" * 100_000, "--settings is not JSON"),
+        ("1" * 5000, "--settings is not JSON"),
         ('{"search": {}}', "--settings: search: unknown key"),
         ("[]", "--settings: config: Input should be"),
     ],

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -25,6 +26,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,15 +34,18 @@ from local_cluster import LocalCluster, SlurmJob, missing_programs
 from slurm_run import SlurmRun, jobs_of, kill_driver, longer
 from workflow_project import Project, copy_project
 
-from pipeline.artifacts.lineage import artifact_folders, check_run
+from pipeline.artifacts.check import check_run
+from pipeline.artifacts.lineage import artifact_folders
 from pipeline.artifacts.lock import LOCK, holder
-from pipeline.artifacts.manifest import MANIFEST
+from pipeline.artifacts.manifest import MANIFEST, STAGING
 
 DETECTOR = "hit_detector/detector"
 EVALUATION = "hit_detector/evaluation"
 LOCAL_RULES = {"hit_detector"}
 """Artifacts of rules that never leave the driver's machine: deriving the architecture."""
 EPOCHS = 80
+CHECKPOINT = re.compile(r"_step(\d+)_")
+RESUMED = re.compile(r"resuming at iteration (\d+) of")
 
 
 @dataclass
@@ -120,14 +125,45 @@ def driver_dies(scene: Scene) -> str:
     """Snakemake is killed: its job goes on; the next driver's waits for it, and uses what it made."""
     driver, job = scene.trained()
     kill_driver(driver)
-    scene.run.run("--unlock")
-    second = scene.run.start(scene.target)
-    scene.run.finish(second)
+    scene.run.run(scene.target)
     (made,) = jobs_of([scene.run.folder(DETECTOR) / MANIFEST]).values()
     assert made == job, f"job {made} made it anew beside job {job}"
     last = _last_job(scene)
     assert last.id != job and last.state == "COMPLETED"
     return f"job {job} of the dead driver finished, job {last.id} waited for it"
+
+
+def driver_and_stage_die(scene: Scene) -> str:
+    """Both are killed at once: the next driver's job goes on from the last checkpoint."""
+    driver, job = scene.trained()
+    kill_driver(driver)
+    _kill_stage(scene)
+    step = max(int(CHECKPOINT.findall(name)[0]) for name in scene.run.checkpoints(DETECTOR))
+    scene.run.run(scene.target)
+    log = (scene.run.project.results / "logs/hit_detector/train_detector.log").read_text()
+    resumed = [int(found) for found in RESUMED.findall(log)]
+    assert resumed == [step], f"the checkpoint was of step {step}, and it went on at {resumed}"
+    return f"job {job} was killed, and job {_last_job(scene).id} went on at step {step}"
+
+
+def all_die_while_publishing(scene: Scene) -> str:
+    """Driver and stage are killed while the stage publishes: no step is computed again."""
+    driver = scene.run.start(scene.target)
+    staging = scene.run.folder(DETECTOR) / STAGING
+    scene.run.wait_for(staging.exists, driver)
+    kill_driver(driver)
+    _kill_stage(scene)
+    scene.run.run(scene.target)
+    log = (scene.run.project.results / "logs/hit_detector/train_detector.log").read_text()
+    steps = re.findall(r"epoch \d+, (\d+)/\d+, .*\bloss ", log)
+    assert steps == [], f"computed again: {steps}"
+    return f"job {_last_job(scene).id} took it back or published it, and computed nothing"
+
+
+def _kill_stage(scene: Scene) -> None:
+    if held := holder(scene.run.folder(DETECTOR) / LOCK):
+        with suppress(ProcessLookupError):
+            os.kill(held.pid, signal.SIGKILL)
 
 
 def controller_restarts(scene: Scene) -> str:
@@ -146,6 +182,8 @@ FAULTS: Mapping[str, Fault] = {
     "node": node_dies,
     "limit": time_limit,
     "driver": driver_dies,
+    "driver_and_stage": driver_and_stage_die,
+    "publishing": all_die_while_publishing,
     "controller": controller_restarts,
 }
 WHOLE_RUN, TWO_GPUS = "whole_run", "two_gpus"

@@ -13,7 +13,7 @@ from local_cluster import LocalCluster
 from slurm_run import SlurmRun, jobs_of, longer
 from workflow_project import Project
 
-from pipeline.artifacts.lineage import check_run
+from pipeline.artifacts.check import check_run
 from pipeline.artifacts.manifest import MANIFEST
 
 pytestmark = [

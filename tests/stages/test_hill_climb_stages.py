@@ -10,8 +10,8 @@ import torch
 from made_up_search import candidate
 from safetensors.torch import load_file
 
+from pipeline.artifacts.check import check_run
 from pipeline.artifacts.kept import KEPT
-from pipeline.artifacts.lineage import check_run
 from pipeline.artifacts.manifest import MANIFEST, Manifest, Origin
 from pipeline.artifacts.publish import Content, publish
 from pipeline.artifacts.weights import WEIGHTS, save_weights

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from pipeline.artifacts.__main__ import main
-from pipeline.artifacts.lineage import check_run
+from pipeline.artifacts.check import check_run
 from pipeline.artifacts.manifest import MANIFEST, Manifest
 from pipeline.config.data import EmbeddedDetection
 from pipeline.data.embedded import write_detection

@@ -47,6 +47,24 @@ def test_a_folder_that_cannot_be_made_is_one_sentence(
     assert len([record for record in caplog.records if record.levelname == "WARNING"]) == 1
 
 
+def test_a_disk_that_is_full_from_the_beginning_is_one_sentence(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """The writer's thread ends while the writer is being made."""
+
+    def refuse(self: object, data: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("tensorboard.summary.writer.record_writer.RecordWriter.write", refuse)
+    with shown_progress("search", 0, 1, tmp_path) as shown:
+        shown.note({"epoch": 1, "iteration": 1, "loss": 1.0})
+    assert len([record for record in caplog.records if record.levelname == "WARNING"]) == 1
+    assert "Exception in thread" not in capfd.readouterr().err
+
+
 def test_the_end_of_the_writers_thread_is_no_traceback(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
