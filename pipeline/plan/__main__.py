@@ -8,12 +8,11 @@ Nothing is trained, and no dataset is read where the section `plan` states its s
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
 from pipeline.config.arguments import text_of
-from pipeline.config.files import load_config_files
+from pipeline.config.files import load_config_files, parse_config
 from pipeline.config.root import load_config
 from pipeline.errors import DetSearchError
 from pipeline.plan.images import count_images
@@ -40,8 +39,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--config-json", help="in its place the whole config: JSON, or @FILE")
     arguments = parser.parse_args(argv)
     try:
-        if arguments.config_json:
-            config = load_config(json.loads(text_of(arguments.config_json)))
+        if arguments.config_json is not None:
+            config = load_config(parse_config(text_of(arguments.config_json)))
         else:
             config = load_config_files(arguments.configfile)
         images = count_images(config)
