@@ -49,6 +49,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("module", help="the stage")
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help="of the stage")
     given = parser.parse_args(argv)
+    if given.gpus < 0 or given.processes < 1:
+        parser.error("a job has 0 GPUs or more, and 1 process or more")
     logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S", level=logging.INFO)
     environment = dict(os.environ)
     scheduled = environment.get(SCHEDULED) == "1"

@@ -17,6 +17,7 @@ from PIL import Image, ImageDraw
 
 from pipeline.artifacts.manifest import MANIFEST, open_artifact
 from pipeline.artifacts.weights import WEIGHTS
+from pipeline.config.data import MOST_PIXELS
 from pipeline.console import run_program
 from pipeline.data.images import ImageError, load_image
 from pipeline.detection.detector_folder import CONFIG
@@ -33,6 +34,12 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("images", type=Path, nargs="+")
     parser.add_argument("--score", type=float, default=0.3, help="least score shown")
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, …")
+    parser.add_argument(
+        "--most-pixels",
+        type=int,
+        default=MOST_PIXELS,
+        help="larger images are refused; raise it for aerial photographs (%(default)s)",
+    )
     parser.add_argument(
         "--out",
         type=Path,
@@ -57,9 +64,13 @@ def predict(arguments: argparse.Namespace) -> None:
         raise DetSearchError(f"no such image: {', '.join(missing)}")
     targets = drawing_paths(arguments.images, arguments.out) if arguments.out else None
     for path in arguments.images:
-        _load(path)
-    open_artifact(arguments.detector / MANIFEST)
+        _load(path, arguments.most_pixels)
     device = _device(arguments.device)
+    files = open_artifact(arguments.detector / MANIFEST).files
+    if absent := [name for name in (CONFIG, WEIGHTS) if name not in files]:
+        raise DetSearchError(
+            f"{arguments.detector} is no detector folder: its manifest lists no {' and no '.join(absent)}"
+        )
     # mmdet takes seconds to import: not before the arguments are known to be right
     from mmdet.apis import inference_detector, init_detector
 
@@ -68,7 +79,7 @@ def predict(arguments: argparse.Namespace) -> None:
     )
     classes = model.dataset_meta["classes"]
     for number, path in enumerate(arguments.images):
-        image = _load(path)
+        image = _load(path, arguments.most_pixels)
         result: Any = inference_detector(model, cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
         found = result.pred_instances.cpu().numpy()
         found = found[found.scores >= arguments.score]
@@ -87,20 +98,23 @@ def one_line(name: str) -> str:
 def _device(wanted: str) -> str:
     import torch
 
-    try:
-        kind = torch.device(wanted).type
-    except RuntimeError:
-        raise DetSearchError(f"--device {wanted} is none: cpu, cuda or cuda:<number>") from None
+    kind, _, number = wanted.partition(":")
+    if wanted != "cpu" and (kind != "cuda" or (":" in wanted and not number.isdecimal())):
+        raise DetSearchError(f"--device {wanted} is none: cpu, cuda or cuda:<number>")
     if kind == "cuda" and not torch.cuda.is_available():
         raise DetSearchError(f"--device is {wanted}, but no GPU is visible to this process")
+    if number and int(number) >= (there := torch.cuda.device_count()):
+        raise DetSearchError(f"--device is {wanted}, but there are {there} GPUs, counted from 0")
     return wanted
 
 
-def _load(path: Path) -> Any:
+def _load(path: Path, most_pixels: int) -> Any:
     try:
-        return load_image(path)
+        return load_image(path, most_pixels)
     except ImageError as error:
         raise DetSearchError(f"{path} {error}") from error
+    except OSError as error:
+        raise DetSearchError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
 def drawing_paths(images: Sequence[Path], out: Path) -> list[Path]:

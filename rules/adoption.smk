@@ -42,9 +42,10 @@ def adopt(anew: bool) -> None:
         origin = made(RUN, folder, manifest, dict(manifests(inputs)), watched)
         if origin.current:
             not_older(map(Path, outputs), map(Path, watched))
+        further = further_params(each.params, wildcards, manifest)
         record = MetadataRecord(
             input=list(origin.inputs),
-            params=sorted(map(repr, [*origin.params, *further_params(each.params, wildcards)])),
+            params=sorted(map(repr, [*origin.params, *further])),
             record_format_version=RECORD_FORMAT_VERSION,
             incomplete=False,
             input_checksums=dict(origin.checksums),

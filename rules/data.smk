@@ -7,8 +7,6 @@ wildcard_constraints:
 
 rule prepare_detection_data:
     """Build or check the detection dataset, and index it."""
-    input:
-        annotation_files,
     output:
         index=RUN / "data/detection/dataset.json",
         manifest=DETECTION,
@@ -21,8 +19,9 @@ rule prepare_detection_data:
             "prepare_detection_data",
             RUN / "data/detection",
             settings(dataset="data.detection"),
-            watched=annotations,
         ),
+        # no input: a file whose head alone has changed, or its masks, is the same data
+        annotations=annotations,
     message:
         "Preparing the detection dataset"
     shell:

@@ -3,9 +3,9 @@
 from pipeline.artifacts.errors import ArtifactError
 from pipeline.artifacts.jobs import write_jobs
 from pipeline.doctor.datasets import missing_datasets, unused_missing
+from pipeline.doctor.settings import demands, in_one_list, told_at_start
 from pipeline.driver.jobs import forget, in_order, to_make_anew
 from pipeline.driver.presence import enter
-from pipeline.errors import DetSearchError
 
 if workflow.is_main_process and not workflow.dryrun:
     try:
@@ -21,16 +21,13 @@ onstart:
             raise WorkflowError(missing)
         if told := unused_missing(CONFIG.data):
             print(f"The datasets: {told}", file=sys.stderr)
-        if CONFIG.search.max_gmacs and any(
-            job.rule.name == "derive" for job in workflow.dag.jobs
-        ):
-            # not at the top: it imports mmdet, for seconds
-            from pipeline.hit_detector.budget import require_budget
-
-            try:
-                require_budget(CONFIG.supernet, CONFIG.screening, CONFIG.search.max_gmacs)
-            except DetSearchError as error:
-                raise WorkflowError(str(error)) from None
+        rules = {job.rule.name for job in workflow.dag.needrun_jobs()}
+        wrong, told = told_at_start(CONFIG, RUN, rules)
+        if told:
+            print("To look at:", *told, sep="\n  - ", file=sys.stderr)
+        if wrong:
+            raise WorkflowError(in_one_list(wrong))
+        demands(CONFIG, rules).write(RUN)
         write_jobs(RUN, jobs)
         now_known(RUN, KNOWN)
     forget(to_make_anew(workflow.dag, workflow.dag_settings.forcerun))

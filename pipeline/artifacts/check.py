@@ -150,7 +150,7 @@ def _check_input(check: RunCheck, folder: Path, name: str, item: Input, base: Pa
             check.problems.append(f"{path} is missing: {made} (expected version {item.version})")
         return
     try:
-        found = input_version(path)
+        found = input_version(path, item.read_as)
     except ArtifactError as error:
         if path.parent not in check.artifacts:
             check.problems.append(f"{error} ({made})")

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from pipeline.artifacts.annotation_file import annotation_version
 from pipeline.artifacts.digest import file_digest, file_digests, value_digest
 from pipeline.artifacts.errors import ArtifactError
 from pipeline.artifacts.files import json_bytes, parse_json, read_text
@@ -68,6 +69,10 @@ Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 Name = Annotated[str, AfterValidator(check_name)]
 
 
+ReadAs = Literal["bytes", "coco"]
+"""Every byte of a user's file counts, or what is used of an annotation file in COCO's format."""
+
+
 class Record(BaseModel):
     """What all parts of a manifest have in common."""
 
@@ -79,6 +84,8 @@ class Input(Record):
 
     path: str
     version: Digest
+    read_as: ReadAs = Field(default="bytes", exclude_if="bytes".__eq__)
+    """What of a file that has no manifest its version tells."""
 
 
 class Job(Record):
@@ -198,17 +205,28 @@ def recorded_code(folder: Path) -> str:
     return (Manifest.load(path).code if path.exists() else None) or "untracked"
 
 
-def input_version(path: Path) -> str:
-    """The version of an input: of the artifact if `path` is a manifest, else the file's digest.
+def input_version(path: Path, read_as: ReadAs = "bytes") -> str:
+    """The version of an input: of the artifact if `path` is a manifest, else of the file.
+
+    Args:
+        path: of the manifest or file.
+        read_as: what of a file counts: the digest of its bytes, or `annotation_version`.
 
     Raises:
         ArtifactError: the file is missing, or the manifest is cut off or altered.
     """
-    return Manifest.load(path).version if path.name == MANIFEST else file_digest(path)
+    if path.name == MANIFEST:
+        return Manifest.load(path).version
+    return annotation_version(path) if read_as == "coco" else file_digest(path)
 
 
-def input_record(path: Path, run: Path) -> Input:
+def input_record(path: Path, run: Path, read_as: ReadAs = "bytes") -> Input:
     """The record of an input; its path is relative to the folder `run` where it is inside.
+
+    Args:
+        path: of a manifest, or of a file of the user's own.
+        run: the run's folder.
+        read_as: as of `input_version`.
 
     Raises:
         ArtifactError: the file is missing, or the manifest is cut off or altered.
@@ -216,7 +234,8 @@ def input_record(path: Path, run: Path) -> Input:
     absolute, base = path.absolute(), run.absolute()
     inside = absolute.is_relative_to(base)
     shown = absolute.relative_to(base) if inside else absolute
-    return Input(path=shown.as_posix(), version=input_version(path))
+    version = input_version(path, read_as)
+    return Input(path=shown.as_posix(), version=version, read_as=read_as)
 
 
 def removed_files(folder: Path) -> dict[str, str]:

@@ -57,6 +57,12 @@ DECIDES_NO_RESULT: dict[str, Omission] = {
     "pipeline.artifacts.spent": Omission(
         "It adds up the time of a stage's jobs, which stands in the manifest as a measured time."
     ),
+    "pipeline.data.dataset_demands": Omission(
+        "It asks of a dataset what the trainings ask, and refuses or warns."
+    ),
+    "pipeline.data.demands": Omission(
+        "It compares what trainings ask of the data with what is there, and refuses or warns."
+    ),
     "pipeline.runner.command": Omission(
         "It reads the command line; settings and seed, which decide the result, are tracked themselves."
     ),

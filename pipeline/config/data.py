@@ -14,6 +14,19 @@ VerifyImages = Annotated[
         "truncated files; `header` opens each file and compares its size only, which is faster."
     ),
 ]
+LARGEST_IMAGE = 2**30
+"""Pixels: OpenCV decodes no larger image."""
+MOST_PIXELS = 178_956_970
+"""Pillow's border, beyond which a small file may fill the memory."""
+MostPixels = Annotated[
+    int,
+    Field(
+        ge=1,
+        le=LARGEST_IMAGE,
+        description="An image of more pixels is a defect: so small a file may fill the memory. Raise it "
+        "for aerial photographs and the like; a pixel takes 3 bytes and more.",
+    ),
+]
 Seed = Annotated[int, Field(ge=0, lt=2**31, description="Seed of the generated images.")]
 
 
@@ -132,6 +145,7 @@ class CocoDetection(Section):
         "without it, whatever categories they list.",
     )
     verify_images: VerifyImages = "decode"
+    most_pixels: MostPixels = MOST_PIXELS
     tolerated_boxes: float = Field(
         default=0.0,
         ge=0,
@@ -193,6 +207,7 @@ class ImageFolderClassification(Section):
     )
     val: str = Field(min_length=1, description="Folder of the validation classes.")
     verify_images: VerifyImages = "decode"
+    most_pixels: MostPixels = MOST_PIXELS
 
 
 class CropsClassification(Section):

@@ -57,6 +57,21 @@ def read_config_file(path: Path) -> Mapping[str, Any]:
     return content
 
 
+def parse_config(text: str) -> Mapping[str, Any]:
+    """A config that was given as JSON.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"the config is not JSON: {error}") from None
+    if not isinstance(content, Mapping):
+        raise ConfigError(f"the config holds no sections, but a {type(content).__name__}")
+    return content
+
+
 def _parsed(text: str) -> Any:
     """JSON where it is JSON, as Snakemake does: with tabs it is no YAML."""
     try:

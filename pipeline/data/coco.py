@@ -8,12 +8,18 @@ evaluators rely on. What passes has a normal form (`normal_form`), which everyth
 import logging
 import math
 from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeGuard
 
-from pipeline.config.data import CocoDetection
-from pipeline.data.annotation_file import AnnotationFileError, read_lists, shortened, text_problem
+from pipeline.artifacts.annotation_file import (
+    AnnotationFileError,
+    read_lists,
+    shortened,
+    text_problem,
+)
+from pipeline.config.data import MOST_PIXELS, CocoDetection
 from pipeline.data.boxes import OUTSIDE, TOO_SMALL, WITHOUT_AREA, Box, misread, problem
 from pipeline.data.defects import DatasetError, Defect, summarise
 from pipeline.data.image_names import missing_reason, outside
@@ -46,7 +52,26 @@ class CocoSummary(NormalForm):
         small = sum(area < SMALL for area in areas)
         large = sum(area > LARGE for area in areas)
         sizes = {"small": small, "medium": len(areas) - small - large, "large": large}
-        return {"images": len(self.images), "objects": len(areas), **sizes}
+        counts = {
+            "images": len(self.images),
+            "with_boxes": len(self.with_boxes()),
+            **self._median(),
+        }
+        return {**counts, "objects": len(areas), **sizes}
+
+    def with_boxes(self) -> set[int]:
+        """The images that a training of a detector sees: those with an annotation, be it a region."""
+        return {entry["image_id"] for entry in self.annotations}
+
+    def _median(self) -> dict[str, int]:
+        """Width and height of the image in the middle, of each by itself."""
+        return {
+            f"median_{name}": sorted(image[place] for image in self.images.values())[
+                len(self.images) // 2
+            ]
+            for name, place in (("width", 1), ("height", 2))
+            if self.images
+        }
 
 
 def _is_id(value: Any) -> TypeGuard[int]:
@@ -68,7 +93,7 @@ def _is_flag(value: Any) -> bool:
 class _Check:
     """The check of one split; `defects` and `summary` grow as its parts run."""
 
-    def __init__(self, annotations: Path, images: Path, split: str):
+    def __init__(self, annotations: Path, images: Path, split: str) -> None:
         self.file, self.folder, self.split = annotations, images, split
         self.defects: list[Defect] = []
         self.summary = CocoSummary()
@@ -175,11 +200,13 @@ class _Check:
         """Look at all boxes together, then at each; the usable ones are the normal form."""
         if other := misread([box for _, box in boxes]):
             return self.report(other[0], "", other[1])
+        named = {number for number, _ in self.summary.categories}
         for normal, box in boxes:
             if wrong := problem(box):
                 self.report(wrong[0], box.item, wrong[1])
             if box.usable or box.crowd:
-                self.summary.annotations.append(normal)
+                if box.image and _is_id(normal["category_id"]) and normal["category_id"] in named:
+                    self.summary.annotations.append(normal)
             elif _is_id(normal["category_id"]):
                 self.summary.objects[normal["category_id"]] -= 1
         return None
@@ -209,14 +236,14 @@ class _Check:
         known = image and (f"image {image_id} ({image[0]}", image[1], image[2])
         return Box(item, (x, y, width, height), known, crowd)
 
-    def image_files(self, verify: VerifyImages) -> None:
+    def image_files(self, verify: VerifyImages, most_pixels: int) -> None:
         if not self.folder.is_dir():
             detail = "there is no such folder"
             return self.report("image folder", "", detail, self.folder)
         images = self.summary.images
         log.info("Reading the %d images of %s (%s)", len(images), self.split, verify)
         paths = [self.folder / name for name, _, _ in images.values()]
-        sizes = read_sizes(paths, verify)
+        sizes = read_sizes(paths, verify, most_pixels)
         for (image_id, (_, *stated)), path, size in zip(images.items(), paths, sizes, strict=True):
             item = f"image {image_id}"
             if size is None:
@@ -242,7 +269,11 @@ class _Check:
 
 
 def inspect_coco(
-    annotations: Path, images: Path, split: str, verify_images: VerifyImages = "decode"
+    annotations: Path,
+    images: Path,
+    split: str,
+    verify_images: VerifyImages = "decode",
+    most_pixels: int = MOST_PIXELS,
 ) -> tuple[CocoSummary | None, list[Defect]]:
     """As `check_coco`, with the file's summary (None where it could not be read as COCO)."""
     check = _Check(annotations, images, split)
@@ -260,7 +291,7 @@ def inspect_coco(
     check.categories(content["categories"])
     check.image_entries(content["images"])
     check.annotations(content["annotations"], listed["images"], listed["categories"])
-    check.image_files(verify_images)
+    check.image_files(verify_images, most_pixels)
     return check.summary, check.defects
 
 
@@ -322,8 +353,18 @@ def _wrong_classes(config: CocoDetection, train: CocoSummary) -> list[Defect]:
     return [Defect("classes", "train", file, "categories against data.detection.classes", detail)]
 
 
-def check_detection(config: CocoDetection) -> dict[str, CocoSummary]:
+Further = Callable[[Mapping[str, CocoSummary]], Sequence[Defect]]
+"""What else is found of the splits that could be read, told in the same list."""
+
+
+def check_detection(
+    config: CocoDetection, further: Further = lambda summaries: ()
+) -> dict[str, CocoSummary]:
     """Check every split of a COCO-format dataset, and each against the training split.
+
+    Args:
+        config: Where the dataset lies, and what may be wrong with it.
+        further: A further check.
 
     Returns:
         The summaries of `train`, `val` and, where it is given, `test`.
@@ -335,7 +376,11 @@ def check_detection(config: CocoDetection) -> dict[str, CocoSummary]:
     defects: list[Defect] = []
     for split, paths in config.splits.items():
         summary, found = inspect_coco(
-            Path(paths.annotations), Path(paths.images), split, config.verify_images
+            Path(paths.annotations),
+            Path(paths.images),
+            split,
+            config.verify_images,
+            config.most_pixels,
         )
         if summary is not None:
             summaries[split] = summary
@@ -351,6 +396,7 @@ def check_detection(config: CocoDetection) -> dict[str, CocoSummary]:
             if split != "train":
                 defects += _against_train(config, summaries["train"], split, summary)
         defects += _wrong_classes(config, summaries["train"])
+        defects += further(summaries)
     if defects:
         raise DatasetError(defects)
     return summaries

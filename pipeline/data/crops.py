@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -38,23 +38,16 @@ def write_crops(settings: CropsClassification, index: DatasetIndex, folder: Path
     Raises:
         DatasetError: Fewer than two classes have crops in both splits.
     """
-    limits = {"train": settings.train_images_per_class, "val": settings.val_images_per_class}
-    chosen: dict[Split, Annotations] = {
-        split: _choose(index.split(split), settings, limits[split], number)
-        for number, split in enumerate(SPLITS)
-    }
-    common = [name for name in index.classes if all(name in found for found in chosen.values())]
+    chosen, common = _chosen(
+        settings, {split: read_json(index.split(split).annotations) for split in SPLITS}
+    )
     for name in index.classes:
         if name not in common:
             log.warning(
                 "Class %s is left out: it has no box to crop in train, or none in val", name
             )
-    if len(common) < 2:
-        detail = (
-            f"{len(common)} class has crops in train and val, and two are needed to tell apart; "
-            "choose another data.classification.source"
-        )
-        raise DatasetError([Defect("too few classes", "train/val", index.path, "", detail)])
+    if wrong := too_few_classes(common, index.path):
+        raise DatasetError([wrong])
     for split, found in chosen.items():
         paths = index.split(split)
         for name in common:
@@ -62,15 +55,51 @@ def write_crops(settings: CropsClassification, index: DatasetIndex, folder: Path
         _write_split(paths, {name: found[name] for name in common}, settings, folder / split)
 
 
+def count_crops(
+    settings: CropsClassification, contents: Mapping[Split, Mapping[str, Any]]
+) -> tuple[list[str], int]:
+    """What `write_crops` would make: the classes, and the number of training images.
+
+    Args:
+        settings: As of `write_crops`.
+        contents: The annotations of `train` and `val`, in the normal form.
+    """
+    chosen, common = _chosen(settings, contents)
+    return common, sum(len(chosen["train"][name]) for name in common)
+
+
+def too_few_classes(common: Sequence[str], file: Path) -> Defect | None:
+    """What is wrong where fewer than two classes have crops; None where nothing is."""
+    if len(common) >= 2:
+        return None
+    detail = (
+        f"{len(common)} class has crops in train and val, and two are needed to tell apart; "
+        "choose another data.classification.source"
+    )
+    return Defect("too few classes", "train/val", file, "", detail)
+
+
 def folder_name(name: str) -> str:
     """A class name as a folder's: what a path cannot hold is percent-encoded."""
     return quote(name, safe=" ").replace(".", "%2E")
 
 
+def _chosen(
+    settings: CropsClassification, contents: Mapping[Split, Mapping[str, Any]]
+) -> tuple[dict[Split, Annotations], list[str]]:
+    """The annotations to crop in each split, and the classes that have some in every one."""
+    limits = {"train": settings.train_images_per_class, "val": settings.val_images_per_class}
+    chosen: dict[Split, Annotations] = {
+        split: _choose(contents[split], settings, limits[split], number)
+        for number, split in enumerate(SPLITS)
+    }
+    classes = [category["name"] for category in contents["train"]["categories"]]
+    return chosen, [name for name in classes if all(name in found for found in chosen.values())]
+
+
 def _choose(
-    paths: SplitPaths, settings: CropsClassification, limit: int | None, number: int
+    content: Mapping[str, Any], settings: CropsClassification, limit: int | None, number: int
 ) -> Annotations:
-    content = read_json(paths.annotations)
     names = {category["id"]: category["name"] for category in content["categories"]}
     found: Annotations = defaultdict(list)
     for annotation in sorted(content["annotations"], key=lambda entry: entry["id"]):

@@ -1,12 +1,17 @@
 """Defects of a dataset, collected over all its files and reported together."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.artifacts.files import replacing
 from pipeline.errors import DetSearchError
 
 SHOWN_PER_KIND = 10
+FILE = "defects.txt"
+"""Where the whole list is written, beside a stage's log."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,35 @@ class DatasetError(DetSearchError):
     def __init__(self, defects: Sequence[Defect]):
         self.defects = tuple(defects)
         super().__init__(summarise(self.defects))
+
+    def write(self, path: Path) -> str | None:
+        """Write the whole list, a line each, where the message does not hold it; a sentence of where.
+
+        Raises:
+            PublishError: The system refuses to write.
+        """
+        kinds = Counter(defect.kind for defect in self.defects)
+        if max(kinds.values(), default=0) <= SHOWN_PER_KIND:
+            return None
+        with replacing(path) as temporary, temporary.open("w", errors="backslashreplace") as file:
+            file.writelines(f"{defect.kind}\t{defect}\n" for defect in self.defects)
+        return f"The whole list is in {path}"
+
+
+@contextmanager
+def whole_list(path: Path) -> Iterator[None]:
+    """Write the defects that are raised to a file where they are too many for a message, which names it.
+
+    Raises:
+        DetSearchError: As the `DatasetError`, with where the whole list is.
+    """
+    path.unlink(missing_ok=True)
+    try:
+        yield
+    except DatasetError as error:
+        if told := error.write(path):
+            raise DetSearchError(f"{error}\n{told}") from error
+        raise
 
 
 def summarise(defects: Sequence[Defect], shown: int = SHOWN_PER_KIND) -> str:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from torchvision.datasets.folder import IMG_EXTENSIONS, make_dataset
 
-from pipeline.config.data import ImageFolderClassification
+from pipeline.config.data import MOST_PIXELS, ImageFolderClassification
 from pipeline.data.defects import DatasetError, Defect
 from pipeline.data.images import VerifyImages, read_sizes
 
@@ -25,7 +25,10 @@ def class_images(folder: Path) -> dict[str, list[Path]]:
 
 
 def inspect_image_folder(
-    folder: Path, split: str, verify_images: VerifyImages = "decode"
+    folder: Path,
+    split: str,
+    verify_images: VerifyImages = "decode",
+    most_pixels: int = MOST_PIXELS,
 ) -> tuple[dict[str, list[Path]] | None, list[Defect]]:
     """As `check_image_folder`, with the classes' files (None where there is no such folder)."""
     if not folder.is_dir():
@@ -46,7 +49,7 @@ def inspect_image_folder(
         if not paths
     ]
     paths = [path for members in classes.values() for path in members]
-    for path, size in zip(paths, read_sizes(paths, verify_images), strict=True):
+    for path, size in zip(paths, read_sizes(paths, verify_images, most_pixels), strict=True):
         if not isinstance(size, tuple):
             reason = size or "the file vanished while it was checked"
             defects.append(Defect("unreadable image", split, path, "", reason))
@@ -82,7 +85,9 @@ def check_classification(
     defects: list[Defect] = []
     found: dict[str, dict[str, list[Path]]] = {}
     for split, folder in (("train", Path(config.train)), ("val", Path(config.val))):
-        classes, wrong = inspect_image_folder(folder, split, config.verify_images)
+        classes, wrong = inspect_image_folder(
+            folder, split, config.verify_images, config.most_pixels
+        )
         defects += wrong
         if classes:
             found[split] = classes

@@ -6,36 +6,58 @@ What it makes of a file, whoever asks (docs/own_data.md shows it to users):
   says. No other format is opened: some of Pillow's readers start programs (Ghostscript).
 - The result is 8-bit RGB. 16-bit values are divided by 256, so images keep their relation. Grey is
   repeated, palettes are looked up, CMYK is converted, alpha is dropped.
-- The EXIF orientation is applied, in every format that carries one.
-- A truncated file, several frames or pages, floating-point and 32-bit values, and more pixels than
-  `MOST_PIXELS` are refused.
+- The EXIF orientation is applied, in every format that carries one. That of XMP alone is not: OpenCV,
+  by which exported detectors load images, does not know it.
+- A truncated file, several frames or pages, floating-point and 32-bit values are refused; and more
+  pixels than who asks allows (the check of a dataset: `most_pixels`). What the check let through is
+  read by all that comes after it.
 """
 
 from __future__ import annotations
 
 import io
+import os
 import stat
+import struct
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Literal
+from typing import IO, Literal
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, UnidentifiedImageError
 
+from pipeline.config.data import LARGEST_IMAGE
 from pipeline.errors import DetSearchError
 
 VerifyImages = Literal["decode", "header"]
 
-MOST_PIXELS = 178_956_970
-"""Pillow's own border, beyond which a small file may fill the memory."""
+# Pillow's border would hold in this process whatever the config allows: `_check_header` has ours.
+Image.MAX_IMAGE_PIXELS = None
 _EXIF_ORIENTATION = 0x0112
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What makes an image upright, by its EXIF orientation."""
 _TURNED = (5, 6, 7, 8)
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_OTHER_JPEG = {
+    **dict.fromkeys((0xC3, 0xCB), "lossless"),
+    **dict.fromkeys((0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF), "hierarchical"),
+}
+"""By the marker of its frame, what sort of JPEG no ordinary decoder reads."""
+_SCALE = "scale them to 8 bits, and save it as PNG"
 _FORMATS = {
     b"\xff\xd8\xff": "JPEG",
-    b"\x89PNG\r\n\x1a\n": "PNG",
+    _PNG_SIGNATURE: "PNG",
     b"BM": "BMP",
     b"II*\0": "TIFF",
     b"MM\0*": "TIFF",
@@ -75,8 +97,12 @@ class ImageError(DetSearchError):
     """An image file cannot be used; the message says why, without the file's name."""
 
 
-def load_image(path: Path) -> NDArray[np.uint8]:
+def load_image(path: Path, most_pixels: int = LARGEST_IMAGE) -> NDArray[np.uint8]:
     """Read an image file, as the module's head says.
+
+    Args:
+        path: The file.
+        most_pixels: An image of more is refused before it is decoded.
 
     Returns:
         (height, width, 3), RGB, upright.
@@ -87,14 +113,14 @@ def load_image(path: Path) -> NDArray[np.uint8]:
     """
     content, kind = _content(path)
     with _opened(content, kind) as image:
-        _check_header(image, kind)
+        _check_header(image, kind, most_pixels)
         if kind in ("JPEG", "PNG"):
             return _by_opencv(content)
         try:
+            orientation = _orientation(image, kind)
             image.load()
-            return _eight_bits(ImageOps.exif_transpose(image), kind)
-        except ImageError:
-            raise
+            turn = _UPRIGHT.get(orientation)
+            return _eight_bits(image if turn is None else image.transpose(turn))
         # Broken files make Pillow raise OSError, SyntaxError, ValueError, struct.error and others.
         except Exception as error:
             raise ImageError(f"is damaged or truncated: {_told(error)}") from error
@@ -113,34 +139,36 @@ def load_pil_image(path: str | Path) -> Image.Image:
         raise ImageError(f"{path} {error}") from error
 
 
-def read_size(path: Path, verify: VerifyImages) -> tuple[int, int]:
+def read_size(
+    path: Path, verify: VerifyImages, most_pixels: int = LARGEST_IMAGE
+) -> tuple[int, int]:
     """Tell the (width, height) of an image as `load_image` shows it.
 
     Args:
         path: The file.
         verify: `decode` loads the image, `header` reads only the beginning of the file.
+        most_pixels: An image of more is refused.
 
     Raises:
         FileNotFoundError: There is no such file.
         ImageError: The file cannot be used.
     """
     if verify == "decode":
-        height, width, _ = load_image(path).shape
+        height, width, _ = load_image(path, most_pixels).shape
         return width, height
     kind = _kind(path)
     with _opened(path, kind) as image:
-        _check_header(image, kind)
-        # The base class's method: a PNG's own would decode it to look for EXIF data at its end.
-        # Of a TIFF Pillow tells the size as it is to be shown.
-        told = kind != "TIFF" and Image.Image.getexif(image).get(_EXIF_ORIENTATION)
-        turned = told in _TURNED
+        _check_header(image, kind, most_pixels)
+        turned = _orientation(image, kind) in _TURNED
         width, height = image.size
     return (height, width) if turned else (width, height)
 
 
-def _size_or_reason(path: Path, verify: VerifyImages) -> tuple[int, int] | str | None:
+def _size_or_reason(
+    path: Path, verify: VerifyImages, most_pixels: int
+) -> tuple[int, int] | str | None:
     try:
-        return read_size(path, verify)
+        return read_size(path, verify, most_pixels)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
@@ -149,7 +177,9 @@ def _size_or_reason(path: Path, verify: VerifyImages) -> tuple[int, int] | str |
         return str(error)
 
 
-def read_sizes(paths: Iterable[Path], verify: VerifyImages) -> list[tuple[int, int] | str | None]:
+def read_sizes(
+    paths: Iterable[Path], verify: VerifyImages, most_pixels: int = LARGEST_IMAGE
+) -> list[tuple[int, int] | str | None]:
     """Read image files in a pool of threads (decoding does not hold the interpreter's lock).
 
     Returns:
@@ -157,7 +187,7 @@ def read_sizes(paths: Iterable[Path], verify: VerifyImages) -> list[tuple[int, i
         there is no such file.
     """
     with ThreadPoolExecutor() as pool:
-        return list(pool.map(lambda path: _size_or_reason(path, verify), paths))
+        return list(pool.map(lambda path: _size_or_reason(path, verify, most_pixels), paths))
 
 
 def _kind(path: Path) -> str:
@@ -191,24 +221,84 @@ def _content(path: Path) -> tuple[bytes, str]:
 
 
 def _opened(source: bytes | Path, kind: str) -> Image.Image:
+    # which Pillow loads by itself only where it must guess
+    Image.init()
     try:
+        if kind == "JPEG":
+            with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
+                _check_jpeg(file)
         return Image.open(
             io.BytesIO(source) if isinstance(source, bytes) else source,
             formats=_READERS.get(kind, (kind,)),
         )
-    except Image.DecompressionBombError:
+    except ImageError:
+        raise
+    except UnidentifiedImageError:
         raise ImageError(
-            f"has more than {MOST_PIXELS:,} pixels: cut it into parts, or make it smaller"
+            f"is damaged or truncated, or a {kind} of a kind that is not read"
         ) from None
     except Exception as error:
         raise ImageError(f"is damaged or truncated: {_told(error)}") from error
 
 
-def _check_header(image: Image.Image, kind: str) -> None:
-    if image.width * image.height > MOST_PIXELS:
+def _orientation(image: Image.Image, kind: str) -> int:
+    """The EXIF orientation, 1 to 8, of a file of which only the beginning was read."""
+    content = image.info.get("exif")
+    if kind == "TIFF":  # Pillow applies it: size and pixels are those to be shown
+        return 1
+    if kind == "PNG" and content is None and image.fp:
+        content = _late_exif(image.fp)
+    exif = Image.Exif()
+    try:
+        exif.load(content or b"")
+        found = exif.get(_EXIF_ORIENTATION)
+    except Exception:  # no sound EXIF data say how to turn the image, to no reader
+        return 1
+    return found if found in range(1, 9) else 1
+
+
+def _late_exif(file: IO[bytes]) -> bytes | None:
+    """The EXIF data of a PNG behind its pixels, where there are some; the file's position stays."""
+    position = file.tell()
+    try:
+        file.seek(len(_PNG_SIGNATURE))
+        while len(head := file.read(8)) == 8:
+            length, name = struct.unpack(">I4s", head)
+            if name == b"eXIf":
+                return file.read(length)
+            file.seek(length + 4, os.SEEK_CUR)
+        return None
+    finally:
+        file.seek(position)
+
+
+def _check_jpeg(content: IO[bytes]) -> None:
+    """Refuse what no ordinary decoder reads, by the head of the first frame."""
+    position = content.tell()
+    try:
+        content.seek(2)
+        while len(head := content.read(4)) == 4 and head[0] == 0xFF:
+            marker, length = head[1], int.from_bytes(head[2:], "big")
+            if marker == 0xFF:  # a byte that only fills
+                content.seek(-3, os.SEEK_CUR)
+                continue
+            if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+                bits = int.from_bytes(content.read(1), "big")
+                if sort := _OTHER_JPEG.get(marker):
+                    raise ImageError(f"is a {sort} JPEG: save it as an ordinary one, or as PNG")
+                if bits != 8:
+                    raise ImageError(f"is a JPEG of {bits} bits a channel: {_SCALE}")
+                return
+            content.seek(length - 2, os.SEEK_CUR)
+    finally:
+        content.seek(position)
+
+
+def _check_header(image: Image.Image, kind: str, most_pixels: int) -> None:
+    if image.width * image.height > most_pixels:
         raise ImageError(
-            f"has {image.width * image.height:,} pixels, and at most {MOST_PIXELS:,} are read: cut "
-            "it into parts, or make it smaller"
+            f"has {image.width * image.height:,} pixels, and at most {most_pixels:,} are read: raise "
+            "most_pixels if that is meant, cut the image into parts, or make it smaller"
         )
     # the further pictures of a JPEG are previews; a PNG has one that stands for its animation
     try:
@@ -217,6 +307,14 @@ def _check_header(image: Image.Image, kind: str) -> None:
         raise ImageError(f"is damaged or truncated: {_told(error)}") from error
     if frames > 1:
         raise ImageError(f"holds {frames} frames or pages: save the one that is meant by itself")
+    if not (image.mode in _EIGHT_BITS or _is_sixteen_bits(image, kind)):
+        found = {"F": "floating-point", "I": "32-bit"}.get(image.mode, f"{image.mode}")
+        raise ImageError(f"holds {found} values: {_SCALE}")
+
+
+def _is_sixteen_bits(image: Image.Image, kind: str) -> bool:
+    # Pillow reads a PGM of 16 bits into 32, scaled to all 16 of them
+    return image.mode.startswith("I;16") or (image.mode == "I" and kind == "PPM")
 
 
 def _by_opencv(content: bytes) -> NDArray[np.uint8]:
@@ -230,15 +328,11 @@ def _by_opencv(content: bytes) -> NDArray[np.uint8]:
     return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), np.uint8)
 
 
-def _eight_bits(image: Image.Image, kind: str) -> NDArray[np.uint8]:
+def _eight_bits(image: Image.Image) -> NDArray[np.uint8]:
     if image.mode in _EIGHT_BITS:
         return np.array(image.convert("RGB"))
-    # Pillow reads a PGM of 16 bits into 32, scaled to all 16 of them
-    if image.mode.startswith("I;16") or (image.mode == "I" and kind == "PPM"):
-        grey = (np.asarray(image).astype(np.uint32) >> 8).astype(np.uint8)
-        return np.repeat(grey[:, :, None], 3, axis=2)
-    found = {"F": "floating-point", "I": "32-bit"}.get(image.mode, f"{image.mode}")
-    raise ImageError(f"holds {found} values: scale them to 8 bits, and save it as PNG")
+    grey = (np.asarray(image).astype(np.uint32) >> 8).astype(np.uint8)
+    return np.repeat(grey[:, :, None], 3, axis=2)
 
 
 def _told(error: Exception) -> str:

@@ -12,7 +12,7 @@ from pipeline.config.data import (
     ImageFolderClassification,
     NoClassification,
 )
-from pipeline.data.coco import check_detection
+from pipeline.data.coco import Further, check_detection
 from pipeline.data.crops import write_crops
 from pipeline.data.embedded import (
     SPLITS,
@@ -29,12 +29,15 @@ def _write(content: DetectionContent | ClassificationContent, folder: Path) -> N
     (folder / FILE_NAME).write_text(content.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
 
-def prepare_detection(config: DetectionSource, folder: Path) -> None:
+def prepare_detection(
+    config: DetectionSource, folder: Path, further: Further = lambda summaries: ()
+) -> None:
     """Write `dataset.json` into `folder`, and beside it the embedded dataset, or normal annotations.
 
     Args:
         config: The section `data.detection`.
         folder: An existing, empty folder.
+        further: A further check, as of `check_detection`.
 
     Raises:
         DatasetError: Lists every defect of the dataset. Nothing has been written then.
@@ -52,13 +55,13 @@ def prepare_detection(config: DetectionSource, folder: Path) -> None:
                 for split in detection_splits(config)
             }
         )
-        summaries = check_detection(written)
+        summaries = check_detection(written, further)
         splits = {
             split: {"annotations": f"annotations/{split}.json", "images": f"images/{split}"}
             for split in detection_splits(config)
         }
     else:
-        summaries = check_detection(config)
+        summaries = check_detection(config, further)
         (folder / "annotations").mkdir()
         for split, summary in summaries.items():
             summary.write(folder / "annotations" / f"{split}.json")

@@ -1,7 +1,8 @@
 """Check whether a run can work here, and say what to do where it cannot.
 
-Looks at the packages against the lock, the devices, mmcv's kernels, the datasets that the config names,
-the free disk, and SLURM. Exits with 1 if anything would make the run fail.
+Looks at the packages against the lock, the devices, mmcv's kernels, the datasets that the config names and
+what is in them, settings that they do not allow, the free disk, and SLURM. Exits with 1 if anything would
+make the run fail.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from pipeline.config.files import load_config_files
 from pipeline.console import run_program
+from pipeline.doctor.content import content
 from pipeline.doctor.datasets import datasets
 from pipeline.doctor.environment import code, compiled_ops, devices, disk, packages, slurm
 from pipeline.doctor.finding import Finding
@@ -40,6 +42,7 @@ def main(argv: list[str] | None = None) -> None:
         devices(config.run.device),
         compiled_ops(),
         *datasets(config.data),
+        *content(config),
         disk(Path("results") / config.run.name),
         *slurm(os.environ),
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -91,7 +92,11 @@ def compiled_ops() -> Finding:
 
 def slurm(environment: Mapping[str, str]) -> Iterator[Finding]:
     """SLURM's commands, and whether its controller answers."""
-    missing = [name for name in SLURM_COMMANDS if not shutil.which(name, path=environment["PATH"])]
+    missing = [
+        name
+        for name in SLURM_COMMANDS
+        if not shutil.which(name, path=environment.get("PATH", os.defpath))
+    ]
     if len(missing) == len(SLURM_COMMANDS):
         yield Finding(
             "SLURM",
@@ -103,9 +108,10 @@ def slurm(environment: Mapping[str, str]) -> Iterator[Finding]:
     if missing:
         yield Finding(
             "SLURM",
-            "fault",
+            "note",  # of no account where the run is local
             f"{', '.join(missing)} not found",
-            "load the cluster's SLURM module, or add its folder to PATH",
+            "without --profile slurm nothing needs them; with it, load the cluster's SLURM module, or add "
+            "its folder to PATH",
         )
         return
     try:

@@ -19,6 +19,7 @@ from pipeline.artifacts.files import canonical_json, explained, read_json, read_
 from pipeline.artifacts.history import last_version
 from pipeline.artifacts.lineage import artifact_folders
 from pipeline.artifacts.manifest import INVENTORY, MANIFEST, Manifest
+from pipeline.driver.annotations import ANNOTATIONS, recorded_versions
 
 STAGE_PARAMS = ("stage", "settings", "arguments", "seed", "code")
 """The params of every stage: the manifest knows them, but for `arguments`, which name the inputs."""
@@ -187,15 +188,26 @@ def rule_of(rules: Iterable[Any], folder: Path, stage: str) -> Any | None:
     return None
 
 
-def further_params(params: Mapping[str, Any], wildcards: Any) -> list[object]:
-    """A rule's params besides those of every stage: they decide no result, and are as they are now.
+def further_params(params: Mapping[str, Any], wildcards: Any, manifest: Manifest) -> list[object]:
+    """A rule's params besides those of every stage.
+
+    The versions of the user's annotation files are those that the artifact was made from. The others decide
+    no result, and are as they are now.
 
     Args:
         params: by name, with functions of the wildcards among them.
         wildcards: of the artifact.
+        manifest: of the artifact.
     """
-    further = [value for name, value in params.items() if name not in STAGE_PARAMS]
-    return [value(wildcards) if callable(value) else value for value in further]
+    further = {name: value for name, value in params.items() if name not in STAGE_PARAMS}
+    now = {
+        name: value(wildcards) if callable(value) else value
+        for name, value in further.items()
+        if name != ANNOTATIONS
+    }
+    if ANNOTATIONS in further:
+        now[ANNOTATIONS] = recorded_versions(manifest)
+    return list(now.values())
 
 
 def not_older(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:

@@ -8,13 +8,11 @@ Nothing is trained, and no dataset is read where the section `plan` states its s
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
-from typing import Any
 
 from pipeline.config.arguments import text_of
-from pipeline.config.files import load_config_files
+from pipeline.config.files import load_config_files, parse_config
 from pipeline.config.root import load_config
 from pipeline.console import run_program
 from pipeline.errors import DetSearchError
@@ -42,8 +40,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--config-json", help="in its place the whole config: JSON, or @FILE")
     arguments = parser.parse_args(argv)
     try:
-        if arguments.config_json:
-            config = load_config(_parsed(text_of(arguments.config_json)))
+        if arguments.config_json is not None:
+            config = load_config(parse_config(text_of(arguments.config_json)))
         else:
             config = load_config_files(arguments.configfile)
         images = count_images(config)
@@ -51,13 +49,6 @@ def main(argv: list[str] | None = None) -> None:
         print(plan_table(planned_stages(config, images), devices, config, images))
     except DetSearchError as error:
         sys.exit(f"plan: {error}")
-
-
-def _parsed(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise DetSearchError(f"--config-json is not JSON: {error}") from None
 
 
 if __name__ == "__main__":

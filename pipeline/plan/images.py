@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.artifacts.annotation_file import AnnotationFileError, read_lists
 from pipeline.artifacts.errors import ArtifactError
 from pipeline.config.data import (
     CropsClassification,
@@ -14,7 +15,6 @@ from pipeline.config.data import (
     ImageFolderClassification,
 )
 from pipeline.config.root import Config
-from pipeline.data.annotation_file import AnnotationFileError, read_lists
 from pipeline.errors import DetSearchError
 
 DIGITS = 10

@@ -22,6 +22,8 @@ from pipeline.config.problems import describe
 from pipeline.environment import CHECKPOINT_SECONDS, DEVICE, RUN
 from pipeline.errors import DetSearchError
 
+MOST_THREADS = 2**16
+"""More than any machine has; torch takes numbers of 32 bits."""
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 log = logging.getLogger("detsearch")
@@ -141,8 +143,10 @@ def check(arguments: argparse.Namespace) -> None:
         log.warning("%s: %s", other, REMEDY)
     if arguments.manifest.name != MANIFEST:
         raise DetSearchError(f"--manifest must be named {MANIFEST}, not {arguments.manifest.name}")
-    if arguments.threads < 1:
-        raise DetSearchError(f"--threads must be at least 1, not {arguments.threads}")
+    if not 1 <= arguments.threads <= MOST_THREADS:
+        raise DetSearchError(f"--threads must be 1 to {MOST_THREADS}, not {arguments.threads}")
+    if arguments.run_folder.exists() and not arguments.run_folder.is_dir():
+        raise DetSearchError(f"--run-folder {arguments.run_folder} is no folder")
     if arguments.code != "untracked" and not DIGEST.fullmatch(arguments.code):
         raise DetSearchError(
             f"--code must be `untracked` or a digest, sha256:<64 hexadecimal digits>, not {arguments.code}"

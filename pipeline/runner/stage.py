@@ -24,6 +24,7 @@ from pipeline.artifacts.manifest import (
     WORK,
     Manifest,
     Origin,
+    ReadAs,
     input_record,
     open_artifact,
     verify,
@@ -60,6 +61,7 @@ class Stage(Generic[S]):
         seed: of the run.
         device: where it computes.
         checkpoint_seconds: between two checkpoints.
+        run_folder: the run's.
         events: folder for TensorBoard, which outlives the work folder.
         spent: time, over all jobs of the stage.
     """
@@ -72,6 +74,7 @@ class Stage(Generic[S]):
     seed: int
     device: torch.device
     checkpoint_seconds: float
+    run_folder: Path
     events: Path
     spent: Spent
 
@@ -107,6 +110,7 @@ def stage_main(
     optional_inputs: Sequence[str] = (),
     several_inputs: Sequence[str] = (),
     files: Files[S] | None = None,
+    read_as: ReadAs = "bytes",
     argv: Sequence[str] | None = None,
 ) -> None:
     """Run a stage from the command line and exit: 0 when published, 75 to be continued, 1 on an error.
@@ -118,6 +122,7 @@ def stage_main(
         optional_inputs: names of artifacts that need not be given.
         several_inputs: arguments that take any number of artifacts, each as NAME=FILE.
         files: which of the user's files the settings name: their content is part of the version.
+        read_as: what of these files the version tells.
         argv: the command line; by default this process's.
     """
     if not gc.isenabled():  # see `pipeline.stages`
@@ -132,7 +137,7 @@ def stage_main(
     handler.setFormatter(EscapingFormatter("%(asctime)s %(message)s", "%H:%M:%S"))
     logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
     try:
-        _run(name, run, settings, given_folders(arguments, read), files, arguments)
+        _run(name, run, settings, given_folders(arguments, read), files, read_as, arguments)
         distributed.leave()
     except Interrupted as stop:
         log.warning("%s", stop)
@@ -157,6 +162,7 @@ def _run(
     settings: type[S],
     folders: Mapping[str, Path],
     files: Files[S] | None,
+    read_as: ReadAs,
     arguments: argparse.Namespace,
 ) -> None:
     check(arguments)
@@ -175,14 +181,15 @@ def _run(
     read = {argument: folder / MANIFEST for argument, folder in folders.items()}
     artifacts = {path: open_artifact(path) for path in read.values()}
     require_belonging(artifacts)
-    if files:
-        read |= files(sections)
-    not_before = newest_time(artifacts, read.values())
+    own = files(sections) if files else {}
+    not_before = newest_time(artifacts, [*own.values(), *read.values()])
+    run_folder = arguments.run_folder
     origin = Origin(
         stage=name,
         config=sections.model_dump(mode="json"),
         code=None if arguments.code == "untracked" else arguments.code,
-        inputs={key: input_record(path, arguments.run_folder) for key, path in read.items()},
+        inputs={key: input_record(path, run_folder) for key, path in read.items()}
+        | {key: input_record(path, run_folder, read_as) for key, path in own.items()},
         seed=arguments.seed,
     )
     out = arguments.manifest.parent
@@ -211,7 +218,8 @@ def _run(
                 seed=arguments.seed,
                 device=device,
                 checkpoint_seconds=arguments.checkpoint_seconds,
-                events=_events(out, arguments.run_folder),
+                run_folder=run_folder,
+                events=_events(out, run_folder),
                 spent=spent,
             )
         )

@@ -1,7 +1,10 @@
 """Where the datasets and given weights lie, and what their rules ask for."""
 
+from pipeline.driver.annotations import current_versions
+
 DETECTION = RUN / "data/detection/manifest.json"
 CLASSIFICATION = RUN / "data/classification/manifest.json"
+VERSIONS = Path(".snakemake") / "detsearch" / "annotations.json"
 
 # Where the weights of a network lie that is pretrained on the classification data.
 PRETRAINED = {
@@ -11,14 +14,9 @@ PRETRAINED = {
 }
 
 
-def annotations() -> list[str]:
-    """The user's annotation files."""
-    return [*CONFIG.data.detection.active.annotation_files.values()]
-
-
-def annotation_files(wildcards) -> list[str]:
-    """Those that are there; of the others the stage tells, with all other defects."""
-    return [path for path in annotations() if Path(path).exists() and nameable(path)]
+def annotations(wildcards) -> list[str]:
+    """The versions of the user's annotation files; of those that are missing the stage tells."""
+    return current_versions(CONFIG.data.detection.active.annotation_files, VERSIONS)
 
 
 def given_weights() -> list[str]:

@@ -159,7 +159,7 @@ COMMAND_LINES = (
         ("--detection", "nowhere/manifest.json"),
         "nowhere/manifest.json is missing",
     ),
-    line("no thread", DETECTION, ("--threads", "0"), "--threads must be at least 1, not 0"),
+    line("no thread", DETECTION, ("--threads", "0"), "--threads must be 1 to 65536, not 0"),
     line(
         "code that is no digest",
         DETECTION,

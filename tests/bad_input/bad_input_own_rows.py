@@ -95,6 +95,14 @@ def corners(entry: dict[str, Any]) -> None:
     entry["bbox"] = [22, 8, 36, 30]
 
 
+def patched_jpeg(place: int, value: int) -> bytes:
+    """A JPEG whose frame header holds another byte."""
+    content = bytearray(encoded(PHOTO, "JPEG"))
+    content[content.index(b"\xff\xc0") + place] = value
+    return bytes(content)
+
+
+INTEGERS = Image.fromarray(PIXELS[:, :, 0].astype(np.int32))
 FLOATS = Image.fromarray(PIXELS[:, :, 0].astype(np.float32))
 SIDEWAYS = Image.Exif()
 SIDEWAYS[0x0112] = 6
@@ -222,6 +230,31 @@ REFUSED = (
         *(f"{DATA}/1.png, image 1", "the image itself was not fetched"),
     ),
     data_row(
+        "JPEG of 12 bits",
+        image(patched_jpeg(4, 12), "1.jpg"),
+        *(f"{DATA}/1.jpg, image 1", "is a JPEG of 12 bits a channel"),
+    ),
+    data_row(
+        "JPEG without loss",
+        image(patched_jpeg(1, 0xC3), "1.jpg"),
+        *(f"{DATA}/1.jpg, image 1", "is a lossless JPEG"),
+    ),
+    data_row(
+        "TIFF of 32-bit numbers",
+        image(encoded(INTEGERS, "TIFF"), "1.tif"),
+        *(f"{DATA}/1.tif, image 1", "holds 32-bit values"),
+    ),
+    data_row(
+        "TIFF in Lab",
+        image(encoded(PHOTO.convert("LAB"), "TIFF"), "1.tif"),
+        *(f"{DATA}/1.tif, image 1", "holds LAB values"),
+    ),
+    data_row(
+        "images above the limit",
+        configure(data__detection__coco__most_pixels=1000),
+        *("9 defects", f"{DATA}/0.png, image 0", "has 1,280 pixels, and at most 1,000 are read"),
+    ),
+    data_row(
         "animation",
         image(frames("GIF"), "1.gif"),
         *(f"{DATA}/1.gif, image 1", "holds 2 frames or pages"),
@@ -269,6 +302,21 @@ REFUSED = (
         ),
         CLASSIFICATION,
         ("data/folders/val/dog/1.tif", "holds floating-point values"),
+    ),
+    Row(
+        "class folders: images above the limit",
+        configure(
+            data__classification__source="image_folder",
+            data__classification__image_folder__most_pixels=10,
+        ),
+        CLASSIFICATION,
+        ("data/folders/val/dog/", "and at most 10 are read"),
+    ),
+    Row(
+        "a limit beyond what OpenCV reads",
+        configure(data__detection__coco__most_pixels=2**31),
+        CONFIG,
+        ("data.detection.coco.most_pixels", "less than or equal to 1073741824"),
     ),
     Row(
         "own annotations without their source",

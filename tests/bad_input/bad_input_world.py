@@ -36,7 +36,7 @@ CONFIG = "config"
 """The command that validates the config, as Snakemake does before anything else."""
 ARCHITECTURE = "architecture"
 """The command that reads an architecture file."""
-PROGRAMS = ("artifacts", "predict")
+PROGRAMS = ("artifacts", "doctor", "plan", "predict", "status")
 """Commands of the package besides the stages."""
 RUN = Path("results/mine")
 SPLITS = ("train", "val", "test")
@@ -205,8 +205,8 @@ class World:
         """Run a command as from the command line in the project's folder.
 
         Args:
-            command: `config`, `architecture` (reads `data/architecture.json`), `artifacts`, `predict`, or
-                the name of a stage.
+            command: `config`, `architecture` (reads `data/architecture.json`), one of `PROGRAMS`, or the
+                name of a stage.
             line: the arguments; those of a stage come after the ones that its rule writes.
         """
         if command == ARCHITECTURE:

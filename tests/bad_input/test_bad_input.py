@@ -4,11 +4,12 @@ import pytest
 from bad_input_artifact_rows import ARTIFACT_ROWS
 from bad_input_joint_rows import JOINT_ROWS
 from bad_input_own_rows import REFUSED
+from bad_input_program_rows import PROGRAM_ROWS
 from bad_input_row import Row
 from bad_input_rows import INPUT_ROWS
 from bad_input_world import World
 
-ROWS = (*INPUT_ROWS, *ARTIFACT_ROWS, *JOINT_ROWS, *REFUSED)
+ROWS = (*INPUT_ROWS, *ARTIFACT_ROWS, *JOINT_ROWS, *REFUSED, *PROGRAM_ROWS)
 
 
 @pytest.fixture(scope="module")
@@ -41,4 +42,4 @@ def test_it_is_refused_with_its_place(row: Row, sound: World, tmp_path, capfd):
 
 def test_the_rows_have_names_of_their_own():
     names = [row.name for row in ROWS]
-    assert len(set(names)) == len(names) >= 95
+    assert len(set(names)) == len(names) >= 160

@@ -3,6 +3,7 @@
 import io
 import json
 import math
+from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from pycocotools.coco import COCO as Reference
+from torchvision.datasets import ImageFolder
 
-from pipeline.config.data import CocoDetection
-from pipeline.data.defects import DatasetError
+from pipeline.artifacts.files import read_json
+from pipeline.config.data import CocoDetection, CropsClassification
+from pipeline.config.detector import DetectorConfig
+from pipeline.data.coco import CocoSummary
+from pipeline.data.crops import write_crops
+from pipeline.data.dataset_demands import detection_defects
+from pipeline.data.defects import DatasetError, Defect
+from pipeline.data.demands import Batch, Counts, Demands
+from pipeline.data.images import load_pil_image
 from pipeline.data.index import DatasetIndex
 from pipeline.data.prepare import prepare_detection
+from pipeline.detection.dataset import build_dataset
 from pipeline.detection.evaluation import coco_metrics
 from pipeline.detection.seen_objects import compare_with_training, seen_objects
 
@@ -88,17 +98,48 @@ def annotations(draw: st.DrawFn) -> list[dict[str, Any]]:
     return entries
 
 
-def content(head: dict[str, Any], entries: list[dict[str, Any]], date: Any) -> dict[str, Any]:
-    """A COCO file with this head and these annotations."""
+def content(
+    head: dict[str, Any],
+    entries: list[dict[str, Any]],
+    date: Any,
+    listed: Sequence[Any] = ({"id": 7, "name": "ü dog"}, {"id": 3, "name": "cat"}),
+) -> dict[str, Any]:
+    """A COCO file with this head, these annotations and these categories."""
     images = [
         {"id": n, "file_name": f"{n}.png", "width": 40, "height": 30.0, "date_captured": date}
         for n in range(3)
     ]
-    categories = [{"id": 7, "name": "ü dog", "supercategory": date}, {"id": 3, "name": "cat"}]
-    return head | {"images": images, "annotations": entries, "categories": categories}
+    return head | {"images": images, "annotations": entries, "categories": list(listed)}
+
+
+@st.composite
+def categories(draw: st.DrawFn) -> list[Any]:
+    """A class list: most are sound; some lack an id, repeat one, or have odd names."""
+    listed: list[Any] = [{"id": 7, "name": "ü dog"}, {"id": 3, "name": "cat"}]
+    for entry in listed:
+        if draw(st.booleans()):
+            entry["supercategory"] = draw(ODD)
+    match draw(st.sampled_from(["sound"] * 6 + ["further", "name", "id", "entry", "gone"])):
+        case "further":
+            listed.append({"id": draw(st.integers(0, 9)), "name": draw(st.text(max_size=3))})
+        case "name":
+            listed[0]["name"] = draw(ODD)
+        case "id":
+            listed[1]["id"] = draw(ODD)
+        case "entry":
+            listed.append(draw(ODD))
+        case "gone":
+            listed.pop()
+    return listed
 
 
 CHECKS: Any = list(HealthCheck)
+ASKED = Demands(
+    batches=(Batch(key="x.batch_size", images=1, of="half"),),
+    scales={"detector.image_scale": (40, 30)},
+    crops=CropsClassification(smallest=1, image_size=16),
+)
+"""What is counted of every file, sound or not, while it is checked."""
 
 
 @pytest.fixture(scope="module")
@@ -110,26 +151,33 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=CHECKS)
+@settings(deadline=None, suppress_health_check=CHECKS)
 @given(
     head=HEAD,
     entries=annotations(),
+    listed=categories(),
     date=ODD,
     encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32"]),
 )
 def test_every_object_is_trained_on_or_the_file_is_refused(
-    images: Path, tmp_path_factory: pytest.TempPathFactory, head, entries, date, encoding
+    images: Path, tmp_path_factory: pytest.TempPathFactory, head, entries, listed, date, encoding
 ):
     folder = tmp_path_factory.mktemp("own")
     file = folder / "own.json"
     # numbers that JSON lacks, as Python's tools write them
-    file.write_bytes(json.dumps(content(head, entries, date)).encode(encoding))
+    file.write_bytes(json.dumps(content(head, entries, date, listed)).encode(encoding))
     split = {"annotations": str(file), "images": str(images)}
     config = CocoDetection.model_validate({"train": split, "val": split})
     out = folder / "out"
     out.mkdir()
+    counted: list[Counts] = []
+
+    def further(summaries: Mapping[str, CocoSummary]) -> list[Defect]:
+        counted.append(detection_defects(ASKED, summaries, file)[1])
+        return []
+
     try:
-        prepare_detection(config, out)
+        prepare_detection(config, out, further)
     except DatasetError as error:
         assert error.defects and all(defect.detail for defect in error.defects)
         assert not list(out.iterdir())
@@ -141,7 +189,7 @@ def test_every_object_is_trained_on_or_the_file_is_refused(
             entry["category_id"] == number and not entry.get("iscrowd") and not entry.get("ignore")
             for entry in entries
         )
-        for number, name in ((7, "ü dog"), (3, "cat"))
+        for number, name in ((entry["id"], entry["name"]) for entry in listed)
     }
     compare_with_training({"train": paths}, index.classes)
     trained = seen_objects(paths, index.classes)
@@ -156,7 +204,36 @@ def test_every_object_is_trained_on_or_the_file_is_refused(
         )
         assert sum(found for (_, other), found in trained.items() if other == name) == count
     assert index.statistics["train"]["objects"] == sum(expected.values())
-    assert coco_metrics(paths.annotations, []).keys() >= {"AP", "AP_per_class"}
+    everything_after_the_check_reads(index, counted[0], folder)
+
+
+def everything_after_the_check_reads(index: DatasetIndex, there: Counts, folder: Path) -> None:
+    """The loaders of trainings and validation, the crops and the evaluator take the dataset."""
+    detector = DetectorConfig(image_scale=(40, 30))
+    trained, validated = (
+        build_dataset(index.split(split), list(index.classes), detector, train=train)
+        for split, train in (("train", True), ("val", False))
+    )
+    assert (len(trained), len(validated)) == (there.with_boxes, there.listed)
+    boxes = sum(len(trained[n]["data_samples"].gt_instances) for n in range(len(trained)))
+    assert boxes == index.statistics["train"]["objects"]
+    assert {item["inputs"].shape for item in (validated[0], validated[2])} == {(3, 30, 40)}
+    truth = read_json(index.split("val").annotations)["annotations"]
+    perfect = [
+        {key: entry[key] for key in ("image_id", "category_id", "bbox")} | {"score": 0.9}
+        for entry in truth
+        if not entry["iscrowd"]
+    ]
+    metrics = coco_metrics(index.split("val").annotations, perfect)
+    assert metrics["AR100"] is not None and metrics["AR100"] > 0.99
+    (folder / "crops").mkdir()
+    try:
+        write_crops(ASKED.crops or CropsClassification(), index, folder / "crops")
+    except DatasetError:
+        return  # one class, which cannot be told apart
+    crops = ImageFolder(str(folder / "crops" / "train"), loader=load_pil_image)
+    assert len(crops) == there.classification
+    assert all(min(crops[n][0].size) == 16 for n in range(len(crops)))
 
 
 def test_the_head_changes_no_byte_of_the_normal_form(images: Path, tmp_path: Path):

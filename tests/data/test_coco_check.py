@@ -126,6 +126,9 @@ def test_a_sound_dataset_passes_and_is_counted(dataset):
     summaries = check_detection(dataset.config(classes=["dog", "cat"]))
     assert summaries["val"].statistics() == {
         "images": 3,
+        "with_boxes": 2,
+        "median_width": 41,
+        "median_height": 30,
         "objects": 4,
         "small": 4,
         "medium": 0,

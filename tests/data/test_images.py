@@ -2,6 +2,8 @@
 
 import io
 import os
+import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from mmcv.transforms import LoadImageFromFile
 from PIL import Image
 from torchvision.datasets.folder import pil_loader
 
+from pipeline.config.data import MOST_PIXELS
 from pipeline.data.images import (
     ImageError,
     load_image,
@@ -193,8 +196,125 @@ def test_no_pipe_and_no_device_is_opened(tmp_path):
     ]
 
 
-def test_an_image_of_too_many_pixels_is_refused_by_its_head(tmp_path):
+@pytest.mark.parametrize("verify", ["header", "decode"])
+def test_an_image_of_too_many_pixels_is_refused_by_its_head(tmp_path, verify):
     path = tmp_path / "a.pgm"
     path.write_bytes(b"P5 20000 20000 255\n")
-    with pytest.raises(ImageError, match="pixels"):
+    (told,) = read_sizes([path], verify, MOST_PIXELS)
+    assert told is not None and "has 400,000,000 pixels, and at most 178,956,970 are read" in told
+    path.write_bytes(b"P5 33000 33000 255\n")
+    with pytest.raises(ImageError, match="at most 1,073,741,824 are read"):
         load_image(path)
+
+
+def test_an_aerial_photograph_is_read_where_so_many_pixels_are_allowed(tmp_path):
+    path = tmp_path / "a.pgm"
+    path.write_bytes(b"P5 20000 20000 255\n")
+    assert read_size(path, "header", 20000**2) == (20000, 20000)
+    with pytest.raises(ImageError, match="pixels"):
+        read_size(path, "header", 20000**2 - 1)
+    photo = saved(tmp_path, Image.fromarray(PHOTO), "a.png")
+    assert read_size(photo, "decode", 121 * 83) == (121, 83)
+    with pytest.raises(ImageError, match="has 10,043 pixels, and at most 10,042 are read"):
+        read_size(photo, "decode", 121 * 83 - 1)
+
+
+def chunk(name: bytes, content: bytes) -> bytes:
+    """A part of a PNG file."""
+    check = zlib.crc32(name + content)
+    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", check)
+
+
+def png(depth: int, kind: int, rows: Any, *, before: bytes = b"", after: bytes = b"") -> bytes:
+    """A PNG file of these rows of bytes, with further chunks before or after its pixels."""
+    channels = {0: 1, 2: 3, 4: 2, 6: 4}[kind]
+    width = 8 * len(rows[0]) // depth // channels
+    head = struct.pack(">IIBBBBB", width, len(rows), depth, kind, 0, 0, 0)
+    pixels = chunk(b"IDAT", zlib.compress(b"".join(b"\0" + row for row in rows)))
+    parts = (chunk(b"IHDR", head), before, pixels, after, chunk(b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+SIXTEEN = PHOTO.astype(">u2") * 257
+ALPHA = np.full((83, 121, 1), 30000, ">u2")
+SIDEWAYS = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0"
+"""EXIF data of orientation 6: a quarter turn clockwise makes the image upright."""
+XMP = (
+    b"<x:xmpmeta xmlns:x='adobe:ns:meta/'><rdf:RDF xmlns:rdf='http://www.w3.org/1999/02/22-rdf-syntax-ns#'>"
+    b"<rdf:Description xmlns:tiff='http://ns.adobe.com/tiff/1.0/' tiff:Orientation='6'/></rdf:RDF>"
+    b"</x:xmpmeta>"
+)
+LYING = np.rot90(PHOTO)
+ROWS = [row.tobytes() for row in LYING]
+PROFILE = (
+    b"Raw profile type exif\0\nexif\n      34\n" + (b"Exif\0\0" + SIDEWAYS).hex().encode() + b"\n"
+)
+GREY = np.repeat(PHOTO[:, :, :1], 3, 2)
+PIXELS_OF = {
+    "16-bit colour": (png(16, 2, [row.tobytes() for row in SIXTEEN]), PHOTO),
+    "16-bit colour and alpha": (
+        png(16, 6, [row.tobytes() for row in np.dstack([SIXTEEN, ALPHA])]),
+        PHOTO,
+    ),
+    "16-bit grey and alpha": (
+        png(16, 4, [row.tobytes() for row in np.dstack([SIXTEEN[:, :, :1], ALPHA])]),
+        GREY,
+    ),
+    "a transparent grey": (
+        png(8, 0, [row.tobytes() for row in PHOTO[:, :, 0]], before=chunk(b"tRNS", b"\0\x40")),
+        GREY,
+    ),
+    "a transparent colour": (
+        png(8, 2, [row.tobytes() for row in PHOTO], before=chunk(b"tRNS", bytes(6))),
+        PHOTO,
+    ),
+    "a gamma": (
+        png(
+            8, 2, [row.tobytes() for row in PHOTO], before=chunk(b"gAMA", struct.pack(">I", 10**5))
+        ),
+        PHOTO,
+    ),
+    "orientation before the pixels": (png(8, 2, ROWS, before=chunk(b"eXIf", SIDEWAYS)), PHOTO),
+    "orientation after the pixels": (png(8, 2, ROWS, after=chunk(b"eXIf", SIDEWAYS)), PHOTO),
+    "orientation in a text": (png(8, 2, ROWS, before=chunk(b"tEXt", PROFILE)), LYING),
+    "orientation in XMP": (
+        png(8, 2, ROWS, before=chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + XMP)),
+        LYING,
+    ),
+    "orientation 9": (
+        png(8, 2, ROWS, before=chunk(b"eXIf", SIDEWAYS.replace(b"\x06", b"\x09"))),
+        LYING,
+    ),
+    "no sound EXIF": (png(8, 2, ROWS, before=chunk(b"eXIf", b"no EXIF")), LYING),
+}
+
+
+@pytest.mark.parametrize("name", PIXELS_OF)
+def test_depth_alpha_and_orientation_of_a_png_are_read_by_one_policy(tmp_path, name):
+    content, expected = PIXELS_OF[name]
+    path = tmp_path / "a.png"
+    path.write_bytes(content)
+    height, width, _ = expected.shape
+    assert np.array_equal(load_image(path), expected)
+    assert read_size(path, "header") == read_size(path, "decode") == (width, height)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "WEBP"])
+def test_an_orientation_in_xmp_alone_turns_nothing(tmp_path, kind):
+    path = saved(tmp_path, Image.fromarray(LYING.copy()), f"a.{kind.lower()}", xmp=XMP)
+    assert read_size(path, "header") == read_size(path, "decode") == (83, 121)
+
+
+def test_jpegs_that_no_ordinary_decoder_reads_are_named(tmp_path):
+    path = tmp_path / "a.jpg"
+    for place, value, told in (
+        (4, 12, "is a JPEG of 12 bits a channel: scale them to 8 bits"),
+        (1, 0xC3, "is a lossless JPEG: save it as an ordinary one"),
+        (1, 0xC5, "is a hierarchical JPEG"),
+    ):
+        content = bytearray(_encoded(Image.fromarray(PHOTO), "JPEG"))
+        content[content.index(b"\xff\xc0") + place] = value
+        path.write_bytes(content)
+        assert read_sizes([path] * 2, "header") == read_sizes([path] * 2, "decode")
+        with pytest.raises(ImageError, match=told):
+            load_image(path)

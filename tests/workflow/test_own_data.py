@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ import pytest
 import yaml
 from workflow_project import ROOT, Project, copy_project
 
+from pipeline.artifacts.__main__ import STALE
+from pipeline.artifacts.__main__ import main as artifacts
 from pipeline.artifacts.manifest import Manifest
 from pipeline.config.data import EmbeddedDetection
 from pipeline.data.embedded import write_detection
@@ -59,6 +62,18 @@ def own_data(folder: Path) -> dict[str, Any]:
     return {"detection": {"source": "coco", "coco": splits}}
 
 
+def mend_the_head(file: Path) -> None:
+    """Change what nothing reads: head, masks, dates, the order of keys, the layout."""
+    content = json.loads(file.read_text())
+    content["info"] = {"year": "2024", "version": 1.0}
+    content["licenses"] = None
+    for image in content["images"]:
+        image["date_captured"] = 0
+    for annotation in content["annotations"]:
+        annotation["segmentation"] = [1, 2, 3, 4]
+    file.write_text(json.dumps(dict(reversed(content.items())), indent=3))
+
+
 def with_config(project: Project, content: dict[str, Any]) -> tuple[str, ...]:
     """Arguments that lay a config on top of the smallest run's; its report is Hit-Detector's alone."""
     path = project.folder / "own.yaml"
@@ -87,11 +102,23 @@ def test_ten_lines_name_the_data_and_a_changed_annotation_file_is_seen(tmp_path:
     assert crops["source"] == "crops" and len(crops["classes"]) >= 2
     assert crops["statistics"]["train"]["images"] > 12
 
+    mend_the_head(tmp_path / "mine" / "test.json")
+    assert artifacts(["verify", str(project.results)]) == 0
+    assert project.stale(REPORT, *config) == {
+        name: count for name, count in {**PRETRAINING, **REST}.items() if "prepare" not in name
+    }
+
     file = tmp_path / "mine" / "test.json"
     content = json.loads(file.read_text())
     content["annotations"].pop()
     file.write_text(json.dumps(content))
     assert project.stale(REPORT, *config)["prepare_detection_data"] == 1
+    assert artifacts(["verify", str(project.results)]) == STALE
+    shutil.rmtree(project.folder / ".snakemake")
+    assert project.stale(target, *config) == {
+        "prepare_detection_data": 1,
+        "prepare_classification_data": 1,
+    }
 
 
 def test_without_pretraining_its_stages_are_not_there(tmp_path: Path) -> None:
@@ -156,3 +183,23 @@ def test_the_blood_cells_are_prepared_as_the_example_says(tmp_path: Path) -> Non
     crops = json.loads((folder / "classification/dataset.json").read_text())
     assert crops["classes"] == ["Platelets", "RBC", "WBC"]
     assert crops["statistics"] == {"train": {"images": 663}, "val": {"images": 180}}
+
+
+def test_settings_that_cannot_work_are_told_in_one_list_before_a_job_starts(tmp_path: Path) -> None:
+    project = copy_project(tmp_path)
+    wrong = {
+        "screening": {"batch_size": 13},
+        "pretraining": {"batch_size": 41, "optimizer": {"type": "adamw", "lr": 0.4}},
+        "teacher_pool": {"recalibration": {"images": 1000}},  # of what is not asked for
+    }
+    result = project.snakemake(REPORT, *with_config(project, wrong))
+    assert result.returncode == 1
+    for told in (
+        "settings that cannot be used; no job was started:",
+        "- screening.batch_size asks for 13 images at once, and there are 12 images in half of the 24",
+        "- pretraining.batch_size asks for 41 images at once, and there are 40 images to pretrain on",
+        "To look at:\n  - pretraining.optimizer.lr is 0.4; with adamw usual is 0.0001 to 0.003",
+    ):
+        assert told in result.stdout, result.stdout[-3000:]
+    assert "recalibration" not in result.stdout
+    assert not (project.results / "data").exists()

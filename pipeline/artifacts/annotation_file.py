@@ -1,15 +1,26 @@
-"""Reading a user's annotation file, in whatever way a tool wrote it down."""
+"""Reading a user's annotation file, in whatever way a tool wrote it down; and its version."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from pipeline.artifacts.digest import bytes_digest, file_digest
 from pipeline.errors import shortened as shortened_text
 
 LISTS = ("images", "annotations", "categories")
 """The parts of a COCO file that are used. All others, `info` and `licenses` say, are not looked at."""
+USED = frozenset(
+    (
+        *LISTS,
+        *("id", "file_name", "width", "height"),
+        *("image_id", "category_id", "bbox", "area", "iscrowd", "ignore"),
+        "name",
+    )
+)
+"""The keys that anything reads."""
 
 
 class AnnotationFileError(Exception):
@@ -19,6 +30,8 @@ class AnnotationFileError(Exception):
 def read_lists(path: Path) -> dict[str, list[Any]]:
     """The three lists of a COCO instances file: UTF-8, -16 or -32, with or without a byte-order mark.
 
+    Their entries hold the keys that are used, and no others: masks alone may be most of a file.
+
     Raises:
         AnnotationFileError: The file is missing, cannot be read, is not text, not JSON, or not COCO.
     """
@@ -26,7 +39,7 @@ def read_lists(path: Path) -> dict[str, list[Any]]:
         if path.exists() and not path.is_file():
             raise AnnotationFileError("is no file")
         # finds UTF-8, UTF-16 and UTF-32 by the first bytes
-        content = json.loads(path.read_bytes())
+        content = json.loads(path.read_bytes(), object_pairs_hook=_used)
     except FileNotFoundError:
         raise AnnotationFileError("there is no such file") from None
     except OSError as error:
@@ -51,6 +64,26 @@ def read_lists(path: Path) -> dict[str, list[Any]]:
             f"is not in COCO format: it has no list {' and no list '.join(wrong)}"
         )
     return {key: content[key] for key in LISTS}
+
+
+def annotation_version(path: Path) -> str:
+    """The version of an annotation file: the digest of what is used of it.
+
+    Two files that differ in their heads, masks or layout have the same one. That of a file which is no
+    COCO file is the digest of its bytes.
+
+    Raises:
+        ArtifactError: the file is missing or unreadable.
+    """
+    try:
+        lists = read_lists(path)
+    except AnnotationFileError:
+        return file_digest(path)
+    return bytes_digest(json.dumps(lists, sort_keys=True, separators=(",", ":")).encode())
+
+
+def _used(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    return {key: value for key, value in pairs if key in USED}
 
 
 def text_problem(value: Any) -> str | None:

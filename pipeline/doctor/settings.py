@@ -1,0 +1,203 @@
+"""What the config's trainings ask of the data and the machine, and settings that are rarely meant."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import fields
+from functools import reduce
+from pathlib import Path
+from typing import Any
+
+from pipeline.config.data import CropsClassification, EmbeddedClassification, EmbeddedDetection
+from pipeline.config.optimization import Training
+from pipeline.config.root import Config
+from pipeline.config.scaling import scaled
+from pipeline.data.demands import Batch, Counts, Demands, Of, unmet
+from pipeline.data.demands import remarks as data_remarks
+from pipeline.data.index import FILE_NAME, DatasetIndex
+from pipeline.doctor.environment import disk
+from pipeline.errors import DetSearchError
+
+DIGITS = 10
+"""Classes of the embedded data."""
+PRETRAININGS = {
+    "pretrain_screening_supernet": "screening_pretraining",
+    "pretrain_search_supernet": "search_pretraining",
+    "pretrain_backbone": "pretraining",
+}
+ALTERNATIONS = {"screen": "screening", "screen_jointly": "screening", "search": "search"}
+DETECTORS = {
+    "train_detector": "training",
+    "evaluate_candidate": "hill_climb.training",
+    "refine_detector": "hill_climb.training",
+    "upgrade_detector": "upgrade.training",
+}
+HIT_DETECTOR = frozenset({*PRETRAININGS, "screen", "search", "train_detector"})
+SCREENING = frozenset({"pretrain_screening_supernet", "screen"})
+"""What is not run where the config states the sub search spaces."""
+JOINT_DETNAS = frozenset({"train_student", "shrink_pool", "evaluate_candidate", "refine_detector"})
+USUAL_RATES = {"sgd": (0.001, 0.5, "0.01 to 0.04"), "adamw": (1e-6, 0.01, "0.0001 to 0.003")}
+"""Of each optimiser the least and greatest learning rate without a remark, and the usual ones."""
+COST_SIZES = 2.0
+"""By which factor the areas of `supernet.input_size` and of the images may differ without a remark."""
+
+
+def default_rules(config: Config) -> frozenset[str]:
+    """The rules of the default target that train."""
+    rules = HIT_DETECTOR | (JOINT_DETNAS if config.report.joint_detnas else frozenset())
+    return rules - SCREENING if config.screening.spaces else rules
+
+
+def _trainings(config: Config, rules: Collection[str]) -> Iterator[tuple[str, Training, Of]]:
+    """Key, section and kind of images of every training that the rules run."""
+    sections: dict[str, Of] = {}
+    if config.data.classification.source not in ("checkpoint", "none"):
+        sections |= {key: "classification" for rule, key in PRETRAININGS.items() if rule in rules}
+    sections |= {key: "half" for rule, key in ALTERNATIONS.items() if rule in rules}
+    sections |= {key: "train" for rule, key in DETECTORS.items() if rule in rules}
+    if "train_student" in rules and config.base_detector.source == "zoo":
+        sections["base_detector.training"] = "train"
+    for key, of in sections.items():
+        section: Any = reduce(getattr, key.split("."), config)
+        yield key, section, of
+    if "shrink_pool" in rules:
+        for number, phase in enumerate(config.teacher_pool.phases):
+            yield f"teacher_pool.phases.{number}", phase, "train"
+
+
+def demands(config: Config, rules: Collection[str]) -> Demands:
+    """What the trainings of some rules ask of the data, on the GPUs that there are."""
+    gpus, reference = config.run.gpus, config.run.reference_gpus or config.run.gpus
+    batches = [
+        Batch(key=f"{key}.batch_size", images=max(1, section.batch_size * gpus // reference), of=of)
+        for key, section, of in _trainings(config, rules)
+    ]
+    scales = {"detector.image_scale": config.detector.image_scale}
+    if "shrink_pool" in rules:
+        images = config.teacher_pool.recalibration.images
+        batches.append(Batch(key="teacher_pool.recalibration.images", images=images, of="listed"))
+        largest = max(config.teacher_pool.space.resolutions)
+        scales["teacher_pool.space.resolutions"] = largest
+    if "evaluate_candidate" in rules:
+        scales["hill_climb.training.resolutions"] = max(config.hill_climb.training.resolutions)
+    active = config.data.classification.active
+    crops = active if isinstance(active, CropsClassification) else None
+    return Demands(batches=tuple(batches), scales=scales, crops=crops)
+
+
+def known_counts(config: Config) -> Counts:
+    """What the config itself says of the data: embedded ones are made as it says."""
+    detection, classification = config.data.detection.active, config.data.classification.active
+    counts: dict[str, Any] = {}
+    if isinstance(detection, EmbeddedDetection):
+        images, side = detection.train_images, detection.image_size
+        counts = {"listed": images, "with_boxes": images, "size": (side, side)}
+    if isinstance(classification, EmbeddedClassification):
+        counts["classification"] = DIGITS * classification.train_images_per_class
+    return Counts(**counts)
+
+
+def counts_at_start(config: Config, run: Path, rules: Collection[str]) -> Counts:
+    """What is known of the data before a job starts: of what was prepared, or of what the config makes.
+
+    Args:
+        config: Of the run.
+        run: Its folder.
+        rules: That are going to run: what they prepare anew tells nothing yet.
+    """
+    known = known_counts(config)
+    found: dict[str, Any] = {}
+    for kind in ("detection", "classification"):
+        path = run / "data" / kind / FILE_NAME
+        if path.exists() and f"prepare_{kind}_data" not in rules:
+            with contextlib.suppress(ValueError):  # damaged: the stage that reads it says so
+                found[kind] = DatasetIndex.load(path).statistics.get("train")
+    prepared = Counts.of_statistics(found.get("detection"), found.get("classification"))
+    return Counts(
+        **{
+            field.name: getattr(prepared, field.name) or getattr(known, field.name)
+            for field in fields(Counts)
+        }
+    )
+
+
+def told_at_start(config: Config, run: Path, rules: Collection[str]) -> tuple[list[str], list[str]]:
+    """Everything that is wrong with the settings, and everything that is rarely meant.
+
+    Args:
+        config: Of the run.
+        run: Its folder.
+        rules: That are going to run.
+
+    Returns:
+        Sentences that each name a key: of what would fail, and of what is only to be looked at.
+    """
+    wanted, there = demands(config, rules), counts_at_start(config, run, rules)
+    wrong = [*unshared(config, rules), *unmet(wanted, there)]
+    space = disk(run)
+    sentences = [f"{key} {told}" for key, told in wrong]
+    if rules and space.state == "fault":
+        sentences.append(f"disk: {space.found}: {space.advice}")
+    sentences += out_of_budget(config, rules)
+    return sentences, [*remarks(config, rules), *data_remarks(wanted, there)]
+
+
+def out_of_budget(config: Config, rules: Collection[str]) -> Iterator[str]:
+    """A sentence where no architecture that can be derived keeps `search.max_gmacs`."""
+    if config.search.max_gmacs is None or "derive" not in rules:
+        return
+    # not at the top: it imports mmdet, for seconds
+    from pipeline.hit_detector.budget import require_budget
+
+    try:
+        require_budget(config.supernet, config.screening, config.search.max_gmacs)
+    except DetSearchError as error:
+        yield str(error)
+
+
+def in_one_list(wrong: Sequence[str]) -> str:
+    """The message that no job is started for."""
+    return "\n  - ".join(["settings that cannot be used; no job was started:", *wrong])
+
+
+def unshared(config: Config, rules: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Batches that the processes of a training cannot share: key, and a sentence."""
+    gpus, reference = config.run.gpus, config.run.reference_gpus or config.run.gpus
+    for key, section, _ in _trainings(config, rules):
+        try:
+            batch = scaled(section, gpus, reference, key)[0].batch_size
+        except DetSearchError as error:
+            yield f"{key}.batch_size", str(error).removeprefix(f"{key}.batch_size ")
+            continue
+        if batch % gpus:
+            yield (
+                f"{key}.batch_size",
+                f"is {batch} images, which {gpus} processes cannot share evenly: take a multiple",
+            )
+
+
+def remarks(config: Config, rules: Collection[str]) -> Iterator[str]:
+    """Settings that are rarely meant, whatever the data: the key, what it is, what is usual."""
+    normalization = config.normalization
+    for key, usual in (("mean", [123.675, 116.28, 103.53]), ("std", [58.395, 57.12, 57.375])):
+        values = getattr(normalization, key)
+        if max(values) <= 1 and any(values):
+            yield (
+                f"normalization.{key} is {list(values)}, in fractions of one; pixels are 0 to 255: usual is "
+                f"{usual}"
+            )
+    for key, section, _ in _trainings(config, rules):
+        optimizer = section.optimizer
+        low, high, usual = USUAL_RATES[optimizer.type]
+        if not low <= optimizer.lr <= high:
+            yield f"{key}.optimizer.lr is {optimizer.lr:g}; with {optimizer.type} usual is {usual}"
+    longest, shortest = max(config.detector.image_scale), min(config.detector.image_scale)
+    height, width = config.supernet.input_size
+    factor = height * width / (longest * shortest)
+    if not 1 / COST_SIZES <= factor <= COST_SIZES:
+        yield (
+            f"supernet.input_size is [{height}, {width}], at which the search counts costs, but "
+            f"detector.image_scale is [{longest}, {shortest}]: usual is the same size as height and width, "
+            "in multiples of 32"
+        )
