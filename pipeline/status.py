@@ -61,6 +61,13 @@ def read_status(run: Path) -> list[StageStatus]:
 
 
 def _status(run: Path, job: Job) -> StageStatus:
+    try:
+        return _told(run, job)
+    except OSError as error:
+        return StageStatus(job.name, "failed", (unreadable(Path(error.filename), error),))
+
+
+def _told(run: Path, job: Job) -> StageStatus:
     manifest, log = run / job.manifest, _tail(run / job.log) if job.log else []
     lock = manifest.parent / LOCK
     try:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.artifacts.errors import ArtifactError
-from pipeline.artifacts.files import unreadable
+from pipeline.artifacts.files import is_there, unreadable
 from pipeline.artifacts.history import last_version
 from pipeline.artifacts.jobs import JOBS, read_jobs
 from pipeline.artifacts.lineage import artifact_folders, base_folder
@@ -84,10 +84,10 @@ def check_run(root: Path) -> RunCheck:
         f"{folder / MANIFEST} is missing: it was deleted, or the stage that publishes"
         " there has not finished since it was started again"
         for folder in missing
-        if not (folder / MANIFEST).exists()
+        if not is_there(folder / MANIFEST)
     ]
     for folder in check.artifacts:
-        if not (folder / MANIFEST).exists():
+        if not is_there(folder / MANIFEST):
             continue
         check.problems += verify(folder)
         try:
@@ -106,9 +106,9 @@ def check_run(root: Path) -> RunCheck:
 
 def _named_by_jobs(root: Path, check: RunCheck) -> Iterator[Path]:
     """The folders below `root` in which the runs there, or the one around it, say that stages publish."""
-    above = next((run for run in (root, *root.absolute().parents) if (run / JOBS).exists()), None)
+    above = next((run for run in (root, *root.absolute().parents) if is_there(run / JOBS)), None)
     below = {folder for artifact in check.artifacts for folder in artifact.parents}
-    below = {run for run in below if run.is_relative_to(root) and (run / JOBS).exists()}
+    below = {run for run in below if run.is_relative_to(root) and is_there(run / JOBS)}
     for run in sorted(below | ({above} if above else set())):
         try:
             jobs = read_jobs(run)
@@ -142,10 +142,10 @@ def _check_input(check: RunCheck, folder: Path, name: str, item: Input, base: Pa
     path = Path(item.path) if base is None else base / item.path
     made = f"{folder} was made from it as its input {name}"
     outside = Path(item.path).is_absolute()
-    if outside and path.name != MANIFEST and not path.exists():
+    if outside and path.name != MANIFEST and not is_there(path):
         check.absent.append(f"{path} is not there any more: {made}")
         return
-    if (base is None and not outside) or not path.exists():
+    if (base is None and not outside) or not is_there(path):
         if path.parent not in check.artifacts:
             check.problems.append(f"{path} is missing: {made} (expected version {item.version})")
         return

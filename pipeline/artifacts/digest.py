@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.artifacts.errors import ArtifactError
-from pipeline.artifacts.files import canonical_json, unreadable
+from pipeline.artifacts.files import canonical_json, refuse_pipe, unreadable
 
 PREFIX = "sha256:"
 THREADS = 8  # more than the cores: with many small files the time goes into waiting for the disk
@@ -33,6 +33,7 @@ def file_digest(path: Path) -> str:
     Raises:
         ArtifactError: the file is missing or unreadable; the message names it.
     """
+    refuse_pipe(path)
     try:
         with path.open("rb") as file:
             return PREFIX + hashlib.file_digest(file, "sha256").hexdigest()

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import stat
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -189,10 +190,33 @@ def read_bytes(path: Path) -> bytes:
     Raises:
         ArtifactError: the file is missing or unreadable; the message names it.
     """
+    refuse_pipe(path)
     try:
         return path.read_bytes()
     except OSError as error:
         raise ArtifactError(unreadable(path, error)) from error
+
+
+def refuse_pipe(path: Path) -> None:
+    """Refuse a pipe, a socket or a device, which may give nothing for ever, or no end.
+
+    Raises:
+        ArtifactError: it is one.
+    """
+    try:
+        mode = path.stat().st_mode
+    except OSError:  # whoever reads it says so
+        return
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise ArtifactError(f"{path} cannot be read (it is a pipe, a socket or a device, no file)")
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is a file or folder, or something that cannot be looked at: whoever reads it says so."""
+    try:
+        return path.exists()
+    except OSError:
+        return True
 
 
 def unreadable(path: Path, error: OSError) -> str:

@@ -20,7 +20,7 @@ import psutil
 from pydantic import BaseModel, ConfigDict, PositiveInt, ValidationError
 
 from pipeline.artifacts.errors import ArtifactError
-from pipeline.artifacts.files import explained, unreadable, write_bytes
+from pipeline.artifacts.files import explained, refuse_pipe, unreadable, write_bytes
 from pipeline.artifacts.manifest import current_job
 
 LOCK = "work.lock"
@@ -81,6 +81,7 @@ def holder(path: Path) -> Holder | None:
     Raises:
         ArtifactError: it is no file, or the system does not give it out.
     """
+    refuse_pipe(path)
     try:
         return Holder.model_validate_json(path.read_bytes())
     except (FileNotFoundError, ValidationError):

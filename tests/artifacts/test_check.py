@@ -12,6 +12,7 @@ from pipeline.artifacts.check import require_belonging
 from pipeline.artifacts.errors import ArtifactError
 from pipeline.artifacts.files import write_json
 from pipeline.artifacts.jobs import JOBS, Job, write_jobs
+from pipeline.artifacts.lock import LOCK, holder
 from pipeline.artifacts.manifest import MANIFEST, Manifest, Origin, input_record
 from pipeline.artifacts.publish import publish
 
@@ -133,6 +134,17 @@ def test_nothing_that_lies_in_the_run_is_left_out(
     monkeypatch.setattr(os, "scandir", refusing)
     assert main(["verify", str(run)]) == 1
     assert f"{run}/hit/supernet cannot be read (Permission denied)" in capsys.readouterr().out
+
+
+def test_a_pipe_in_the_place_of_a_file_is_named_and_not_waited_for(run: Path, capsys) -> None:
+    for name in ("w.bin", MANIFEST):
+        (run / "hit/supernet" / name).unlink()
+        os.mkfifo(run / "hit/supernet" / name)
+        assert main(["verify", str(run)]) == 1
+        assert f"hit/supernet/{name} cannot be read (it is a pipe" in capsys.readouterr().out
+    os.mkfifo(run / "hit" / LOCK)
+    with pytest.raises(ArtifactError, match="it is a pipe"):
+        holder(run / "hit" / LOCK)
 
 
 @pytest.mark.parametrize("content", [[], {"jobs": [{"name": 1}]}, {"jobs": [{"a": "b"}]}, "x"])

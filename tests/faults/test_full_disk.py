@@ -18,6 +18,7 @@ import torch._inductor.config  # what a stage imports late, once for all forks
 
 from pipeline.artifacts.__main__ import main as artifacts
 from pipeline.artifacts.files import json_bytes
+from pipeline.artifacts.jobs import Job, write_jobs
 from pipeline.artifacts.lock import LOCK, Holder
 from pipeline.artifacts.manifest import MANIFEST, Manifest, verify
 from pipeline.artifacts.publish import Content
@@ -187,6 +188,7 @@ def readonly() -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as name:
         run = Path(name) / "run"
         assert in_child(stage(run / "trained"))[0] == 0
+        write_jobs(run, [Job("trained", "logs/trained.log", "trained/manifest.json")])
         folders = [path for path in run.rglob("*") if path.is_dir()]
         for path in (Path(name), *folders, run):
             path.chmod(0o555)
@@ -215,3 +217,12 @@ def test_a_run_that_cannot_be_written_can_be_read_and_the_rest_is_a_sentence(
     (readonly / "trained").chmod(0o555)
     code, printed = in_child(lambda: status([str(readonly)]), NOBODY)
     assert code == 0 and printed.startswith("running  trained"), printed
+
+    (readonly / "trained").chmod(0)
+    for look in (
+        lambda: exit(artifacts(["verify", str(readonly)])),
+        lambda: status([str(readonly)]),
+    ):
+        code, printed = in_child(look, NOBODY)
+        assert (code, "Traceback" in printed) == (1, False), printed
+        assert f"{readonly}/trained" in printed and "(Permission denied)" in printed
