@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 
 from pipeline.artifacts.publish import Content
 from pipeline.artifacts.typed import read_as
@@ -11,17 +12,22 @@ from pipeline.hill_climb.descent import DESCENT, Descent
 from pipeline.hill_climb.records import EVALUATION, Evaluation
 from pipeline.runner.stage import Stage, stage_main
 
+CONTROL = ".control_"
+"""In the name of an artifact that is a control, `generation_<g>.control_<k>`."""
+
 
 def run(stage: Stage[NoSettings]) -> Mapping[str, Content]:
     """Read the evaluations; a candidate that came after convergence has none."""
-    candidates, controls = (_evaluations(stage, name) for name in ("candidates", "controls"))
-    return {DESCENT: Descent(candidates, controls).content()}
+    given = stage.several("candidates")
+    controls = {name: folder for name, folder in given.items() if CONTROL in name}
+    candidates = (folder for name, folder in given.items() if name not in controls)
+    return {DESCENT: Descent(_read(candidates), _read(controls.values())).content()}
 
 
-def _evaluations(stage: Stage[NoSettings], argument: str) -> Iterator[Evaluation]:
-    found = [folder / EVALUATION for folder in stage.several(argument).values()]
+def _read(folders: Iterable[Path]) -> Iterator[Evaluation]:
+    found = (folder / EVALUATION for folder in folders)
     return (read_as(path, Evaluation) for path in found if path.exists())
 
 
 if __name__ == "__main__":
-    stage_main(run, NoSettings, several_inputs=("candidates", "controls"))
+    stage_main(run, NoSettings, several_inputs=("candidates",))

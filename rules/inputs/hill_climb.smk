@@ -66,7 +66,7 @@ def candidates_until(search: str, generation: int, kind: str = "candidate") -> d
         for number in range(CONFIG.hill_climb.candidates)
     ]
     manifests = {".".join(name): str(climb.joinpath(*name, MANIFEST)) for name in names}
-    return grouped(f"{kind}s", manifests)
+    return grouped("candidates", manifests)
 
 
 def all_so_far(wildcards) -> dict[str, str]:
