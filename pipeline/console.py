@@ -8,7 +8,7 @@ import os
 import re
 import sys
 from collections.abc import Callable
-from typing import NoReturn, TextIO
+from typing import Any, NoReturn, TextIO, cast
 
 CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 """What a terminal obeys in place of showing it; a class name may hold it."""
@@ -27,7 +27,7 @@ def run_program(name: str, main: Callable[[], int | None]) -> NoReturn:
         name: of the program, for a sentence.
         main: returns the exit code, or exits by itself.
     """
-    sys.stdout, sys.stderr = map(_Escaping.of, (sys.stdout, sys.stderr))
+    sys.stdout, sys.stderr = cast(Any, (_Escaping(sys.stdout), _Escaping(sys.stderr)))
     try:
         try:
             code = main()
@@ -59,24 +59,19 @@ class EscapingFormatter(logging.Formatter):
         return visible(super().format(record))
 
 
-class _Escaping(io.TextIOWrapper):
-    """A standard stream that prints what is visible."""
+class _Escaping:
+    """A standard stream that prints what is visible, and is otherwise the stream itself."""
 
-    @classmethod
-    def of(cls, stream: TextIO) -> TextIO:
-        if not isinstance(stream, io.TextIOWrapper):
-            return stream
-        encoding, lines, at_once = stream.encoding, stream.line_buffering, stream.write_through
-        return cls(
-            stream.detach(),
-            encoding,
-            errors="backslashreplace",
-            line_buffering=lines,
-            write_through=at_once,
-        )
+    def __init__(self, stream: TextIO) -> None:
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+        self._stream = stream
 
-    def write(self, text: str, /) -> int:
-        return super().write(visible(text))
+    def write(self, text: str) -> int:
+        return self._stream.write(visible(text))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 def _forget_output() -> None:
