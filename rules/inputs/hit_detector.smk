@@ -1,5 +1,7 @@
 """What the rules of hit_detector.smk compute: which artifacts a chain, a search or a network starts from, and settings."""
 
+from pipeline.driver.layout import AGAIN
+
 
 def screened_before(wildcards) -> dict[str, str]:
     """The screenings that come before a component's: backbone, neck, head."""
@@ -69,11 +71,6 @@ def network_training(wildcards) -> str:
     if wildcards.network.startswith("ablations/replacement/"):
         values["training.epochs"] = CONFIG.ablations.replacement.epochs
     return settings(*DETECTOR, "training", changes=values)
-
-
-# Networks that are trained again with another seed: the architecture of `<network>`, in
-# `ablations/again/<k>/<network>/` with the seed `run.seed` + k.
-AGAIN = "ablations/again/"
 
 
 def architecture_of(wildcards) -> str:
