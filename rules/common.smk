@@ -25,6 +25,7 @@ from pipeline.config.files import read_config_file
 from pipeline.config.root import load_config
 from pipeline.config.sections import changed, sections
 from pipeline.driver.inputs import arguments, grouped, manifests, states
+from pipeline.driver.layout import Layout
 from pipeline.driver.resources import JobResources, show_resources
 from pipeline.driver.shell import STAGE, prefix, require_names
 from pipeline.errors import DetSearchError
@@ -41,10 +42,10 @@ try:
 except DetSearchError as error:
     raise WorkflowError(str(error)) from None
 
-RUN = Path("results") / CONFIG.run.name
+LAYOUT = Layout(CONFIG)
+RUN, HIT, JOINT = LAYOUT.folder, LAYOUT.hit, LAYOUT.joint
 LOGS = RUN / "logs"
-HIT = RUN / "hit_detector"
-JOINT = RUN / "joint_detnas"
+evaluation = LAYOUT.evaluation
 
 # The sections of every stage that builds a detector.
 DETECTOR = ("normalization", "detector", "testing")
@@ -115,11 +116,6 @@ def nameable(path: str) -> bool:
 def fingerprint(module: str) -> str:
     """The digest of its code and of all that it imports."""
     return code_fingerprint(module, CHECKOUT)
-
-
-def evaluation(detector: str) -> str:
-    """The manifest of a detector's evaluation; the detector lies in `results/<run>/<detector>/detector/`."""
-    return f"{RUN}/{detector}/evaluation/manifest.json"
 
 
 def settings(*names: str, changes: dict[str, object] | None = None, **others: object) -> str:

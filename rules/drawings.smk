@@ -1,8 +1,10 @@
 """The papers' tables and figures as targets, `snakemake hit_table4` and so on: docs/ablations.md, docs/analyses.md.
 
-Each trains only what is not there yet. A new one is a row in inputs/drawings.smk, and a function in
-`pipeline/drawings/`.
+Each trains only what is not there yet. A new one is a row in `pipeline/driver/drawings.py`, and a
+function in `pipeline/drawings/`.
 """
+
+from pipeline.driver.drawings import DRAWINGS, drawing_inputs, drawing_settings, kind_of, paper_of
 
 
 wildcard_constraints:
@@ -13,7 +15,7 @@ wildcard_constraints:
 rule draw:
     """Draw a table or figure of a paper."""
     input:
-        unpack(lambda wildcards: grouped("inputs", DRAWINGS[wildcards.drawing].inputs())),
+        unpack(lambda wildcards: drawing_inputs(wildcards.drawing, LAYOUT)),
     output:
         table=report(
             RUN / "{kind}/{drawing}/{drawing}.csv",
@@ -37,7 +39,7 @@ rule draw:
         **stage(
             "draw",
             RUN / "{kind}/{drawing}",
-            drawing_settings,
+            lambda wildcards: settings(constants=drawing_settings(wildcards.drawing, CONFIG)),
             uses=lambda wildcards: f"pipeline.drawings.{paper_of(wildcards.drawing)}",
         ),
         caption=lambda wildcards: DRAWINGS[wildcards.drawing].caption,

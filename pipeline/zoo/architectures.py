@@ -40,3 +40,8 @@ def zoo_architecture(name: str) -> Architecture:
         DetSearchError: there is none of that name.
     """
     return Architecture.load(zoo_file(name))
+
+
+def is_one_stage(name: str) -> bool:
+    """Whether a network of the zoo is a one-stage detector."""
+    return zoo_architecture(name).rpn is None

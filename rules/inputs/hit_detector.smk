@@ -6,6 +6,7 @@ from pipeline.config.hit_detector import (
     PathSearchConfig,
     SupernetTraining,
 )
+from pipeline.driver.layout import AGAIN
 
 
 def screened_before(wildcards) -> dict[str, str]:
@@ -95,11 +96,6 @@ def network_training(wildcards) -> str:
     if wildcards.network.startswith("ablations/replacement/"):
         values["training.epochs"] = CONFIG.ablations.replacement.epochs
     return settings(*DETECTOR, "training", changes=values)
-
-
-# Networks that are trained again with another seed: the architecture of `<network>`, in
-# `ablations/again/<k>/<network>/` with the seed `run.seed` + k.
-AGAIN = "ablations/again/"
 
 
 def architecture_of(wildcards) -> str:

@@ -1,10 +1,6 @@
 """What the rules of joint_analyses.smk compute: which detectors are trained further, and how."""
 
-PIPELINES = {
-    "base_prune_distil": "joint_detnas/base",
-    "nas_prune_distil": "joint_detnas/pipelines/nas",
-}
-"""The pipelines of Table 5, and the detectors that they start from."""
+from pipeline.driver.layout import PIPELINES
 
 
 def refined_inputs(wildcards) -> dict[str, str]:

@@ -1,14 +1,9 @@
 """What the rules of networks.smk compute: the settings of networks beside the searched one."""
 
-from pipeline.zoo.architectures import zoo_architecture
+from pipeline.zoo.architectures import is_one_stage
 
-ABLATIONS = RUN / "ablations"
+ABLATIONS = LAYOUT.ablations
 ONE_STAGE = CONFIG.supernet.one_stage
-
-
-def is_one_stage(baseline: str) -> bool:
-    """Whether a configured baseline is a one-stage detector."""
-    return zoo_architecture(CONFIG.named_baselines[baseline].zoo).rpn is None
 
 
 def chosen_settings(wildcards) -> str:
@@ -19,7 +14,7 @@ def chosen_settings(wildcards) -> str:
     kind, _, name = wildcards.chosen.partition("/")
     if kind == "baselines":
         baseline = CONFIG.named_baselines[name].model_dump(mode="json")
-        if is_one_stage(name):
+        if is_one_stage(CONFIG.named_baselines[name].zoo):
             # null keeps the zoo's
             scale = CONFIG.supernet.anchor_scale if ONE_STAGE else None
     else:

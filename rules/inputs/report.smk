@@ -10,11 +10,11 @@ def joint_report() -> dict[str, str]:
     }
     drawn = {
         **evaluations,
-        "descent": descent(),
+        "descent": f"{JOINT}/hill_climb/descent/manifest.json",
         "allocation": f"{RUN}/figures/joint_figure7/manifest.json",
     }
     if CONFIG.report.joint_random:
-        drawn["random_descent"] = descent("random")
+        drawn["random_descent"] = f"{JOINT}/random/descent/manifest.json"
         drawn["random_student"] = evaluation("joint_detnas/random/student")
     return drawn
 

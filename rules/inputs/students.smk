@@ -1,6 +1,6 @@
 """What the rules of students.smk compute: which networks are trained, and with which teacher."""
 
-BASE = JOINT / "base/detector"
+BASE = LAYOUT.base
 
 
 def student_inputs(wildcards) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """What the rules of teacher_pool.smk compute: where the pool lies, a phase's inputs and settings."""
 
-POOL = JOINT / "teacher_pool"
-LAST_PHASE = POOL / f"phase_{len(CONFIG.teacher_pool.phases) - 1}/manifest.json"
+POOL = LAYOUT.pool
+LAST_PHASE = LAYOUT.last_phase
 
 
 def former_phases(wildcards) -> dict[str, str]:

@@ -1,0 +1,70 @@
+"""Where the results of a run lie, seen from the folder in which Snakemake was started."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from pipeline.artifacts.manifest import MANIFEST
+from pipeline.config.root import Config
+
+AGAIN = "ablations/again/"
+"""Networks that are trained again with another seed: the architecture of `<network>`, in
+`ablations/again/<k>/<network>/` with the seed `run.seed` + k."""
+
+PIPELINES = {
+    "base_prune_distil": "joint_detnas/base",
+    "nas_prune_distil": "joint_detnas/pipelines/nas",
+}
+"""The pipelines of Joint-DetNAS's Table 5, and the detectors that they start from."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The folders of a run.
+
+    Attributes:
+        config: the run's.
+    """
+
+    config: Config
+
+    @cached_property
+    def folder(self) -> Path:
+        """The run's own."""
+        return Path("results") / self.config.run.name
+
+    @cached_property
+    def hit(self) -> Path:
+        """Hit-Detector's chain."""
+        return self.folder / "hit_detector"
+
+    @cached_property
+    def joint(self) -> Path:
+        """Joint-DetNAS's chain."""
+        return self.folder / "joint_detnas"
+
+    @cached_property
+    def ablations(self) -> Path:
+        """What Hit-Detector's tables and figures are made of besides its chain."""
+        return self.folder / "ablations"
+
+    @cached_property
+    def base(self) -> Path:
+        """The detector that Joint-DetNAS begins with."""
+        return self.joint / "base/detector"
+
+    @cached_property
+    def pool(self) -> Path:
+        """The phases of the teacher pool."""
+        return self.joint / "teacher_pool"
+
+    @cached_property
+    def last_phase(self) -> Path:
+        """The manifest of the trained teacher pool."""
+        return self.pool / f"phase_{len(self.config.teacher_pool.phases) - 1}" / MANIFEST
+
+    def evaluation(self, detector: str) -> str:
+        """The manifest of a detector's evaluation; the detector lies in `<run>/<detector>/detector/`."""
+        return f"{self.folder}/{detector}/evaluation/{MANIFEST}"
