@@ -47,7 +47,7 @@ def read_image_list(
         raise DatasetError(defects)
     found: dict[int, tuple[str, int, int]] = {}
     for position, entry in enumerate(entries):
-        values = [entry.get(key) for key in _FIELDS] if isinstance(entry, dict) else []
+        values: list[Any] = [entry.get(key) for key in _FIELDS] if isinstance(entry, dict) else []
         if [type(value) for value in values] != [*_FIELDS.values()]:
             named = ", ".join(f"{key} ({kind.__name__})" for key, kind in _FIELDS.items())
             report("malformed entry", f"image number {position}", f"does not have {named}")
