@@ -84,10 +84,12 @@ def prepare(project: Project) -> int:
         text, found = EACH_STEP.subn(r"\g<1>1", text)
         assert found == 1
         path.write_text(text)
+    if (project.folder / STAGE / "manifest.json").exists():
+        remove(project.folder / STAGE)
     code, printed = run(project)
     assert code == 0, printed[-6000:]
     steps = computed(project.folder / LOG)
-    assert steps == [*range(1, len(steps) + 1)]
+    assert steps and steps == [*range(1, len(steps) + 1)]
     return len(steps)
 
 
