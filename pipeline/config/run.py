@@ -1,9 +1,9 @@
-"""Section `run`: where results go, the seed, the device."""
+"""Section `run`: where results go, the seed, the device, and how every stage computes on it."""
 
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
@@ -14,7 +14,29 @@ LONGEST = 100
 """Characters of a run's name: paths below it stay within what file systems take."""
 
 
-class RunConfig(Section):
+class Computing(Section):
+    """How every training and every evaluation computes, whatever it computes.
+
+    A stage is given what differs from the default: only then is it part of what the result depends on.
+    """
+
+    precision: Literal["float32", "bf16"] = Field(
+        default="float32",
+        description="of the convolutions and matrix products in backbone, neck, heads and teacher; boxes, "
+        "their coordinates, losses, batch statistics and what updates weights and α stay in float32",
+    )
+    deterministic: Literal["auto"] | bool = Field(
+        default="auto",
+        description="whether only algorithms run that give the same bits every time; auto: on CPUs",
+    )
+
+    def chosen(self) -> dict[str, Any]:
+        """What differs from the default."""
+        own = {name: getattr(self, name) for name in Computing.model_fields}
+        return Computing(**own).model_dump(mode="json", exclude_defaults=True)
+
+
+class RunConfig(Computing):
     """What holds for every stage of a run."""
 
     name: str = Field(

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from pipeline.config.hit_detector import Alternation
 from pipeline.hit_detector.objective import entropy
 from pipeline.supernet.choice import ChoiceLayer
-from pipeline.training.loop import Record
+from pipeline.training.loop import Numbers
 from pipeline.training.stream import BatchStream
-from pipeline.training.task import Numbers, Pass, TrainingTask
+from pipeline.training.task import Pass, TrainingTask
 
 Loss = Callable[[Any, Any], tuple[Tensor, Numbers]]
 """(model, batch) → the scalar to minimise and numbers to log, `loss` among them."""
@@ -84,7 +84,7 @@ class AlternatingTask(TrainingTask[A]):
         optimise = iteration >= self.architecture_start
         return super().fetch(iteration), (next(self._architecture_batches) if optimise else None)
 
-    def step(self, iteration: int, data: tuple[Any, Any]) -> Record:
+    def step(self, iteration: int, data: tuple[Any, Any]) -> dict[str, Tensor | float]:
         """One update of the weights, and from a given epoch on one of α, β and γ."""
         weight_batch, architecture_batch = data
         self._require(weights=True)

@@ -25,6 +25,8 @@ T = TypeVar("T")
 # The others wait while the first one validates, or waits for another job's lock
 PATIENCE = timedelta(days=2)
 
+CPU = torch.device("cpu")
+
 
 def rank() -> int:
     """Number of this process, from 0."""
@@ -37,12 +39,13 @@ def size() -> int:
 
 
 def join(device: torch.device) -> None:
-    """Meet the other processes of this stage, if there are any: NCCL on GPUs, gloo on the CPU."""
+    """Meet the other processes of this stage, if there are any: NCCL for tensors on GPUs, gloo for others."""
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         return
     meeting = os.environ.get(MEETING)
+    # what processes agree on without a GPU goes another way than what GPUs compute: it waits for none
     distributed.init_process_group(
-        "nccl" if device.type == "cuda" else "gloo",
+        "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo",
         init_method=f"file://{meeting}" if meeting else "env://",
         rank=int(os.environ["RANK"]),
         world_size=int(os.environ["WORLD_SIZE"]),
@@ -61,7 +64,7 @@ def from_first(make: Callable[[], T]) -> T:
     if size() == 1:
         return make()
     content: list[T | None] = [make() if rank() == 0 else None]
-    distributed.broadcast_object_list(content, src=0)
+    distributed.broadcast_object_list(content, src=0, device=CPU)
     return content[0]  # type: ignore[return-value]
 
 
@@ -69,10 +72,18 @@ def mean(values: Sequence[float]) -> list[float]:
     """Each value, averaged over the processes."""
     if size() == 1:
         return list(values)
-    gpu = distributed.get_backend() == "nccl"
-    total = torch.tensor(values, dtype=torch.float64, device="cuda" if gpu else "cpu")
+    total = torch.tensor(values, dtype=torch.float64)
     distributed.all_reduce(total)
     return (total / size()).tolist()
+
+
+def anywhere(*wishes: bool) -> tuple[bool, ...]:
+    """Of each wish, whether any process has it."""
+    if size() == 1:
+        return wishes
+    there = torch.tensor(wishes, dtype=torch.uint8)
+    distributed.all_reduce(there, distributed.ReduceOp.MAX)
+    return tuple(map(bool, there.tolist()))
 
 
 def share(batch: Sequence[T]) -> Sequence[T]:
@@ -99,10 +110,8 @@ def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
     if size() == 1:
         return
     parameters = list(parameters)
-    there = torch.tensor([p.grad is not None for p in parameters], dtype=torch.uint8)
-    there = there.to(parameters[0].device)
-    distributed.all_reduce(there, distributed.ReduceOp.MAX)
-    used = [p for p, somewhere in zip(parameters, there.tolist(), strict=True) if somewhere]
+    there = anywhere(*(p.grad is not None for p in parameters))
+    used = [p for p, somewhere in zip(parameters, there, strict=True) if somewhere]
     gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in used]
     flat = torch.cat([gradient.flatten() for gradient in gradients])
     distributed.all_reduce(flat)
@@ -146,12 +155,14 @@ def shared_batch_norm(
     """Batch normalisation in training, with the statistics of all processes' images; on the CPU, too.
 
     Args:
-        input: (N, C, H, W); N, H and W may differ between processes.
+        input: (N, C, H, W); N, H and W may differ between processes. In bf16 it is normalised in float32,
+            and the result is bf16.
         running: running mean and variance (C,), which are moved; None where none are kept.
         affine: weight and bias (C,).
         momentum: how far the running statistics move.
         eps: added to the variance.
     """
+    given, input = input.dtype, input.to(torch.promote_types(input.dtype, torch.float32))
     count = input.new_full((1,), input.numel() / input.shape[1])
     sums = torch.cat([input.sum((0, 2, 3)), count])
     totals = _sum(sums)
@@ -168,7 +179,7 @@ def shared_batch_norm(
     shift = -average * scale
     if affine is not None:
         scale, shift = scale * affine[0], shift * affine[0] + affine[1]
-    return input * scale[:, None, None] + shift[:, None, None]
+    return (input * scale[:, None, None] + shift[:, None, None]).to(given)
 
 
 class SharedBatchNorm2d(nn.BatchNorm2d):

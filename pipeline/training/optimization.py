@@ -15,8 +15,9 @@ from pipeline.training.distributed import average_gradients
 def build_optimizer(
     parameters: Iterable[nn.Parameter], settings: Optimizer
 ) -> torch.optim.Optimizer:
-    """SGD with momentum, or AdamW."""
+    """SGD with momentum, or AdamW; fused where that is the same arithmetic as before, or a GPU's."""
     parameters = list(parameters)
+    on_gpu = all(parameter.is_cuda for parameter in parameters)
     if settings.type == "adamw":
         return torch.optim.AdamW(
             parameters, lr=settings.lr, weight_decay=settings.weight_decay, fused=True
@@ -26,6 +27,7 @@ def build_optimizer(
         lr=settings.lr,
         momentum=settings.momentum,
         weight_decay=settings.weight_decay,
+        fused=True if on_gpu else None,
     )
 
 

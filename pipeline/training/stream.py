@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from torch.utils.data import DataLoader, Dataset
 
 from pipeline.environment import CPUS
@@ -147,6 +148,7 @@ class BatchStream:
                 num_workers=loading_processes(self.workers),
                 collate_fn=self.collate,
                 worker_init_fn=_leave_signals_alone,
+                pin_memory=torch.cuda.is_available(),
             )
         )
 
@@ -168,6 +170,7 @@ def once(dataset: Any, batch_size: int, seed: int, *, workers: int = 0) -> Itera
             batch_sampler=[batch.tolist() for batch in batches],
             num_workers=loading_processes(workers),
             worker_init_fn=_leave_signals_alone,
+            pin_memory=torch.cuda.is_available(),
         )
     )
 

@@ -7,7 +7,7 @@ as lower precision, the accumulation of gradients or compilation, belongs here.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Generic, TypeVar
 
@@ -16,12 +16,9 @@ from torch import Tensor, nn
 
 from pipeline.config.optimization import Training
 from pipeline.training.distributed import share_statistics
-from pipeline.training.loop import Record
+from pipeline.training.loop import Numbers, Record
 from pipeline.training.optimization import apply_gradients, build_optimizer, learning_rate
 from pipeline.training.stream import BatchStream
-
-Numbers = Mapping[str, Tensor | float]
-"""Numbers to log, as scalars without gradients: waiting for a GPU's values is left to the update's end."""
 
 Pass = Callable[[], tuple[Tensor, Numbers]]
 """A forward pass: the scalar to minimise, and numbers to log, `loss` among them."""
@@ -85,7 +82,7 @@ class TrainingTask(ABC, Generic[S]):
         *,
         rate: float,
         clip_norm: float | None,
-    ) -> Record:
+    ) -> dict[str, Tensor | float]:
         """One step of an optimiser, down the mean loss (1/n) Σᵢ lossᵢ of n forward passes.
 
         Args:
@@ -95,7 +92,8 @@ class TrainingTask(ABC, Generic[S]):
             clip_norm: largest norm of the gradient, if it is clipped.
 
         Returns:
-            The passes' numbers, averaged over all of them; one that a pass lacks counts as zero there.
+            The passes' numbers, averaged over all of them; one that a pass lacks counts as zero there. They
+            are left on the device.
         """
         found: list[Numbers] = []
         optimizer.zero_grad(set_to_none=True)
@@ -106,10 +104,13 @@ class TrainingTask(ABC, Generic[S]):
             (loss / len(passes)).backward()
             found.append(numbers)
         apply_gradients(optimizer, rate, clip_norm)
-        record: Record = {}
+        if len(found) == 1:
+            return dict(found[0])
+        record: dict[str, Tensor | float] = {}
         for numbers in found:
             for name, value in numbers.items():
-                record[name] = record.get(name, 0.0) + float(value) / len(passes)
+                number = value.double() if isinstance(value, Tensor) else value
+                record[name] = record.get(name, 0.0) + number / len(passes)
         return record
 
     def start(self, iteration: int) -> None:
@@ -122,7 +123,7 @@ class TrainingTask(ABC, Generic[S]):
         """The next training batch."""
         return next(self._batches)
 
-    def step(self, iteration: int, data: Any) -> Record:
+    def step(self, iteration: int, data: Any) -> dict[str, Tensor | float]:
         """One update of the weights."""
         settings = self.settings.optimizer
         rate = learning_rate(settings, iteration, self.iterations, self.epoch_length)

@@ -24,8 +24,9 @@ from pipeline.supernet.choice import choice_layers
 from pipeline.teacher_pool.detector import ElasticDetector
 from pipeline.teacher_pool.shrinking import Shrinking
 from pipeline.teacher_pool.space import SubnetSpace
+from pipeline.training.loop import Numbers
 from pipeline.training.stream import BatchStream
-from pipeline.training.task import Numbers, Pass, TrainingTask
+from pipeline.training.task import Pass, TrainingTask
 
 PLAIN = Optimizer(lr=0.5, momentum=0, weight_decay=0, schedule="step", milestones=(9,))
 
@@ -56,7 +57,7 @@ class _Pulled(TrainingTask[Training]):
         return [lambda slope=slope: pull(slope) for slope in self.slopes]
 
 
-def _steps(task: TrainingTask[Any], number: int) -> list[dict[str, float]]:
+def _steps(task: TrainingTask[Any], number: int) -> list[dict[str, Any]]:
     task.start(0)
     return [task.step(iteration, task.fetch(iteration)) for iteration in range(number)]
 
@@ -167,7 +168,7 @@ def _taught_pool(folder: Path) -> Shrinking:
     return Shrinking(elastic, teacher.model, space, phase, distillation, _datasets(folder), 5)
 
 
-def _training(name: str, folder: Path) -> TrainingTask[Any]:
+def make_training(name: str, folder: Path) -> TrainingTask[Any]:
     makers: dict[str, Callable[[Path], TrainingTask[Any]]] = {
         "student": _student,
         "shrinking": _taught_pool,
@@ -196,7 +197,7 @@ def test_every_forward_pass_of_every_training_is_inside_the_one_context(
 
     monkeypatch.setattr(TrainingTask, "forward_pass", recorded)
     torch.manual_seed(0)
-    task = _training(name, data)
+    task = make_training(name, data)
     # what is computed again belongs to the backward pass, where PyTorch restores autocast by itself
     for layer in choice_layers(task.model).values():
         layer.execution = "store"
