@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, PositiveInt, field_validator
 
 from pipeline.config.base import Section
 
@@ -28,6 +28,11 @@ class Computing(Section):
     deterministic: Literal["auto"] | bool = Field(
         default="auto",
         description="whether only algorithms run that give the same bits every time; auto: on CPUs",
+    )
+
+    validation_batch_size: PositiveInt | None = Field(
+        default=None,
+        description="images at once on each GPU in the validations of a training; null: those of a step",
     )
 
     def chosen(self) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from torchvision.transforms import v2
 from pipeline.config.detector import Normalization
 from pipeline.config.optimization import Classification
 from pipeline.data.images import load_pil_image
+from pipeline.training import distributed
 from pipeline.training.distributed import own_statistics
 from pipeline.training.loop import Numbers, Record
 from pipeline.training.stream import BatchStream, once
@@ -133,14 +134,21 @@ class BackbonePretraining(TrainingTask[Classification]):
     @torch.no_grad()
     def validate(self) -> float:
         """Fraction of the validation images whose class is predicted first."""
-        # on a copy, since batch statistics would move the running ones; the first process is alone here
+        # on a copy, since batch statistics would move the running ones
         model = copy.deepcopy(self.model).train(self.sampled)
         own_statistics(model)
-        batches = once(
-            self.validation, self.settings.batch_size, self.seed, workers=self.settings.workers
-        )
-        right = sum(
-            int((model(self.prepared(images)).argmax(1) == labels.to(self.device)).sum())
-            for images, labels in batches
-        )
+        if self.sampled:  # batch after batch draws its paths
+            right = distributed.from_first(lambda: self._right(model, shared=False))
+        else:
+            right = sum(distributed.gathered(self._right(model, shared=True)))
         return right / len(self.validation)
+
+    def _right(self, model: nn.Module, *, shared: bool) -> int:
+        """Validation images, or this process's share of them, whose class is predicted first."""
+        size, workers = self.settings.batch_size, self.settings.workers
+        batches = once(self.validation, size, self.seed, workers=workers, shared=shared)
+        right = torch.zeros((), dtype=torch.int64, device=self.device)
+        for images, labels in batches:
+            predicted = model(self.prepared(images)).argmax(1)
+            right += (predicted == labels.to(self.device, non_blocking=True)).sum()
+        return int(right)

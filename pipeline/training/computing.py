@@ -14,6 +14,12 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.config.run import Computing
+from pipeline.errors import DetSearchError
+
+
+class OutOfMemory(DetSearchError):
+    """A device's memory ran out; the message names the setting that helps."""
+
 
 _present = Computing()
 # of the modules whose forward pass is running now, the outermost first

@@ -68,6 +68,15 @@ def from_first(make: Callable[[], T]) -> T:
     return content[0]  # type: ignore[return-value]
 
 
+def gathered(value: T) -> list[T]:
+    """What each process has, in all of them, in the order of their numbers."""
+    if size() == 1:
+        return [value]
+    found: list[Any] = [None] * size()
+    distributed.all_gather_object(found, value)
+    return found
+
+
 def mean(values: Sequence[float]) -> list[float]:
     """Each value, averaged over the processes."""
     if size() == 1:

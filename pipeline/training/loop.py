@@ -2,7 +2,7 @@
 
 A task says what a step is; the loop seeds each step, resumes from the work folder, checkpoints, and
 stops on a signal, or before the job's time limit, with a committed checkpoint. Where several processes
-train together the first one alone logs, validates and saves, and all stop at the same step.
+train together the first one alone logs and saves, all validate, and all stop at the same step.
 
 What is shown of a training is in `progress.py`, when it is asked to stop in `stopping.py`: neither
 decides a result, so neither is part of a stage's fingerprint. The order of steps is.
@@ -59,7 +59,7 @@ class Task(Protocol):
         ...
 
     def end_epoch(self, epoch: int) -> Record:
-        """After each epoch (from 1): numbers to log, or nothing."""
+        """After each epoch (from 1), in every process: numbers to log, or nothing."""
         ...
 
     def state_dict(self) -> dict[str, Any]:
@@ -224,5 +224,6 @@ def _fetched(numbers: Sequence[Tensor | float]) -> list[float]:
 
 
 def _epoch_end(task: Task, epoch: int) -> Record:
-    """One process validates; the others wait for its numbers."""
-    return distributed.from_first(lambda: task.end_epoch(epoch))
+    """All processes validate together; the first one's numbers count."""
+    numbers = task.end_epoch(epoch)
+    return distributed.from_first(lambda: numbers)
