@@ -35,6 +35,16 @@ class Computing(Section):
         description="images at once on each GPU in the validations of a training; null: those of a step",
     )
 
+    batch_norm: Literal["synchronised", "per_gpu"] = Field(
+        default="synchronised",
+        description="whether training takes batch statistics over all GPUs' images, or over each one's own",
+    )
+    micro_batch: PositiveInt | None = Field(
+        default=None,
+        description="images that a GPU takes at once in training, with one update for the whole batch; batch "
+        "statistics are then of so many images; null: all of its share",
+    )
+
     def chosen(self) -> dict[str, Any]:
         """What differs from the default."""
         own = {name: getattr(self, name) for name in Computing.model_fields}

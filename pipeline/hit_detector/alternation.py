@@ -93,7 +93,9 @@ class AlternatingTask(TrainingTask[A]):
             self._require(weights=False)
             record |= self.update(
                 self.architecture_optimizer,
-                [lambda: self._architecture_loss(architecture_batch)],
+                self.in_parts(
+                    architecture_batch, lambda part: [lambda: self._architecture_loss(part)]
+                ),
                 rate=self.settings.architecture_lr,
                 clip_norm=None,
             )

@@ -16,7 +16,7 @@ from pipeline.config.detector import Normalization
 from pipeline.config.optimization import Classification
 from pipeline.data.images import load_pil_image
 from pipeline.training import distributed
-from pipeline.training.distributed import own_statistics
+from pipeline.training.batch_norm import own_statistics
 from pipeline.training.loop import Numbers, Record
 from pipeline.training.stream import BatchStream, once
 from pipeline.training.task import Pass, TrainingTask

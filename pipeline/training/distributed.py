@@ -2,20 +2,21 @@
 
 With one process every function here does nothing. With several (started by the launcher, or torchrun), a
 step computes what one process would compute on the whole batch: the images are shared out, batch
-normalisation takes its statistics over all of them, gradients are averaged, and the samples of boxes are
-drawn for each image by itself. What differs is the padding of images of several sizes, which reaches to
-the largest of a share, and mmdet's division by the number of boxes, which is counted in a share.
+normalisation takes its statistics over all of them (`batch_norm.py`), gradients are averaged
+(`gradients.py`), and the samples of boxes are drawn for each image by itself. What differs is the padding of
+images of several sizes, which reaches to the largest of a share, and mmdet's division by the number of
+boxes, which is counted in a share.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any, TypeVar
 
 import torch
-from torch import Tensor, distributed, nn
+from torch import Tensor, distributed
 
 from pipeline.environment import MEETING
 from pipeline.errors import DetSearchError
@@ -110,28 +111,6 @@ def share(batch: Sequence[T]) -> Sequence[T]:
     return batch[rank() * part : (rank() + 1) * part]
 
 
-@torch.no_grad()
-def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
-    """Replace each gradient by its mean over the processes.
-
-    A parameter without a gradient counts as zero where another process has one.
-    """
-    if size() == 1:
-        return
-    parameters = list(parameters)
-    there = anywhere(*(p.grad is not None for p in parameters))
-    used = [p for p, somewhere in zip(parameters, there, strict=True) if somewhere]
-    gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in used]
-    flat = torch.cat([gradient.flatten() for gradient in gradients])
-    distributed.all_reduce(flat)
-    flat /= size()
-    start = 0
-    for parameter in used:
-        stop = start + parameter.numel()
-        parameter.grad = flat[start:stop].view_as(parameter).clone()
-        start = stop
-
-
 class _Sum(torch.autograd.Function):
     """The sum over the processes; each one's input has the gradients of all their losses."""
 
@@ -189,42 +168,3 @@ def shared_batch_norm(
     if affine is not None:
         scale, shift = scale * affine[0], shift * affine[0] + affine[1]
     return (input * scale[:, None, None] + shift[:, None, None]).to(given)
-
-
-class SharedBatchNorm2d(nn.BatchNorm2d):
-    """Batch normalisation with the statistics of all processes' images."""
-
-    def forward(self, input: Tensor) -> Tensor:
-        """(N, C, H, W), normalised; the running statistics are the same in every process."""
-        if not self.training or size() == 1:
-            return super().forward(input)
-        running, momentum = None, self.momentum
-        if self.track_running_stats:
-            assert self.running_mean is not None and self.running_var is not None
-            assert self.num_batches_tracked is not None
-            self.num_batches_tracked += 1
-            running = (self.running_mean, self.running_var)
-            if momentum is None:
-                momentum = 1 / float(self.num_batches_tracked)
-        affine = (self.weight, self.bias) if self.affine else None
-        return shared_batch_norm(input, running, affine, momentum or 0.0, self.eps)
-
-
-def share_statistics(model: nn.Module) -> None:
-    """Let every plain batch normalisation of a model take its statistics over all processes.
-
-    Those of an elastic detector do by themselves. The modules stay the same objects, so optimisers and
-    references to them stay valid.
-    """
-    if size() == 1:
-        return
-    for module in model.modules():
-        if type(module) is nn.BatchNorm2d:
-            module.__class__ = SharedBatchNorm2d
-
-
-def own_statistics(model: nn.Module) -> None:
-    """Undo `share_statistics`, for a model that the first process runs while the others wait."""
-    shared: list[Any] = [each for each in model.modules() if type(each) is SharedBatchNorm2d]
-    for module in shared:
-        module.__class__ = nn.BatchNorm2d
