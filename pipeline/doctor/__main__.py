@@ -13,7 +13,15 @@ from pathlib import Path
 
 from pipeline.config.files import load_config_files
 from pipeline.doctor.datasets import datasets
-from pipeline.doctor.environment import code, compiled_ops, devices, disk, packages, slurm
+from pipeline.doctor.environment import (
+    code,
+    compiled_ops,
+    devices,
+    disk,
+    driver,
+    packages,
+    slurm,
+)
 from pipeline.doctor.finding import Finding
 from pipeline.errors import DetSearchError
 
@@ -29,6 +37,8 @@ def main(argv: list[str] | None = None) -> None:
         help="as with snakemake, on top of the default",
     )
     arguments = parser.parse_args(argv)
+    import torch
+
     try:
         config = load_config_files(arguments.configfile)
     except DetSearchError as error:
@@ -37,6 +47,7 @@ def main(argv: list[str] | None = None) -> None:
         code(Path.cwd(), os.environ),
         packages(),
         devices(config.run.device),
+        driver(torch.version.cuda, config.run.device),
         compiled_ops(),
         *datasets(config.data),
         disk(Path("results") / config.run.name),
