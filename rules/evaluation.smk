@@ -12,9 +12,9 @@ rule evaluate:
         manifest=RUN / "{detector}/evaluation/manifest.json",
     log:
         LOGS / "{detector}/evaluate.log",
-    threads: 2
+    threads: max(2, CONFIG.run.cpus)
     resources:
-        **heavy(120, gpus=1),
+        **heavy(120),
     params:
         **stage(
             "evaluate",

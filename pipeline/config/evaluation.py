@@ -20,7 +20,10 @@ class TrainingConfig(Training):
 class EvaluationConfig(Section):
     """Evaluation of a detector, on the test split where there is one, or on val."""
 
-    batch_size: PositiveInt = 1
+    batch_size: PositiveInt = Field(default=1, description="images at once, on each GPU")
+    workers: int = Field(
+        default=0, ge=0, exclude_if=(0).__eq__, description="data-loading processes of each GPU"
+    )
     timed_images: PositiveInt = Field(
         default=20, description="images over which the speed is measured"
     )

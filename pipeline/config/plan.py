@@ -10,18 +10,23 @@ from pipeline.config.base import Section
 class PlanConfig(Section):
     """Assumptions of the plan; nothing that is trained depends on them.
 
-    Throughputs hold for training of dense convolutions, float32. Depthwise convolutions reach less.
+    Those of a GPU are measured ones, of an H200 in float32 (docs/gpu.md): state your card's.
     """
 
     gpus: PositiveInt | None = Field(
         default=None, description="GPUs that all jobs together may use; null: as many as run.gpus"
     )
     gpu_gmacs: PositiveFloat = Field(
-        default=2500.0,
-        description="10⁹ multiply-accumulates a second that a GPU sustains in training",
+        default=13400.0,
+        description="10⁹ multiply-accumulates a second of dense convolutions that a GPU sustains in "
+        "training, all else that a network does included",
+    )
+    gpu_depthwise_gmacs: PositiveFloat = Field(
+        default=750.0, description="the same of depthwise convolutions"
     )
     cpu_gmacs: PositiveFloat = Field(
-        default=10.0, description="the same of the CPU cores of a job, where there is no GPU"
+        default=10.0,
+        description="the same of the CPU cores of a job, of convolutions of every kind",
     )
     train_images: PositiveInt | None = Field(
         default=None, description="of data.detection; null: counted"

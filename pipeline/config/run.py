@@ -1,11 +1,11 @@
-"""Section `run`: where results go, the seed, the device."""
+"""Section `run`: where results go, the seed, the device, and how every stage computes on it."""
 
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, PositiveInt, field_validator
 
 from pipeline.config.base import Section
 
@@ -14,7 +14,44 @@ LONGEST = 100
 """Characters of a run's name: paths below it stay within what file systems take."""
 
 
-class RunConfig(Section):
+class Computing(Section):
+    """How every training and every evaluation computes, whatever it computes.
+
+    A stage is given what differs from the default: only then is it part of what the result depends on.
+    """
+
+    precision: Literal["float32", "bf16"] = Field(
+        default="float32",
+        description="of the convolutions and matrix products in backbone, neck, heads and teacher; boxes, "
+        "their coordinates, losses, batch statistics and what updates weights and α stay in float32",
+    )
+    deterministic: Literal["auto"] | bool = Field(
+        default="auto",
+        description="whether only algorithms run that give the same bits every time; auto: on CPUs",
+    )
+
+    validation_batch_size: PositiveInt | None = Field(
+        default=None,
+        description="images at once on each GPU in the validations of a training; null: those of a step",
+    )
+
+    batch_norm: Literal["synchronised", "per_gpu"] = Field(
+        default="synchronised",
+        description="whether training takes batch statistics over all GPUs' images, or over each one's own",
+    )
+    micro_batch: PositiveInt | None = Field(
+        default=None,
+        description="images that a GPU takes at once in training, with one update for the whole batch; batch "
+        "statistics are then of so many images; null: all of its share",
+    )
+
+    def chosen(self) -> dict[str, Any]:
+        """What differs from the default."""
+        own = {name: getattr(self, name) for name in Computing.model_fields}
+        return Computing(**own).model_dump(mode="json", exclude_defaults=True)
+
+
+class RunConfig(Computing):
     """What holds for every stage of a run."""
 
     name: str = Field(

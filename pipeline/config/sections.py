@@ -9,6 +9,9 @@ from typing import Any
 from pipeline.artifacts.files import canonical_json
 from pipeline.config.root import Config
 
+COMPUTING = "computing"
+"""Key of what a stage is told of the section `run`, where that is not the default (`Computing`)."""
+
 
 def sections(
     config: Config,
@@ -23,6 +26,9 @@ def sections(
         names: dotted paths whose first part is also the key in the JSON, such as `detector`.
         constants: further keys with their values, which are no part of the config.
         renamed: dotted paths by another key: `pretraining="screening_pretraining"`.
+
+    Where a stage runs a network, and `run` says that it is to compute in another way than by default, the
+    JSON says so, too: under `computing`.
     """
     content = config.model_dump(mode="json")
     wanted = {name: name for name in names} | renamed
@@ -30,7 +36,18 @@ def sections(
         key: reduce(lambda value, part: value[part], path.split("."), content)
         for key, path in wanted.items()
     }
-    return canonical_json(picked | dict(constants or {}), indent=None, sort_keys=True)
+    picked |= dict(constants or {})
+    computing = config.run.chosen()
+    if computing and _runs_a_network(picked):
+        picked[COMPUTING] = computing
+    return canonical_json(picked, indent=None, sort_keys=True)
+
+
+def _runs_a_network(value: Any) -> bool:
+    """Whether sections tell how many images are taken at once, as those of trainings and evaluations do."""
+    if isinstance(value, Mapping):
+        return "batch_size" in value or any(map(_runs_a_network, value.values()))
+    return False
 
 
 def changed(config: Config, values: Mapping[str, Any]) -> Config:

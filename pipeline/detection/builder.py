@@ -24,6 +24,7 @@ from pipeline.search_space.backbones import BlockBackbone
 from pipeline.search_space.heads import ConvFcHead, Head, OneStageHead
 from pipeline.supernet.backbone import BlockBackbone as SearchedBackbone
 from pipeline.supernet.choice import Execution, choice_layers
+from pipeline.training.computing import in_float32, in_precision
 
 
 @dataclass(frozen=True)
@@ -108,10 +109,28 @@ def build_detector(
         paths: candidates that a training step of a supernet runs in each layer; all where `None`.
     """
     register_modules()
-    model = MODELS.build(ConfigDict(model_config(architecture, around)))
+    model: Any = MODELS.build(ConfigDict(model_config(architecture, around)))
     _prepare(model)
     set_execution(model, execution, paths)
+    _compute_in_precision(model)
+    # a copy to a GPU need not be waited for; its source is pinned (`pipeline.training.stream`)
+    model.data_preprocessor._non_blocking = True
     return model
+
+
+def _compute_in_precision(detector: Any) -> None:
+    """Let backbone, neck and heads compute as `run.precision` says; what lies between them in float32."""
+    from mmcv.ops import DeformConv2d, ModulatedDeformConv2d
+
+    if hasattr(detector, "roi_head"):
+        heads = detector.roi_head.bbox_head
+        each = list(heads) if isinstance(heads, nn.ModuleList) else [heads]
+        in_precision(detector.backbone, detector.neck, detector.rpn_head, *each)
+    else:
+        in_precision(detector.backbone, detector.neck, detector.bbox_head)
+    # their offsets are coordinates
+    deformable = (DeformConv2d, ModulatedDeformConv2d)
+    in_float32(*(module for module in detector.modules() if isinstance(module, deformable)))
 
 
 def _prepare(module: Any) -> None:
@@ -149,4 +168,5 @@ def build_backbone(
     backbone = MODELS.build(ConfigDict(backbone_config(architecture)))
     _prepare(backbone)
     set_execution(backbone, execution, paths)
+    in_precision(backbone)
     return backbone

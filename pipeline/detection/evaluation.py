@@ -7,12 +7,20 @@ import io
 import math
 import time
 from collections.abc import Iterator, Sequence
+from itertools import chain
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 import torch
 from hotcoco import COCO, COCOeval
+from mmengine.dataset import pseudo_collate
 from torch.utils.data import Subset
+
+from pipeline.config.optimization import Training
+from pipeline.training import distributed
+from pipeline.training.computing import OutOfMemory, computing
+from pipeline.training.stream import in_order
 
 METRICS = (
     "AP",
@@ -35,24 +43,56 @@ Detection = dict[str, Any]
 
 
 @torch.no_grad()
-def detect(model: Any, dataset: Any, batch_size: int = 1) -> list[Detection]:
+def detect(model: Any, dataset: Any, batch_size: int = 1, *, workers: int = 0) -> list[Detection]:
     """Run a detector over a test dataset.
 
+    Several processes share the batches out, which are the same however many there are: all must call this,
+    and all get all detections.
+
     Args:
-        model: an mmdet detector; it is left in the mode it was in.
+        model: an mmdet detector, the same in every process; it is left in the mode it was in.
         dataset: what `build_dataset(…, train=False)` gives.
-        batch_size: images at once.
+        batch_size: images at once, on each device.
+        workers: loading processes of each.
+
+    Raises:
+        OutOfMemory: the images at once are too many.
     """
     training = model.training
     model.eval()
-    found: list[Detection] = []
+    own: list[tuple[int, list[Detection]]] = []
     try:
-        for batch in _batches(dataset, batch_size):
+        batches = in_order(dataset, batch_size, workers=workers, collate=pseudo_collate)
+        for number, batch in batches:
+            found: list[Detection] = []
             for sample in model.test_step(batch):
                 found += _coco_results(sample, dataset.cat_ids)
+            own.append((number, found))
+    except torch.OutOfMemoryError as error:
+        raise OutOfMemory(
+            f"the GPU's memory ran out in an evaluation of {batch_size} images at once: lower "
+            "evaluation.batch_size, or while training run.validation_batch_size"
+        ) from error
     finally:
         model.train(training)
-    return found
+    every = sorted(chain.from_iterable(distributed.gathered(own)), key=itemgetter(0))
+    return [detection for _, found in every for detection in found]
+
+
+def validate(model: Any, dataset: Any, annotations: Path, training: Training) -> dict[str, Any]:
+    """COCO's numbers of a detector that is trained, the same in all processes, which share the images out.
+
+    Args:
+        model: as `detect` takes it.
+        dataset: of validation.
+        annotations: its COCO instances file.
+        training: says how many images are taken at once, unless `run.validation_batch_size` does:
+            a device's share of its batch; and how many processes load.
+    """
+    share = math.ceil(training.batch_size / distributed.size())
+    batch_size = computing().validation_batch_size or share
+    detections = detect(model, dataset, batch_size, workers=training.workers)
+    return distributed.from_first(lambda: coco_metrics(annotations, detections))
 
 
 def _batches(dataset: Any, size: int) -> Iterator[dict[str, Any]]:

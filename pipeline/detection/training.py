@@ -9,7 +9,7 @@ from mmengine.dataset import pseudo_collate
 from torch import nn
 
 from pipeline.config.evaluation import TrainingConfig
-from pipeline.detection.evaluation import coco_metrics, detect
+from pipeline.detection.evaluation import validate
 from pipeline.detection.loss import detection_loss
 from pipeline.detection.sampling import sample_by_image
 from pipeline.training.loop import Record
@@ -56,9 +56,7 @@ class DetectorTraining(TrainingTask[TrainingConfig]):
         """Validate, at the configured interval and after the last epoch."""
         if epoch % self.settings.validation_interval and epoch != self.settings.epochs:
             return {}
-        dataset, annotations = self.validation
-        detections = detect(self.model, dataset, self.settings.batch_size)
-        self.metrics = coco_metrics(annotations, detections)
+        self.metrics = validate(self.model, *self.validation, self.settings)
         return {
             name: self.metrics[name] for name in ("AP", "AP50") if self.metrics[name] is not None
         }

@@ -11,7 +11,7 @@ from torch import Tensor
 from pipeline.config.detector import DetectorConfig
 from pipeline.config.distillation import Resolution, StudentTrainingConfig
 from pipeline.data.index import DatasetIndex
-from pipeline.detection.evaluation import coco_metrics, detect
+from pipeline.detection.evaluation import validate
 from pipeline.detection.loss import detection_loss
 from pipeline.detection.resolutions import MultiResolutionStream, datasets_at
 from pipeline.distillation.losses import batch_norm_sparsity
@@ -79,9 +79,7 @@ class StudentTraining(TaughtTask[StudentTrainingConfig]):
         self.metrics = [
             {
                 "resolution": list(resolution),
-                **coco_metrics(
-                    annotations, detect(self.student, dataset, self.settings.batch_size)
-                ),
+                **validate(self.student, dataset, annotations, self.settings),
             }
             for resolution, dataset in zip(self.settings.resolutions, datasets, strict=True)
         ]

@@ -16,7 +16,15 @@ from pipeline.config.files import load_config_files
 from pipeline.console import run_program
 from pipeline.doctor.content import content
 from pipeline.doctor.datasets import datasets
-from pipeline.doctor.environment import code, compiled_ops, devices, disk, packages, slurm
+from pipeline.doctor.environment import (
+    code,
+    compiled_ops,
+    devices,
+    disk,
+    driver,
+    packages,
+    slurm,
+)
 from pipeline.doctor.finding import Finding
 from pipeline.errors import DetSearchError
 
@@ -32,6 +40,8 @@ def main(argv: list[str] | None = None) -> None:
         help="as with snakemake, on top of the default",
     )
     arguments = parser.parse_args(argv)
+    import torch
+
     try:
         config = load_config_files(arguments.configfile)
     except DetSearchError as error:
@@ -40,6 +50,7 @@ def main(argv: list[str] | None = None) -> None:
         code(Path.cwd(), os.environ),
         packages(),
         devices(config.run.device),
+        driver(torch.version.cuda, config.run.device),
         compiled_ops(),
         *datasets(config.data),
         *content(config),

@@ -22,6 +22,9 @@ GIB = 2**30
 # Data, weights and two checkpoints of the embedded run take 0.2 GiB, of a run at the papers' scale
 # some tens: below the first number nothing will do, below the second a long run is at risk.
 LEAST_GIB, AMPLE_GIB = 1, 50
+DRIVER = Path("/proc/driver/nvidia/version")
+LEAST_DRIVER = {12: 525, 13: 580}
+"""By CUDA's major version, the first driver for which all of its minor ones run."""
 
 
 def code(folder: Path, environment: Mapping[str, str]) -> Finding:
@@ -70,6 +73,36 @@ def devices(wanted: str) -> Finding:
             "a GPU node look at nvidia-smi and CUDA_VISIBLE_DEVICES",
         )
     return Finding("devices", "ok", f"no GPU; the CPU with {torch.get_num_threads()} threads")
+
+
+def driver(cuda: str | None, wanted: str, loaded: Path = DRIVER) -> Finding:
+    """NVIDIA's driver, against the one that torch's CUDA needs.
+
+    Args:
+        cuda: version of the CUDA that torch was built with; `None` where it has none.
+        wanted: `run.device`.
+        loaded: file in which the driver's kernel module tells its version.
+    """
+    if cuda is None:
+        return Finding("driver", "ok", "torch has no CUDA, and needs none")
+    needed = LEAST_DRIVER[int(cuda.partition(".")[0])]
+    found = (
+        re.search(r"Kernel Module[^0-9]*(\d+)[.\d]*", loaded.read_text())
+        if loaded.exists()
+        else None
+    )
+    told = f"torch's CUDA {cuda} needs NVIDIA's driver {needed} or newer"
+    if found is None:
+        state = "fault" if wanted == "cuda" else "ok"
+        advice = "run the doctor on a node with GPUs" if wanted == "cuda" else ""
+        return Finding("driver", state, f"{told}; none is loaded here", advice)
+    told = f"{told}; {found[0].split()[-1]} is loaded"
+    if int(found[1]) >= needed:
+        return Finding("driver", "ok", told)
+    advice = "update the driver"
+    if int(found[1]) >= LEAST_DRIVER[12]:
+        advice += f", or install a torch built for CUDA 12, which needs {LEAST_DRIVER[12]}"
+    return Finding("driver", "fault" if wanted != "cpu" else "note", told, advice)
 
 
 def compiled_ops() -> Finding:

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from pipeline.config.hit_detector import Alternation
 from pipeline.hit_detector.objective import entropy
 from pipeline.supernet.choice import ChoiceLayer
-from pipeline.training.loop import Record
+from pipeline.training.loop import Numbers
 from pipeline.training.stream import BatchStream
-from pipeline.training.task import Numbers, Pass, TrainingTask
+from pipeline.training.task import Pass, TrainingTask
 
 Loss = Callable[[Any, Any], tuple[Tensor, Numbers]]
 """(model, batch) → the scalar to minimise and numbers to log, `loss` among them."""
@@ -89,7 +89,7 @@ class AlternatingTask(TrainingTask[A]):
         optimise = iteration >= self.architecture_start
         return super().fetch(iteration), (next(self._architecture_batches) if optimise else None)
 
-    def step(self, iteration: int, data: tuple[Any, Any]) -> Record:
+    def step(self, iteration: int, data: tuple[Any, Any]) -> dict[str, Tensor | float]:
         """One update of the weights, and from a given epoch on one of α, β and γ.
 
         Logs the Euclidean norms of both parts of the gradient of α, β and γ: `gradient/loss` of the task's
@@ -102,7 +102,9 @@ class AlternatingTask(TrainingTask[A]):
             self._require(weights=False)
             record |= self.update(
                 self.architecture_optimizer,
-                [lambda: self._architecture_loss(architecture_batch)],
+                self.in_parts(
+                    architecture_batch, lambda part: [lambda: self._architecture_loss(part)]
+                ),
                 rate=self.settings.architecture_lr,
                 clip_norm=None,
             )
@@ -127,13 +129,13 @@ class AlternatingTask(TrainingTask[A]):
             torch.autograd.grad(penalty, self._optimised, retain_graph=True, materialize_grads=True)
         )
 
-    def _gradient_norms(self) -> Record:
+    def _gradient_norms(self) -> dict[str, Tensor]:
         """Of the last architecture step; of several processes, the penalty's is the same in all."""
         whole = [torch.zeros_like(a) if a.grad is None else a.grad for a in self._optimised]
         penalty = torch.cat(self._of_penalty)
         return {
-            "gradient/loss": float((torch.cat(whole) - penalty).norm()),
-            "gradient/penalty": float(penalty.norm()),
+            "gradient/loss": (torch.cat(whole) - penalty).norm(),
+            "gradient/penalty": penalty.norm(),
         }
 
     def _require(self, *, weights: bool) -> None:

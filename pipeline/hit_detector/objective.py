@@ -22,7 +22,7 @@ def column_sparsity(layers: Sequence[ChoiceLayer], kind: Regularizer) -> Tensor:
     Returns:
         A scalar, differentiable in α.
     """
-    alpha = torch.stack([layer.alpha[layer.alive] for layer in layers])
+    alpha = torch.stack([layer.alpha[layer.living_index] for layer in layers])
     norms = alpha.norm(dim=0)
     return norms.min() if kind == "min_column" else norms.sum()
 
@@ -48,18 +48,15 @@ def mixed_gmacs(layers: Sequence[ChoiceLayer]) -> Tensor:
 @torch.no_grad()
 def candidate_scores(layers: Sequence[ChoiceLayer]) -> dict[str, float]:
     """Score of each living candidate: its softmax probability, averaged over the layers."""
-    mean = torch.stack([layer.probabilities() for layer in layers]).mean(0)
-    alive = layers[0].alive
-    return {
-        name: float(mean[index]) for index, name in enumerate(layers[0].names) if bool(alive[index])
-    }
+    mean = torch.stack([layer.probabilities() for layer in layers]).mean(0).tolist()
+    return {layers[0].names[index]: mean[index] for index in layers[0].living}
 
 
 @torch.no_grad()
-def entropy(layers: Sequence[ChoiceLayer]) -> float:
-    """Mean entropy of the layers' probabilities, nats: log N when undecided, 0 when decided."""
-    total = 0.0
+def entropy(layers: Sequence[ChoiceLayer]) -> Tensor:
+    """Mean entropy of the layers' probabilities, nats: log N when undecided, 0 when decided; a scalar."""
+    total = torch.zeros((), dtype=torch.float64, device=layers[0].alpha.device)
     for layer in layers:
-        probabilities = layer.probabilities()[layer.alive]
-        total += float(-(probabilities * probabilities.clamp_min(1e-12).log()).sum())
+        probabilities = layer.probabilities()[layer.living_index]
+        total += -(probabilities * probabilities.clamp_min(1e-12).log()).sum().double()
     return total / len(layers)

@@ -61,7 +61,7 @@ class Removal:
     @property
     def living(self) -> int:
         """How many candidates live."""
-        return int(self.layers[0].alive.sum())
+        return len(self.layers[0].living)
 
     def living_after(self, done: int) -> int:
         """How many candidates are to live after `done` iterations."""

@@ -70,7 +70,7 @@ class Screening(AlternatingTask[ScreeningConfig]):
         for removal in self.removals.values():
             removal.remove(done)
 
-    def step(self, iteration: int, data: tuple[Any, Any]) -> Record:
+    def step(self, iteration: int, data: tuple[Any, Any]) -> dict[str, Tensor | float]:
         """One alternation; logs the numbers of living candidates."""
         record = super().step(iteration, data)
         for component, removal in self.removals.items():

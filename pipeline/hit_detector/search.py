@@ -16,7 +16,6 @@ from pipeline.hit_detector.objective import expected_gmacs, mixed_gmacs
 from pipeline.hit_detector.paths import Layer, PathSpace, best_within
 from pipeline.search_space.architecture import Architecture, Block
 from pipeline.supernet.choice import ChoiceLayer
-from pipeline.training.loop import Record
 from pipeline.training.stream import BatchStream
 
 
@@ -46,11 +45,11 @@ class TrinitySearch(AlternatingTask[DifferentiableSearch]):
         """λ times the cost of what the loss's pass mixed, all components, in GMACs (Eq. 6 and 7)."""
         return self.settings.cost_weight * mixed_gmacs(self._all)
 
-    def step(self, iteration: int, data: tuple[Any, Any]) -> Record:
+    def step(self, iteration: int, data: tuple[Any, Any]) -> dict[str, Tensor | float]:
         """One alternation; logs the expected cost."""
         record = super().step(iteration, data)
         with torch.no_grad():
-            record["expected_gmacs"] = float(expected_gmacs(self._all))
+            record["expected_gmacs"] = expected_gmacs(self._all)
         return record
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from pipeline.config.hit_detector import Alternation
 from pipeline.config.optimization import Classification, Training
@@ -14,39 +15,57 @@ from pipeline.plan.network import (
     FLOAT,
     Component,
     TrainingCost,
+    Work,
     backbone_cost,
     derived,
     detector_cost,
 )
-from pipeline.plan.planned import CLASSES, Planned, trained_stage
+from pipeline.plan.planned import CLASSES, WHOLE, Planned, Reckoning, trained_stage
 from pipeline.search_space.architecture import COMPONENTS
 
 PRETRAINING_CLASSES = 1000
 
 
-def hit_detector_stages(config: Config, images: Images) -> Iterator[Planned]:
-    """From the pretraining of the screening supernet to the evaluated detector, in their order."""
+def hit_detector_stages(
+    config: Config, images: Images, reckoning: Reckoning = WHOLE
+) -> Iterator[Planned]:
+    """From the pretraining of the screening supernet to the evaluated detector, in their order.
+
+    Where the report asks for them (`report.random`), the networks of `hit_random` follow: as much is taken
+    for each as for the searched one, since they have its MACs.
+    """
     shape, screening, search = config.supernet, config.screening, config.search
     candidates = screening.candidates
     keep = screening.keep.model_dump()
     every = len(candidates)
     before: tuple[str, ...] = ()
     pretrained = images.classification > 0
+    thinned = reckoning.thinned
 
     def planned(
-        name: str, training: Training, cost: TrainingCost, macs: float, *, publishes: bool = True
+        name: str, training: Training, cost: TrainingCost, work: Work, *, publishes: bool = True
     ) -> Planned:
         nonlocal before
         stage = trained_stage(
-            name, "hit_detector", config, training, cost, macs, before, publishes=publishes
+            name, "hit_detector", config, training, cost, work, before, publishes=publishes
         )
         before = (name,)
         return stage
 
     def pretraining(name: str, training: Classification, depth: Depths, held: Component) -> Planned:
         cost = backbone_cost(shape, depth, held, training.image_size, PRETRAINING_CLASSES)
-        macs = training.epochs * images.classification * cost.step_macs
-        return planned(name, training, cost, macs)
+        return planned(name, training, cost, cost.step * (training.epochs * images.classification))
+
+    def screening_work(
+        parts: Mapping[str, Component | str], under: Sequence[str], kept: float
+    ) -> tuple[TrainingCost, Work]:
+        """With all candidates, as memory must hold it; and all steps, in which they become fewer."""
+        cost = fewer = _supernet(config, shape.screening_depth, parts)
+        living = round((every + kept) / 2)
+        if thinned and living < every:
+            few = Component(candidates, living, min(screening.paths or living, living))
+            fewer = _supernet(config, shape.screening_depth, {**parts, **dict.fromkeys(under, few)})
+        return cost, alternated(screening, images.train, cost, fewer, reckoning)
 
     stated = screening.spaces.model_dump() if screening.spaces else {}
     # which ones a screening keeps is not known yet
@@ -58,17 +77,20 @@ def hit_detector_stages(config: Config, images: Images) -> Iterator[Planned]:
     screened = Component(candidates, every, screening.paths or every)
     if screening.joint and not stated:
         everywhere: dict[str, Component | str] = dict.fromkeys(COMPONENTS, screened)
-        cost = _supernet(config, shape.screening_depth, everywhere)
-        macs = alternated_images(screening, images.train) * cost.step_macs
-        yield planned("screen_jointly", screening, cost, macs, publishes=False)
+        mean = sum(keep.values()) / len(keep)
+        yield planned(
+            "screen_jointly",
+            screening,
+            *screening_work(everywhere, COMPONENTS, mean),
+            publishes=False,
+        )
     elif not stated:
         parts: dict[str, Component | str] = {"backbone": screened}
         parts |= screening.defaults.model_dump()
         for component in COMPONENTS:
             parts[component] = screened
-            cost = _supernet(config, shape.screening_depth, parts)
-            macs = alternated_images(screening, images.train) * cost.step_macs
-            yield planned(f"screen_{component}", screening, cost, macs, publishes=False)
+            cost, work = screening_work(parts, (component,), keep[component])
+            yield planned(f"screen_{component}", screening, cost, work, publishes=False)
             kept = keep[component]
             parts[component] = Component(candidates, kept, screening.held_paths or kept)
     if pretrained:
@@ -82,11 +104,11 @@ def hit_detector_stages(config: Config, images: Images) -> Iterator[Planned]:
     }
     cost = _supernet(config, shape.depth, parts)
     if search.strategy == "differentiable":
-        macs = alternated_images(search, images.train) * cost.step_macs
-        yield planned("search", search, cost, macs)
+        yield planned(
+            "search", search, cost, alternated(search, images.train, cost, cost, reckoning)
+        )
     else:
-        macs = search.epochs * images.train * cost.step_macs
-        yield planned("train_one_shot", search, cost, macs)
+        yield planned("train_one_shot", search, cost, cost.step * (search.epochs * images.train))
         yield _path_search(config, images, cost, spaces, before)
         before = ("search_paths",)
     if pretrained:
@@ -97,19 +119,61 @@ def hit_detector_stages(config: Config, images: Images) -> Iterator[Planned]:
     tested = _supernet(config, shape.depth, found, config.testing.proposals)
     training = config.training
     validations = math.ceil(training.epochs / training.validation_interval)
-    macs = training.epochs * images.train * cost.step_macs
-    macs += validations * images.validated * tested.whole.macs
-    yield planned("train_detector", training, cost, macs)
-    yield Planned(
+    work = cost.step * (training.epochs * images.train)
+    work += tested.tested * (validations * images.validated)
+    yield planned("train_detector", training, cost, work)
+    evaluation = Planned(
         name="evaluate",
         method="hit_detector",
-        macs=images.evaluated * tested.whole.macs,
-        gpus=1,
+        compute=tested.tested * images.evaluated,
+        gpus=config.run.gpus,
         # nothing is kept for a backward pass: this is an upper bound
         memory=FLOAT * cost.whole.params + config.evaluation.batch_size * tested.whole.kept,
         published=0.0,
         work=0.0,
         after=before,
+    )
+    yield evaluation
+    if not config.report.random:
+        return
+    study = config.ablations.random
+    # the searched one was trained once already
+    jobs = study.seeds * (study.networks + 2) - 1
+    after = before
+    if pretrained:
+        side = config.pretraining.image_size
+        held = derived(candidates)
+        spent = backbone_cost(shape, shape.depth, held, side, PRETRAINING_CLASSES)
+        yield replace(
+            trained_stage(
+                "pretrain_backbone of hit_random",
+                "hit_detector",
+                config,
+                config.pretraining,
+                spent,
+                spent.step * (config.pretraining.epochs * images.classification),
+                after,
+                publishes=True,
+            ),
+            jobs=jobs,
+        )
+        after = ("pretrain_backbone of hit_random",)
+    yield trained_stage(
+        "train_detector of hit_random",
+        "hit_detector",
+        config,
+        training,
+        cost,
+        work,
+        after,
+        publishes=True,
+        jobs=jobs,
+    )
+    yield replace(
+        evaluation,
+        name="evaluate of hit_random",
+        jobs=jobs,
+        after=("train_detector of hit_random",),
     )
 
 
@@ -123,16 +187,16 @@ def _path_search(
     """Forward passes of single paths: over the images of their statistics, and those they are judged on."""
     search = config.search
     held: dict[str, Component | str] = {name: derived(space) for name, space in spaces.items()}
-    path = _supernet(config, config.supernet.depth, held, config.testing.proposals).whole
+    path = _supernet(config, config.supernet.depth, held, config.testing.proposals)
     judged = search.one_shot_images or images.validated
     each = search.recalibration_batches * search.batch_size + judged
     return Planned(
         name="search_paths",
         method="hit_detector",
-        macs=search.scored_paths * each * path.macs,
+        compute=path.tested * (search.scored_paths * each),
         gpus=config.run.gpus,
         # nothing is kept for a backward pass: this is an upper bound
-        memory=FLOAT * supernet.whole.params + search.batch_size * path.kept,
+        memory=FLOAT * supernet.whole.params + search.batch_size * path.whole.kept,
         published=FLOAT * supernet.whole.params,
         work=0.0,
         after=after,
@@ -149,7 +213,23 @@ def _supernet(
     return detector_cost(config.supernet, depth, parts, rois, CLASSES)
 
 
-def alternated_images(settings: Alternation, images: int) -> float:
-    """Images in the steps of an alternation: half of them a pass for the weights, half for α."""
-    passes = settings.epochs + settings.epochs - (settings.architecture_from_epoch - 1)
-    return passes * images / 2
+def alternated(
+    settings: Alternation,
+    images: int,
+    before: TrainingCost,
+    after: TrainingCost,
+    reckoning: Reckoning,
+) -> Work:
+    """The steps of an alternation, each pass over half of the images: for the weights, and for α.
+
+    Args:
+        settings: how many passes.
+        images: of the training split.
+        before: of a step before α is optimised.
+        after: the same from then on, on the average.
+        reckoning: whether a step of α is counted as one.
+    """
+    alone = settings.architecture_from_epoch - 1
+    both = settings.epochs - alone
+    of_alpha = after.architecture_step if reckoning.alpha_alone else after.step
+    return before.step * (alone * images / 2) + (after.step + of_alpha) * (both * images / 2)

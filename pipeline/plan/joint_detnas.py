@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pipeline.config.distillation import Resolution, StudentTrainingConfig
 from pipeline.config.root import Config
 from pipeline.plan.images import Images
-from pipeline.plan.network import TrainingCost, architecture_cost
+from pipeline.plan.network import TrainingCost, Work, architecture_cost
 from pipeline.plan.planned import CLASSES, Planned, trained_stage
 from pipeline.search_space.architecture import Architecture
 from pipeline.teacher_pool.space import SubnetSpace
@@ -28,12 +28,13 @@ def joint_detnas_stages(config: Config, images: Images) -> Iterator[Planned]:
     space = SubnetSpace.whole(pool, CLASSES)
     largest = architecture_cost(space.architecture(space.largest), rois)
     student = architecture_cost(_base(config), rois)
+    least = _smallest(space, rois)
     before: tuple[str, ...] = ()
     if config.base_detector.source == "zoo":
         training = config.base_detector.training
-        macs = _student_macs(training, student, 0.0, config, images)
+        work = _student_work(training, student, Work(), config, images)
         yield trained_stage(
-            "train_student_base", METHOD, config, training, student, macs, before, publishes=True
+            "train_student_base", METHOD, config, training, student, work, before, publishes=True
         )
         before = ("train_student_base",)
     phase_before: tuple[str, ...] = ()
@@ -41,24 +42,27 @@ def joint_detnas_stages(config: Config, images: Images) -> Iterator[Planned]:
     for number, phase in enumerate(config.teacher_pool.phases):
         drawn = _middle(SubnetSpace.of_phase(pool, CLASSES, phase), largest, rois)
         # phase 0 trains its only subnet once, the largest net; later it teaches, its pyramid once a batch
-        trained = largest.step_macs
+        trained = largest.step
         if number:
-            trained = phase.train_largest * largest.step_macs + phase.subnets * drawn.step_macs
-            trained += largest.whole.macs
+            trained = largest.step * phase.train_largest + drawn.step * phase.subnets
+            trained += largest.tested
         name = f"shrink_pool_{number}"
-        macs = phase.epochs * images.train * trained * share
+        work = trained * (phase.epochs * images.train * share)
+        # at its end both ends of the pool are measured anew, and validated
+        judged = images.validated + config.teacher_pool.recalibration.images
+        work += (largest.tested + least.tested) * judged
         yield trained_stage(
-            name, METHOD, config, phase, largest, macs, phase_before, publishes=True
+            name, METHOD, config, phase, largest, work, phase_before, publishes=True
         )
         phase_before = (name,)
-    teacher = _middle(space, largest, rois).whole.macs * share
+    teacher = _middle(space, largest, rois).tested * share
     yield trained_stage(
         "evaluate_candidate",
         METHOD,
         config,
         climb.training,
         student,
-        _student_macs(climb.training, student, teacher, config, images),
+        _student_work(climb.training, student, teacher, config, images),
         (*before, *phase_before),
         publishes=True,
         waves=climb.generations,
@@ -66,18 +70,18 @@ def joint_detnas_stages(config: Config, images: Images) -> Iterator[Planned]:
     )
 
 
-def _student_macs(
+def _student_work(
     training: StudentTrainingConfig,
     student: TrainingCost,
-    teacher: float,
+    teacher: Work,
     config: Config,
     images: Images,
-) -> float:
+) -> Work:
     """A training at several resolutions, and one validation at each of them."""
     height, width = config.supernet.input_size
     share = _share(training.resolutions, (width, height))
-    trained = training.epochs * images.train * (student.step_macs * share + teacher)
-    return trained + len(training.resolutions) * images.validated * student.whole.macs * share
+    trained = (student.step * share + teacher) * (training.epochs * images.train)
+    return trained + student.tested * (len(training.resolutions) * images.validated * share)
 
 
 def _base(config: Config) -> Architecture:
@@ -96,9 +100,13 @@ def _base(config: Config) -> Architecture:
 
 def _middle(space: SubnetSpace, largest: TrainingCost, rois: int) -> TrainingCost:
     """Half-way between a space's smallest subnet and the largest net, at its largest resolution."""
-    least = space.smallest.model_copy(update={"resolution": space.largest.resolution})
-    smallest = architecture_cost(space.architecture(least), rois)
+    smallest = _smallest(space, rois)
     return TrainingCost((smallest.whole + largest.whole).times(0.5, 0.5, 0.5))
+
+
+def _smallest(space: SubnetSpace, rois: int) -> TrainingCost:
+    least = space.smallest.model_copy(update={"resolution": space.largest.resolution})
+    return architecture_cost(space.architecture(least), rois)
 
 
 def _share(resolutions: Sequence[Resolution], counted: Resolution) -> float:

@@ -34,6 +34,31 @@ SIDE = 32
 
 
 @dataclass(frozen=True)
+class Work:
+    """Computation, by what it takes of a device.
+
+    Attributes:
+        macs: multiply-accumulates.
+        depthwise: those of them that depthwise convolutions do.
+        normalised: numbers that batch normalisations put out in training.
+    """
+
+    macs: float = 0.0
+    depthwise: float = 0.0
+    normalised: float = 0.0
+
+    def __add__(self, other: Work) -> Work:
+        return Work(
+            self.macs + other.macs,
+            self.depthwise + other.depthwise,
+            self.normalised + other.normalised,
+        )
+
+    def __mul__(self, factor: float) -> Work:
+        return Work(self.macs * factor, self.depthwise * factor, self.normalised * factor)
+
+
+@dataclass(frozen=True)
 class Footprint:
     """What a part of a network takes, for one image.
 
@@ -41,18 +66,39 @@ class Footprint:
         params: parameters.
         macs: multiply-accumulates of a forward pass.
         kept: bytes that autograd keeps of a forward pass for the backward pass, parameters left out.
+        depthwise: those of `macs` that depthwise convolutions do.
+        normalised: numbers that batch normalisations put out in a forward pass.
     """
 
     params: float = 0.0
     macs: float = 0.0
     kept: float = 0.0
+    depthwise: float = 0.0
+    normalised: float = 0.0
 
     def __add__(self, other: Footprint) -> Footprint:
-        return Footprint(self.params + other.params, self.macs + other.macs, self.kept + other.kept)
+        return Footprint(
+            self.params + other.params,
+            self.macs + other.macs,
+            self.kept + other.kept,
+            self.depthwise + other.depthwise,
+            self.normalised + other.normalised,
+        )
 
     def times(self, params: float, macs: float, kept: float) -> Footprint:
-        """Each number times a factor."""
-        return Footprint(self.params * params, self.macs * macs, self.kept * kept)
+        """Parameters, computation of every kind and bytes, each times a factor."""
+        return Footprint(
+            self.params * params,
+            self.macs * macs,
+            self.kept * kept,
+            self.depthwise * macs,
+            self.normalised * macs,
+        )
+
+    @property
+    def work(self) -> Work:
+        """The computation of a forward pass."""
+        return Work(self.macs, self.depthwise, self.normalised)
 
 
 @dataclass(frozen=True)
@@ -61,16 +107,37 @@ class TrainingCost:
 
     Attributes:
         whole: all of it, as a step runs it.
-        again: multiply-accumulates that the backward pass computes a second time.
+        again: what the backward pass computes a second time.
     """
 
     whole: Footprint
-    again: float = 0.0
+    again: Work = Work()
 
     @property
     def step_macs(self) -> float:
+        """Multiply-accumulates of a step."""
+        return self.step.macs
+
+    @property
+    def step(self) -> Work:
         """Forward and backward pass: the backward pass takes twice the forward's."""
-        return 3 * self.whole.macs + self.again
+        return self._passes(3)
+
+    @property
+    def architecture_step(self) -> Work:
+        """The same where α alone gets gradients: the backward pass takes as much as the forward's."""
+        return self._passes(2)
+
+    @property
+    def tested(self) -> Work:
+        """A forward pass that is not trained: batch normalisation is part of the convolutions' time."""
+        return Work(self.whole.macs, self.whole.depthwise)
+
+    def _passes(self, number: int) -> Work:
+        forward = self.whole.work
+        return (
+            Work(number * forward.macs, number * forward.depthwise, forward.normalised) + self.again
+        )
 
 
 @dataclass(frozen=True)
@@ -104,7 +171,19 @@ def detector_cost(
         rois: that the head processes of an image.
         classes: of objects.
     """
+    # a frozen model is hashable, though its type does not say so
+    hashable: Any = shape
+    return _detector_cost(hashable, depth, tuple(components.items()), rois, classes)
 
+
+@cache
+def _detector_cost(
+    shape: SupernetConfig,
+    depth: Depths,
+    components: tuple[tuple[str, Component | str], ...],
+    rois: int,
+    classes: int,
+) -> TrainingCost:
     def build(operations: Mapping[str, Operations]) -> tuple[Any, Architecture]:
         architecture = supernet_architecture(shape, classes, depth, operations)
         return build_detector(architecture, Surroundings()), architecture
@@ -112,7 +191,7 @@ def detector_cost(
     def run(model: Any, architecture: Architecture) -> None:
         _run_detector(model, architecture, shape.input_size, rois)
 
-    return _supernet_cost(build, run, components, shape)
+    return _supernet_cost(build, run, dict(components), shape)
 
 
 def backbone_cost(
@@ -180,7 +259,7 @@ def _supernet_cost(
         model, architecture = build(operations)
         positions = _input_positions(model)
         whole = _watched(model, lambda: run(model, architecture))
-    again, largest = 0.0, 0.0
+    again, largest = Work(), 0.0
     for name, layer in choice_layers(model).items():
         part = components[_component(name)]
         assert isinstance(part, Component), f"{name} holds candidates"
@@ -193,7 +272,7 @@ def _supernet_cost(
         recomputed = shape.execution == "recompute" and part.held > 1
         whole += mean.times(part.held, part.run, 0 if recomputed else part.run)
         if recomputed:
-            again += part.run * mean.macs
+            again += mean.work * part.run
             largest = max(largest, *(one.kept for one in each))
     return TrainingCost(whole + Footprint(kept=largest), again)
 
@@ -226,7 +305,12 @@ def _watched(model: nn.Module, run: Callable[[], Any]) -> Footprint:
     _lighten(model)
     with CostCounter().watch(model) as counter, kept_bytes(model) as kept:
         run()
-    return Footprint(parameters(model), counter.macs / PAIR, kept() / PAIR)
+    return Footprint(parameters(model), *_counted(counter, kept(), PAIR))
+
+
+def _counted(counter: CostCounter, kept: float, images: int) -> tuple[float, float, float, float]:
+    macs, depthwise, normalised = counter.macs, counter.depthwise, counter.normalised
+    return macs / images, kept / images, depthwise / images, normalised / images
 
 
 def _operation(name: str, inputs: int, outputs: int, stride: int, positions: int) -> Footprint:
@@ -256,7 +340,7 @@ def _on_small_map(name: str, inputs: int, outputs: int, stride: int) -> Footprin
         weight = torch.ones((), requires_grad=True)
         with CostCounter().watch(operation) as counter, kept_bytes(operation, image) as kept:
             _ = operation(image) * weight
-    return Footprint(parameters(operation), counter.macs, kept())
+    return Footprint(parameters(operation), *_counted(counter, kept(), 1))
 
 
 def _lighten(module: nn.Module) -> None:

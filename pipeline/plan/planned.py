@@ -7,11 +7,28 @@ from dataclasses import dataclass
 
 from pipeline.config.optimization import Training
 from pipeline.config.root import Config
-from pipeline.plan.network import FLOAT, Footprint, TrainingCost
+from pipeline.plan.network import FLOAT, Footprint, TrainingCost, Work
 
+METHODS = ("hit_detector", "joint_detnas")
 KEPT_CHECKPOINTS = 2
 CLASSES = 80
 """Of the detectors: outputs of a last layer hardly count, so the dataset is not looked at."""
+
+
+@dataclass(frozen=True)
+class Reckoning:
+    """What a plan takes into account; all of it, but where a lever's share is asked for.
+
+    Attributes:
+        thinned: screening removes candidates on its way.
+        alpha_alone: a step of α computes no gradients of weights.
+    """
+
+    thinned: bool = True
+    alpha_alone: bool = True
+
+
+WHOLE = Reckoning()
 
 
 @dataclass(frozen=True)
@@ -21,19 +38,20 @@ class Planned:
     Attributes:
         name: of its rule, with its wildcards.
         method: `hit_detector` or `joint_detnas`.
-        macs: multiply-accumulates of one job.
+        compute: of one job.
         gpus: of its job.
         memory: bytes on each of them: weights, gradients, the optimiser's state, activations.
         published: bytes of the weights that it publishes.
         work: bytes of its checkpoints while it trains.
         after: names of the stages whose results it takes.
+        images: that each device takes at once.
         waves: how often it runs, one time after the other.
         jobs: of each wave, side by side.
     """
 
     name: str
     method: str
-    macs: float
+    compute: Work
     gpus: int
     memory: float
     published: float
@@ -41,6 +59,7 @@ class Planned:
     after: tuple[str, ...]
     waves: int = 1
     jobs: int = 1
+    images: int = 1
 
 
 def trained_stage(
@@ -49,7 +68,7 @@ def trained_stage(
     config: Config,
     training: Training,
     cost: TrainingCost,
-    macs: float,
+    compute: Work,
     after: tuple[str, ...],
     *,
     publishes: bool,
@@ -59,10 +78,11 @@ def trained_stage(
     """A training on `run.gpus`, which share its batch."""
     gpus = config.run.gpus
     batch = math.ceil(training.batch_size / (config.run.reference_gpus or gpus))
+    batch = min(batch, config.run.micro_batch or batch)
     return Planned(
         name=name,
         method=method,
-        macs=macs,
+        compute=compute,
         gpus=gpus,
         memory=training_memory(cost.whole, batch, training.optimizer.type),
         published=FLOAT * cost.whole.params * publishes,
@@ -70,6 +90,7 @@ def trained_stage(
         after=after,
         waves=waves,
         jobs=jobs,
+        images=batch,
     )
 
 

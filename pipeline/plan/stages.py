@@ -6,9 +6,12 @@ from pipeline.config.root import Config
 from pipeline.plan.hit_detector import hit_detector_stages
 from pipeline.plan.images import Images
 from pipeline.plan.joint_detnas import joint_detnas_stages
-from pipeline.plan.planned import Planned
+from pipeline.plan.planned import WHOLE, Planned, Reckoning
 
 
-def planned_stages(config: Config, images: Images) -> list[Planned]:
+def planned_stages(config: Config, images: Images, reckoning: Reckoning = WHOLE) -> list[Planned]:
     """The stages of both methods, in an order in which they can run."""
-    return [*hit_detector_stages(config, images), *joint_detnas_stages(config, images)]
+    return [
+        *hit_detector_stages(config, images, reckoning),
+        *joint_detnas_stages(config, images),
+    ]

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from pipeline.config.root import Config
 from pipeline.plan.images import Images
-from pipeline.plan.planned import Planned
+from pipeline.plan.planned import METHODS, Planned, Reckoning
 from pipeline.plan.schedule import Job, schedule
 
 GIB = 2**30
+BF16_DENSE, BF16_DEPTHWISE = 0.7, 0.85
+"""What bf16 leaves of a step's time: reckoned from the layers of docs/gpu.md, where dense convolutions take
+0.4 to 0.8 of it, batch normalisation 0.8 and undilated depthwise convolutions 0.8 to 0.9. No whole step in
+bf16 was measured yet."""
+FULL = 4
+"""Images at once from which on bf16 is taken to help. With two, a GPU waits for Python: it took longer."""
+BY_HAND = 29.6e-12
+"""Seconds more for each number that the hand-written batch normalisation puts out than by torch's
+synchronised kernels: 8.02 and 2.49 ms for 4 · 768 · 200 · 304 of them, without what is sent."""
 HEADER = ("stage", "GPUs", "GPU-hours", "GiB a GPU", "disk GiB", "hours")
 
 
@@ -19,18 +28,30 @@ class Speed:
     """Devices as the plan takes them.
 
     Attributes:
-        gmacs: 10⁹ multiply-accumulates a second, of each.
+        gmacs: 10⁹ multiply-accumulates a second, of each, in dense convolutions and with all around them.
         device: `GPU`, or `CPU` for the cores of a job.
         gpus: of all jobs together.
+        depthwise_gmacs: the same of depthwise convolutions; `None` where they are no slower.
+        bf16: whether they compute in bf16.
+        norms_by_hand: whether several synchronise batch normalisation by hand-written code.
     """
 
     gmacs: float
     device: str
     gpus: int
+    depthwise_gmacs: float | None = None
+    bf16: bool = False
+    norms_by_hand: bool = False
 
     def hours(self, stage: Planned) -> float:
         """Device-hours of one job of a stage; several devices are taken to be as many times faster."""
-        return stage.macs / (self.gmacs * 1e9) / 3600
+        work = stage.compute
+        dense = (work.macs - work.depthwise) / (self.gmacs * 1e9)
+        depthwise = work.depthwise / ((self.depthwise_gmacs or self.gmacs) * 1e9)
+        if self.bf16 and stage.images >= FULL:
+            dense, depthwise = BF16_DENSE * dense, BF16_DEPTHWISE * depthwise
+        by_hand = BY_HAND * work.normalised * (self.norms_by_hand and stage.gpus > 1)
+        return (dense + depthwise + by_hand) / 3600
 
     def all_hours(self, stage: Planned) -> float:
         """Device-hours of all jobs of a stage."""
@@ -47,7 +68,13 @@ def speed(config: Config, *, gpu_there: bool) -> Speed:
     plan, run = config.plan, config.run
     together = max(plan.gpus or run.gpus, run.gpus)
     if run.device == "cuda" or (run.device == "auto" and gpu_there):
-        return Speed(plan.gpu_gmacs, "GPU", together)
+        return Speed(
+            plan.gpu_gmacs,
+            "GPU",
+            together,
+            depthwise_gmacs=plan.gpu_depthwise_gmacs,
+            bf16=run.precision == "bf16",
+        )
     return Speed(plan.cpu_gmacs / run.gpus, "CPU", together)
 
 
@@ -60,15 +87,51 @@ def plan_table(stages: Sequence[Planned], devices: Speed, config: Config, images
         rows += [_row(stage, devices) for stage in part]
         rows.append(_total(method, part, devices))
     rows.append(_total("all", stages, devices))
-    widths = [max(len(row[column]) for row in rows) for column in range(len(header))]
-    lines = [
+    return "\n".join([_aligned(rows), "", *_assumptions(devices, config, images)])
+
+
+def _aligned(rows: Sequence[tuple[str, ...]]) -> str:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
         "  ".join(
             word.ljust(width) if column == 0 else word.rjust(width)
             for column, (word, width) in enumerate(zip(row, widths, strict=True))
         ).rstrip()
         for row in rows
+    )
+
+
+def lever_table(stages: Callable[[Reckoning], Sequence[Planned]], devices: Speed) -> str:
+    """What each lever takes off, one after another; the last line is the plan.
+
+    Args:
+        stages: of the run, by what is taken into account.
+        devices: of the run.
+    """
+    plain = Reckoning(thinned=False, alpha_alone=False)
+    slow = replace(devices, bf16=False, norms_by_hand=True)
+    alone = replace(plain, alpha_alone=True)
+    steps = [
+        ("float32, norms by hand, every candidate to the end", plain, slow),
+        ("steps of α without gradients of weights", alone, slow),
+        ("screening removes candidates on its way", Reckoning(), slow),
+        (
+            "batch norm by torch's synchronised kernels",
+            Reckoning(),
+            replace(slow, norms_by_hand=False),
+        ),
     ]
-    return "\n".join([*lines, "", *_assumptions(devices, config, images)])
+    if devices.bf16:
+        steps.append(("bf16 where a GPU has 4 images or more (reckoned)", Reckoning(), devices))
+    rows: list[tuple[str, ...]] = [("lever, GPU-hours with it and those before", *METHODS)]
+    for name, reckoning, with_it in steps:
+        taken = stages(reckoning)
+        hours = [
+            sum(with_it.all_hours(stage) for stage in taken if stage.method == method)
+            for method in METHODS
+        ]
+        rows.append((name, *map(_number, hours)))
+    return _aligned(rows)
 
 
 def wall_hours(stages: Sequence[Planned], devices: Speed) -> float:
@@ -120,10 +183,13 @@ def _number(value: float) -> str:
 def _assumptions(devices: Speed, config: Config, images: Images) -> list[str]:
     run = config.run
     each = {"GPU": "a GPU", "CPU": f"{run.cpus} CPU cores"}[devices.device]
-    key = {"GPU": "plan.gpu_gmacs", "CPU": "plan.cpu_gmacs"}[devices.device]
+    keys = {"GPU": "plan.gpu_gmacs, plan.gpu_depthwise_gmacs", "CPU": "plan.cpu_gmacs"}
+    depthwise = f" and {devices.depthwise_gmacs:g} depthwise" if devices.depthwise_gmacs else ""
+    measured = ["What one H200 did in float32 (docs/gpu.md) is the default."] * bool(depthwise)
     return [
-        f"Taken for granted: {each} does {devices.gmacs:g}·10⁹ multiply-accumulates a second ({key});"
-        f" several are as many times faster; {devices.gpus} at once (plan.gpus).",
+        f"Taken for granted: {each} does {devices.gmacs:g}·10⁹ multiply-accumulates a second{depthwise}"
+        f" ({keys[devices.device]}); several are as many times faster; {devices.gpus} at once (plan.gpus).",
+        *measured,
         f"Images: {images.train:,} to train on, {images.evaluated:,} evaluated,"
         f" {images.classification:,} for pretraining.",
         "What is searched is not known yet: it counts as the mean of its candidates. Memory: float32"

@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from pydantic import ValidationError
@@ -19,6 +19,8 @@ from pipeline.checkout import REMEDY, other_code
 from pipeline.config.arguments import text_of
 from pipeline.config.base import Section
 from pipeline.config.problems import describe
+from pipeline.config.run import Computing
+from pipeline.config.sections import COMPUTING
 from pipeline.environment import CHECKPOINT_SECONDS, DEVICE, RUN
 from pipeline.errors import DetSearchError
 
@@ -157,16 +159,25 @@ def check(arguments: argparse.Namespace) -> None:
         )
 
 
-def parse_settings(settings: type[S], text: str) -> S:
-    """The stage's settings out of JSON, or out of the file that `@FILE` names.
+def parse_settings(settings: type[S], text: str) -> tuple[S, Computing]:
+    """The stage's settings, and how it computes, out of JSON, or out of the file that `@FILE` names.
 
     Raises:
         DetSearchError: it is no JSON, or does not fit; the file cannot be read.
     """
     try:
-        return settings.model_validate(json.loads(text_of(text)))
+        content = json.loads(text_of(text))
+        # what is no object is for the model to refuse
+        computing = content.pop(COMPUTING, {}) if isinstance(content, dict) else {}
+        return settings.model_validate(content), Computing.model_validate(computing)
     except ValidationError as error:
         lines = "; ".join(describe(problem) for problem in error.errors())
         raise DetSearchError(f"--settings: {lines}") from None
     except (ValueError, RecursionError) as error:
         raise DetSearchError(f"--settings is not JSON: {error}") from None
+
+
+def recorded(computing: Computing) -> dict[str, Any]:
+    """How a stage computes, as part of a manifest's config: nothing where it is the default."""
+    chosen = computing.chosen()
+    return {COMPUTING: chosen} if chosen else {}

@@ -36,7 +36,14 @@ from pipeline.config.scaling import scaled
 from pipeline.console import EscapingFormatter
 from pipeline.environment import INTERRUPTED, REFERENCE_GPUS
 from pipeline.errors import DetSearchError
-from pipeline.runner.command import Inputs, check, given_folders, parse, parse_settings
+from pipeline.runner.command import (
+    Inputs,
+    check,
+    given_folders,
+    parse,
+    parse_settings,
+    recorded,
+)
 from pipeline.training import distributed
 from pipeline.training.device import choose_device
 from pipeline.training.process import prepare_process
@@ -166,7 +173,7 @@ def _run(
     arguments: argparse.Namespace,
 ) -> None:
     check(arguments)
-    sections = parse_settings(settings, arguments.settings)
+    sections, computing = parse_settings(settings, arguments.settings)
     device = choose_device(arguments.device)
     distributed.join(device)
     if distributed.rank() > 0:
@@ -176,7 +183,7 @@ def _run(
     sections, scaling = scaled(sections, processes, reference)
     for line in scaling:
         log.info("%s: %s", name, line)
-    prepare_process(device, arguments.threads, arguments.seed, name)
+    prepare_process(device, arguments.threads, computing, arguments.seed, name)
 
     read = {argument: folder / MANIFEST for argument, folder in folders.items()}
     artifacts = {path: open_artifact(path) for path in read.values()}
@@ -186,7 +193,7 @@ def _run(
     run_folder = arguments.run_folder
     origin = Origin(
         stage=name,
-        config=sections.model_dump(mode="json"),
+        config=sections.model_dump(mode="json") | recorded(computing),
         code=None if arguments.code == "untracked" else arguments.code,
         inputs={key: input_record(path, run_folder) for key, path in read.items()}
         | {key: input_record(path, run_folder, read_as) for key, path in own.items()},

@@ -87,11 +87,20 @@ def count_composite(
 
 
 class CostCounter:
-    """Accumulates the computation of every known leaf module that runs."""
+    """Accumulates the computation of every known leaf module that runs.
+
+    Attributes:
+        macs: multiply-accumulates.
+        paper_flops: the same in the papers' convention.
+        depthwise: those of `macs` that depthwise convolutions do.
+        normalised: numbers that batch normalisations put out.
+    """
 
     def __init__(self) -> None:
         self.macs = 0
         self.paper_flops = 0
+        self.depthwise = 0
+        self.normalised = 0
 
     def _count(self, module: nn.Module, inputs: Any, output: Any) -> None:
         for kind, rule in _RULES.items():
@@ -99,6 +108,10 @@ class CostCounter:
                 macs, paper_flops = rule(module, inputs[0], output)
                 self.macs += macs
                 self.paper_flops += paper_flops
+                if isinstance(module, nn.Conv2d) and module.groups == module.in_channels > 1:
+                    self.depthwise += macs
+                elif isinstance(module, nn.BatchNorm2d):
+                    self.normalised += output.numel()
                 return
         if not isinstance(module, _FREE) and any(True for _ in module.parameters(recurse=False)):
             raise UnknownModuleError(

@@ -17,6 +17,7 @@ from pipeline.detection.dataset import build_dataset
 from pipeline.detection.detector_folder import detector_resolution, load_detector
 from pipeline.detection.evaluation import coco_metrics, detect, seconds_per_image
 from pipeline.runner.stage import Stage, stage_main
+from pipeline.training import distributed
 
 
 class Settings(DetectorSections):
@@ -40,11 +41,12 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
     index = DatasetIndex.load(stage.inputs["data"] / FILE_NAME)
     split = index.split(index.evaluation_split)
     dataset = build_dataset(split, classes, images, train=False)
-    detections = detect(model, dataset, settings.evaluation.batch_size)
+    chosen = settings.evaluation
+    detections = detect(model, dataset, chosen.batch_size, workers=chosen.workers)
     complexity = detector_complexity(architecture, settings.proposals)
     metrics = {
         "format": 1,
-        **coco_metrics(split.annotations, detections),
+        **distributed.from_first(lambda: coco_metrics(split.annotations, detections)),
         "params": complexity.total.params,
         "macs": complexity.total.macs,
         "components": {name: asdict(cost) for name, cost in complexity.components.items()},
@@ -58,7 +60,7 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
         "metrics.json": json_bytes(metrics),
         "detections.json": json_bytes(detections, indent=None),
         "speed.json": json_bytes(
-            seconds_per_image(model, dataset, settings.evaluation.timed_images)
+            distributed.from_first(lambda: seconds_per_image(model, dataset, chosen.timed_images))
         ),
     }
 

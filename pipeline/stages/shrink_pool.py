@@ -17,7 +17,7 @@ from pipeline.config.distillation import DistillationConfig
 from pipeline.config.teacher_pool import PoolSpace, Recalibration, ShrinkingPhase
 from pipeline.data.index import FILE_NAME, DatasetIndex
 from pipeline.detection.builder import Surroundings
-from pipeline.detection.evaluation import coco_metrics, detect
+from pipeline.detection.evaluation import validate
 from pipeline.detection.resolutions import datasets_at
 from pipeline.errors import DetSearchError
 from pipeline.runner.stage import Stage, stage_main
@@ -85,7 +85,7 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
         )
         cost = subnet_complexity(elastic.space, subnet, settings.testing.proposals).total
         metrics[name] = {
-            **coco_metrics(validation.annotations, detect(model, judged, phase.batch_size)),
+            **validate(model, judged, validation.annotations, phase),
             "params": cost.params,
             "macs": cost.macs,
         }

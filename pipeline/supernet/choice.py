@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +26,8 @@ class ChoiceLayer(nn.Module):
     Attributes:
         alpha: architecture parameters, shape (N,), one per candidate.
         alive: boolean buffer, shape (N,): candidates not yet removed by screening.
+        living: the indices of those that are alive, in their order; `living_index` is the same, shape
+            (n,), where the parameters are.
         macs: float buffer, shape (N,): multiply-accumulates of each candidate at the stated input,
             filled by `pipeline.detection.complexity`.
         paths: how many candidates a training step runs; `None` runs all (the exact sum of Eq. 5).
@@ -38,6 +40,7 @@ class ChoiceLayer(nn.Module):
 
     alpha: nn.Parameter
     alive: Tensor
+    living_index: Tensor
     macs: Tensor
 
     def __init__(
@@ -55,13 +58,14 @@ class ChoiceLayer(nn.Module):
         self.paths: int | None = None
         self.execution: Execution = "store"
         self.only: str | None = None
-        # the living candidates again, where reading them costs no wait for a GPU
-        self._living = list(range(len(candidates)))
-        self.drawn = self._living
+        # the living candidates again, as they are read without a wait for a GPU: here, and there
+        self.living = self.drawn = list(range(len(candidates)))
+        self.register_buffer("living_index", torch.arange(len(candidates)), persistent=False)
         self.register_load_state_dict_post_hook(lambda module, _: module._recall())
 
     def _recall(self) -> None:
-        self.drawn = self._living = self.alive.nonzero().flatten().tolist()
+        self.living_index = self.alive.nonzero().flatten()
+        self.living = self.drawn = self.living_index.tolist()
 
     def probabilities(self) -> Tensor:
         """Softmax of α over the living candidates, zero for the removed; shape (N,)."""
@@ -76,7 +80,7 @@ class ChoiceLayer(nn.Module):
 
         Of a pass that ran all candidates it is `expected_macs`.
         """
-        if len(self.drawn) == len(self._living):
+        if len(self.drawn) == len(self.living):
             return self.expected_macs()
         return (self.alpha[self.drawn].softmax(0) * self.macs[self.drawn]).sum()
 
@@ -86,21 +90,22 @@ class ChoiceLayer(nn.Module):
         Raises:
             ValueError: it is not alive, or the only one left.
         """
-        if index not in self._living or len(self._living) == 1:
+        if index not in self.living or len(self.living) == 1:
             raise ValueError(f"candidate {self.names[index]!r} cannot be removed")
         self.alive[index] = False
         self._recall()
 
     def draw(self) -> tuple[list[int], Tensor]:
         """Candidates to run in a pass, in a fixed order, and their weights."""
-        chosen = self._living
-        if self.paths is not None and self.training and self.paths < len(chosen):
-            logits = self.alpha.detach()[chosen].cpu()
-            # -log of an exponential variate is a Gumbel variate; drawn on the CPU so that a
-            # seed draws the same paths on every device
-            gumbel = -torch.empty_like(logits).exponential_().log()
-            top = (logits + gumbel).topk(self.paths).indices.sort().values
-            chosen = [chosen[position] for position in top.tolist()]
+        chosen = self.living
+        if self.paths is None or not self.training or self.paths >= len(chosen):
+            return chosen, self.alpha[self.living_index].softmax(0)
+        # on the CPU, so that a seed draws the same paths on every device: the one wait that this layer makes
+        logits = self.alpha.detach()[chosen].cpu()
+        # -log of an exponential variate is a Gumbel variate
+        gumbel = -torch.empty_like(logits).exponential_().log()
+        top = (logits + gumbel).topk(self.paths).indices.sort().values
+        chosen = [chosen[position] for position in top.tolist()]
         return chosen, self.alpha[chosen].softmax(0)
 
     def forward(self, input: Tensor, drawn: tuple[list[int], Tensor] | None = None) -> Tensor:
@@ -118,10 +123,34 @@ class ChoiceLayer(nn.Module):
             if self.execution == "recompute" and torch.is_grad_enabled():
                 term = _recomputed(candidate, input, weights[position])
             else:
-                term = candidate(input) * weights[position]
+                term = _weighted(candidate(input), weights[position])
             output = term if output is None else output + term
         assert output is not None, "a choice layer always has a living candidate"
         return output
+
+
+def _weighted(output: Tensor, weight: Tensor) -> Tensor:
+    """`output * weight`; of an output in lower precision the weight's gradient is summed in float32."""
+    if output.dtype == weight.dtype:
+        return output * weight
+    result = _Weighted.apply(output, weight)
+    assert isinstance(result, Tensor)
+    return result
+
+
+class _Weighted(torch.autograd.Function):
+    """The product of a map and a scalar of higher precision, in the map's."""
+
+    @staticmethod
+    def forward(ctx: Any, output: Tensor, weight: Tensor) -> Tensor:
+        ctx.save_for_backward(output, weight)
+        return output * weight
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor]:
+        (gradient,) = gradients
+        output, weight = ctx.saved_tensors
+        return gradient * weight, (gradient * output).sum(dtype=weight.dtype)
 
 
 def _recomputed(candidate: nn.Module, input: Tensor, weight: Tensor) -> Tensor:
@@ -132,7 +161,7 @@ def _recomputed(candidate: nn.Module, input: Tensor, weight: Tensor) -> Tensor:
     """
 
     def run(input: Tensor, weight: Tensor) -> Tensor:
-        return candidate(input) * weight
+        return _weighted(candidate(input), weight)
 
     # the backward pass comes when a block that levels share has gone on to others
     level = present_level(candidate)

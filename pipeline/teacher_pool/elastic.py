@@ -15,7 +15,7 @@ from torch.nn import functional
 from pipeline.search_space.architecture import Architecture, ResNetBackbone
 from pipeline.search_space.coupling import coupled_channels
 from pipeline.search_space.slicing import active_lengths
-from pipeline.training import distributed
+from pipeline.training.batch_norm import batch_norm_over_all, shares_statistics
 
 
 class ElasticLayer(nn.Module):
@@ -69,8 +69,8 @@ class ElasticBatchNorm2d(ElasticLayer, nn.BatchNorm2d):
                 momentum = 1 / float(self.num_batches_tracked)
         running = self.active("running_mean"), self.active("running_var")
         affine = self.active("weight"), self.active("bias")
-        if self.training and distributed.size() > 1:
-            return distributed.shared_batch_norm(input, running, affine, momentum or 0.0, self.eps)
+        if self.training and shares_statistics():
+            return batch_norm_over_all(input, running, affine, momentum or 0.0, self.eps)
         return functional.batch_norm(
             input, *running, *affine, self.training, momentum or 0.0, self.eps
         )

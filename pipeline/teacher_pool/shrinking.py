@@ -16,8 +16,9 @@ from pipeline.detection.resolutions import MultiResolutionStream
 from pipeline.distillation.task import TaughtTask
 from pipeline.teacher_pool.detector import ElasticDetector
 from pipeline.teacher_pool.space import Subnet, SubnetSpace
+from pipeline.training.loop import Numbers
 from pipeline.training.seeding import derive_seed
-from pipeline.training.task import Numbers, Pass
+from pipeline.training.task import Pass
 
 
 class Shrinking(TaughtTask[ShrinkingPhase]):

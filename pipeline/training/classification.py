@@ -15,41 +15,33 @@ from torchvision.transforms import v2
 from pipeline.config.detector import Normalization
 from pipeline.config.optimization import Classification
 from pipeline.data.images import load_pil_image
-from pipeline.training.distributed import own_statistics
-from pipeline.training.loop import Record
+from pipeline.training import distributed
+from pipeline.training.batch_norm import own_statistics
+from pipeline.training.loop import Numbers, Record
 from pipeline.training.stream import BatchStream, once
-from pipeline.training.task import Numbers, Pass, TrainingTask
+from pipeline.training.task import Pass, TrainingTask
 
 
-def train_transform(settings: Classification, normalization: Normalization) -> v2.Transform:
-    """Random crop and flip; normalised as the detector's images are, since it takes the weights."""
+def train_transform(settings: Classification) -> v2.Transform:
+    """Random crop and flip; the result is bytes, a quarter of what a GPU would be sent as float32."""
     return v2.Compose(
         [
             v2.PILToTensor(),
             v2.RandomResizedCrop(settings.image_size, scale=settings.crop_scale, antialias=True),
             v2.RandomHorizontalFlip(settings.flip),
-            *_normalised(normalization),
         ]
     )
 
 
-def test_transform(settings: Classification, normalization: Normalization) -> v2.Transform:
-    """The shorter side resized to the crop's, and the centre."""
+def test_transform(settings: Classification) -> v2.Transform:
+    """The shorter side resized to the crop's, and the centre; bytes, too."""
     return v2.Compose(
         [
             v2.PILToTensor(),
             v2.Resize(settings.image_size, antialias=True),
             v2.CenterCrop(settings.image_size),
-            *_normalised(normalization),
         ]
     )
-
-
-def _normalised(normalization: Normalization) -> list[v2.Transform]:
-    return [
-        v2.ToDtype(torch.float32, scale=False),
-        v2.Normalize(list(normalization.mean), list(normalization.std)),
-    ]
 
 
 class Classifier(nn.Module):
@@ -93,7 +85,7 @@ class BackbonePretraining(TrainingTask[Classification]):
             ImageFolder(str(folder), transform, loader=load_pil_image)
             for folder, transform in zip(
                 folders,
-                (train_transform(settings, normalization), test_transform(settings, normalization)),
+                (train_transform(settings), test_transform(settings)),
                 strict=True,
             )
         )
@@ -103,6 +95,11 @@ class BackbonePretraining(TrainingTask[Classification]):
         self.model: Classifier = model
         self.seed, self.sampled = seed, sampled
         self.accuracy = 0.0
+        # each (3, 1, 1), where the model is
+        self._mean, self._deviation = (
+            torch.tensor(values, dtype=torch.float32, device=self.device).view(-1, 1, 1)
+            for values in (normalization.mean, normalization.std)
+        )
 
     @property
     def device(self) -> torch.device:
@@ -113,9 +110,14 @@ class BackbonePretraining(TrainingTask[Classification]):
         """One, whose loss is the cross entropy."""
         return [lambda: self._classify(*batch)]
 
+    def prepared(self, images: Tensor) -> Tensor:
+        """Bytes (N, 3, H, W) as the network takes them: there, normalised as the detector's images are."""
+        on_device = images.to(self.device, non_blocking=True)
+        return on_device.float().sub_(self._mean).div_(self._deviation)
+
     def _classify(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Numbers]:
-        labels = labels.to(self.device)
-        logits = self.model(images.to(self.device))
+        labels = labels.to(self.device, non_blocking=True)
+        logits = self.model(self.prepared(images))
         loss = functional.cross_entropy(
             logits, labels, label_smoothing=self.settings.label_smoothing
         )
@@ -132,14 +134,21 @@ class BackbonePretraining(TrainingTask[Classification]):
     @torch.no_grad()
     def validate(self) -> float:
         """Fraction of the validation images whose class is predicted first."""
-        # on a copy, since batch statistics would move the running ones; the first process is alone here
+        # on a copy, since batch statistics would move the running ones
         model = copy.deepcopy(self.model).train(self.sampled)
         own_statistics(model)
-        batches = once(
-            self.validation, self.settings.batch_size, self.seed, workers=self.settings.workers
-        )
-        right = sum(
-            int((model(images.to(self.device)).argmax(1) == labels.to(self.device)).sum())
-            for images, labels in batches
-        )
+        if self.sampled:  # batch after batch draws its paths
+            right = distributed.from_first(lambda: self._right(model, shared=False))
+        else:
+            right = sum(distributed.gathered(self._right(model, shared=True)))
         return right / len(self.validation)
+
+    def _right(self, model: nn.Module, *, shared: bool) -> int:
+        """Validation images, or this process's share of them, whose class is predicted first."""
+        size, workers = self.settings.batch_size, self.settings.workers
+        batches = once(self.validation, size, self.seed, workers=workers, shared=shared)
+        right = torch.zeros((), dtype=torch.int64, device=self.device)
+        for images, labels in batches:
+            predicted = model(self.prepared(images)).argmax(1)
+            right += (predicted == labels.to(self.device, non_blocking=True)).sum()
+        return int(right)

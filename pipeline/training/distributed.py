@@ -2,20 +2,21 @@
 
 With one process every function here does nothing. With several (started by the launcher, or torchrun), a
 step computes what one process would compute on the whole batch: the images are shared out, batch
-normalisation takes its statistics over all of them, gradients are averaged, and the samples of boxes are
-drawn for each image by itself. What differs is the padding of images of several sizes, which reaches to
-the largest of a share, and mmdet's division by the number of boxes, which is counted in a share.
+normalisation takes its statistics over all of them (`batch_norm.py`), gradients are averaged
+(`gradients.py`), and the samples of boxes are drawn for each image by itself. What differs is the padding of
+images of several sizes, which reaches to the largest of a share, and mmdet's division by the number of
+boxes, which is counted in a share.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any, TypeVar
 
 import torch
-from torch import Tensor, distributed, nn
+from torch import Tensor, distributed
 
 from pipeline.environment import MEETING
 from pipeline.errors import DetSearchError
@@ -24,6 +25,8 @@ T = TypeVar("T")
 
 # The others wait while the first one validates, or waits for another job's lock
 PATIENCE = timedelta(days=2)
+
+CPU = torch.device("cpu")
 
 
 def rank() -> int:
@@ -37,12 +40,13 @@ def size() -> int:
 
 
 def join(device: torch.device) -> None:
-    """Meet the other processes of this stage, if there are any: NCCL on GPUs, gloo on the CPU."""
+    """Meet the other processes of this stage, if there are any: NCCL for tensors on GPUs, gloo for others."""
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         return
     meeting = os.environ.get(MEETING)
+    # what processes agree on without a GPU goes another way than what GPUs compute: it waits for none
     distributed.init_process_group(
-        "nccl" if device.type == "cuda" else "gloo",
+        "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo",
         init_method=f"file://{meeting}" if meeting else "env://",
         rank=int(os.environ["RANK"]),
         world_size=int(os.environ["WORLD_SIZE"]),
@@ -61,18 +65,35 @@ def from_first(make: Callable[[], T]) -> T:
     if size() == 1:
         return make()
     content: list[T | None] = [make() if rank() == 0 else None]
-    distributed.broadcast_object_list(content, src=0)
+    distributed.broadcast_object_list(content, src=0, device=CPU)
     return content[0]  # type: ignore[return-value]
+
+
+def gathered(value: T) -> list[T]:
+    """What each process has, in all of them, in the order of their numbers."""
+    if size() == 1:
+        return [value]
+    found: list[Any] = [None] * size()
+    distributed.all_gather_object(found, value)
+    return found
 
 
 def mean(values: Sequence[float]) -> list[float]:
     """Each value, averaged over the processes."""
     if size() == 1:
         return list(values)
-    gpu = distributed.get_backend() == "nccl"
-    total = torch.tensor(values, dtype=torch.float64, device="cuda" if gpu else "cpu")
+    total = torch.tensor(values, dtype=torch.float64)
     distributed.all_reduce(total)
     return (total / size()).tolist()
+
+
+def anywhere(*wishes: bool) -> tuple[bool, ...]:
+    """Of each wish, whether any process has it."""
+    if size() == 1:
+        return wishes
+    there = torch.tensor(wishes, dtype=torch.uint8)
+    distributed.all_reduce(there, distributed.ReduceOp.MAX)
+    return tuple(map(bool, there.tolist()))
 
 
 def share(batch: Sequence[T]) -> Sequence[T]:
@@ -88,30 +109,6 @@ def share(batch: Sequence[T]) -> Sequence[T]:
         )
     part = len(batch) // size()
     return batch[rank() * part : (rank() + 1) * part]
-
-
-@torch.no_grad()
-def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
-    """Replace each gradient by its mean over the processes.
-
-    A parameter without a gradient counts as zero where another process has one.
-    """
-    if size() == 1:
-        return
-    parameters = list(parameters)
-    there = torch.tensor([p.grad is not None for p in parameters], dtype=torch.uint8)
-    there = there.to(parameters[0].device)
-    distributed.all_reduce(there, distributed.ReduceOp.MAX)
-    used = [p for p, somewhere in zip(parameters, there.tolist(), strict=True) if somewhere]
-    gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in used]
-    flat = torch.cat([gradient.flatten() for gradient in gradients])
-    distributed.all_reduce(flat)
-    flat /= size()
-    start = 0
-    for parameter in used:
-        stop = start + parameter.numel()
-        parameter.grad = flat[start:stop].view_as(parameter).clone()
-        start = stop
 
 
 class _Sum(torch.autograd.Function):
@@ -146,12 +143,14 @@ def shared_batch_norm(
     """Batch normalisation in training, with the statistics of all processes' images; on the CPU, too.
 
     Args:
-        input: (N, C, H, W); N, H and W may differ between processes.
+        input: (N, C, H, W); N, H and W may differ between processes. In bf16 it is normalised in float32,
+            and the result is bf16.
         running: running mean and variance (C,), which are moved; None where none are kept.
         affine: weight and bias (C,).
         momentum: how far the running statistics move.
         eps: added to the variance.
     """
+    given, input = input.dtype, input.to(torch.promote_types(input.dtype, torch.float32))
     count = input.new_full((1,), input.numel() / input.shape[1])
     sums = torch.cat([input.sum((0, 2, 3)), count])
     totals = _sum(sums)
@@ -168,43 +167,4 @@ def shared_batch_norm(
     shift = -average * scale
     if affine is not None:
         scale, shift = scale * affine[0], shift * affine[0] + affine[1]
-    return input * scale[:, None, None] + shift[:, None, None]
-
-
-class SharedBatchNorm2d(nn.BatchNorm2d):
-    """Batch normalisation with the statistics of all processes' images."""
-
-    def forward(self, input: Tensor) -> Tensor:
-        """(N, C, H, W), normalised; the running statistics are the same in every process."""
-        if not self.training or size() == 1:
-            return super().forward(input)
-        running, momentum = None, self.momentum
-        if self.track_running_stats:
-            assert self.running_mean is not None and self.running_var is not None
-            assert self.num_batches_tracked is not None
-            self.num_batches_tracked += 1
-            running = (self.running_mean, self.running_var)
-            if momentum is None:
-                momentum = 1 / float(self.num_batches_tracked)
-        affine = (self.weight, self.bias) if self.affine else None
-        return shared_batch_norm(input, running, affine, momentum or 0.0, self.eps)
-
-
-def share_statistics(model: nn.Module) -> None:
-    """Let every plain batch normalisation of a model take its statistics over all processes.
-
-    Those of an elastic detector do by themselves. The modules stay the same objects, so optimisers and
-    references to them stay valid.
-    """
-    if size() == 1:
-        return
-    for module in model.modules():
-        if type(module) is nn.BatchNorm2d:
-            module.__class__ = SharedBatchNorm2d
-
-
-def own_statistics(model: nn.Module) -> None:
-    """Undo `share_statistics`, for a model that the first process runs while the others wait."""
-    shared: list[Any] = [each for each in model.modules() if type(each) is SharedBatchNorm2d]
-    for module in shared:
-        module.__class__ = nn.BatchNorm2d
+    return (input * scale[:, None, None] + shift[:, None, None]).to(given)

@@ -2,7 +2,7 @@
 
 A task says what a step is; the loop seeds each step, resumes from the work folder, checkpoints, and
 stops on a signal, or before the job's time limit, with a committed checkpoint. Where several processes
-train together the first one alone logs, validates and saves, and all stop at the same step.
+train together the first one alone logs and saves, all validate, and all stop at the same step.
 
 What is shown of a training is in `progress.py`, when it is asked to stop in `stopping.py`: neither
 decides a result, so neither is part of a stage's fingerprint. The order of steps is.
@@ -13,9 +13,12 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
+
+import torch
+from torch import Tensor
 
 from pipeline.artifacts.checkpoints import WorkFolder
 from pipeline.errors import DetSearchError
@@ -27,6 +30,9 @@ from pipeline.training.stopping import Interrupted, stop_wish
 
 Record = dict[str, float]
 """A line of a training's history: `epoch`, `iteration` and named numbers."""
+
+Numbers = Mapping[str, Tensor | float]
+"""Numbers to log, as scalars without gradients: a GPU's are fetched when a line of the log is due."""
 
 log = logging.getLogger(__name__)
 
@@ -48,12 +54,12 @@ class Task(Protocol):
         """The data of a step."""
         ...
 
-    def step(self, iteration: int, data: Any) -> Record:
+    def step(self, iteration: int, data: Any) -> Numbers:
         """Train one step; returns numbers to log, `loss` among them."""
         ...
 
     def end_epoch(self, epoch: int) -> Record:
-        """After each epoch (from 1): numbers to log, or nothing."""
+        """After each epoch (from 1), in every process: numbers to log, or nothing."""
         ...
 
     def state_dict(self) -> dict[str, Any]:
@@ -104,6 +110,8 @@ def run_loop(
     # per name its sum over the interval, and how many steps had it
     sums: dict[str, float] = {}
     counts: dict[str, int] = {}
+    # steps whose numbers are still on the device: waiting for them in every step would leave a GPU idle
+    waiting: list[tuple[int, Numbers]] = []
     # an epoch's end takes long where it validates: a checkpoint may lie between its last step and it
     pending = False
     checkpoint = work.load_latest()
@@ -126,6 +134,20 @@ def run_loop(
     task.start(begin)
     boxes = BoxLosses(title, task.epoch_length)
     last = time.monotonic()
+
+    def fetch_numbers() -> None:
+        fetched = _agreed([numbers for _, numbers in waiting])
+        for (iteration, _), numbers in zip(waiting, fetched, strict=True):
+            if not math.isfinite(numbers["loss"]):
+                raise DivergedError(
+                    f"{title}: the loss is {numbers['loss']} at iteration {iteration}; "
+                    "a lower learning rate or a clip_norm usually helps"
+                )
+            boxes.note(iteration, numbers)
+            for name, value in numbers.items():
+                sums[name] = sums.get(name, 0.0) + value
+                counts[name] = counts.get(name, 0) + 1
+        waiting.clear()
 
     def save(done: int, epoch_end_pending: bool) -> None:
         nonlocal last
@@ -154,27 +176,22 @@ def run_loop(
         for iteration in range(begin, task.iterations):
             data = task.fetch(iteration)
             seed_everything(seed, "step", iteration)
-            numbers = task.step(iteration, data)
-            numbers, stop = _agreed(numbers, wish.stop)
-            if not math.isfinite(numbers["loss"]):
-                raise DivergedError(
-                    f"{title}: the loss is {numbers['loss']} at iteration {iteration}; "
-                    "a lower learning rate or a clip_norm usually helps"
-                )
-            boxes.note(iteration, numbers)
-            for name, value in numbers.items():
-                sums[name] = sums.get(name, 0.0) + value
-                counts[name] = counts.get(name, 0) + 1
+            waiting.append((iteration, task.step(iteration, data)))
+            due = first and time.monotonic() - last > checkpoint_seconds
+            stop, due = distributed.anywhere(wish.stop, due)
             done = iteration + 1
             epoch = math.ceil(done / task.epoch_length)
-            if done % log_interval == 0 or done == task.iterations:
+            ends_epoch = done % task.epoch_length == 0
+            noted = done % log_interval == 0 or done == task.iterations
+            if noted or ends_epoch or stop or due:
+                fetch_numbers()
+            if noted:
                 record = {"epoch": epoch, "iteration": done}
                 record |= {name: value / counts[name] for name, value in sums.items()}
-                sums, counts = {}, {}
+                sums.clear()
+                counts.clear()
                 history.append(record)
                 progress.note(record)
-            due = time.monotonic() - last > checkpoint_seconds
-            ends_epoch = done % task.epoch_length == 0
             unfinished = ends_epoch or done < task.iterations
             if (stop or due) and unfinished:
                 save(done, epoch_end_pending=ends_epoch)
@@ -186,12 +203,27 @@ def run_loop(
     return history
 
 
-def _agreed(numbers: Record, stop: bool) -> tuple[Record, bool]:
-    """The numbers averaged over all processes, and whether any of them is to stop."""
-    means = distributed.mean([*numbers.values(), float(stop)])
-    return dict(zip(numbers, means[:-1], strict=True)), means[-1] > 0
+def _agreed(steps: Sequence[Numbers]) -> list[Record]:
+    """The numbers of some steps, averaged over all processes; fetched from the device at once."""
+    values = iter(distributed.mean(_fetched([each for step in steps for each in step.values()])))
+    return [{name: next(values) for name in step} for step in steps]
+
+
+def _fetched(numbers: Sequence[Tensor | float]) -> list[float]:
+    """Numbers as Python has them, with one wait for the device for each type of them."""
+    found = [0.0 if isinstance(each, Tensor) else each for each in numbers]
+    places: dict[torch.dtype, list[int]] = {}
+    for place, each in enumerate(numbers):
+        if isinstance(each, Tensor):
+            places.setdefault(each.dtype, []).append(place)
+    for of_type in places.values():
+        stacked = torch.stack([torch.as_tensor(numbers[place]).reshape(()) for place in of_type])
+        for place, value in zip(of_type, stacked.tolist(), strict=True):
+            found[place] = float(value)
+    return found
 
 
 def _epoch_end(task: Task, epoch: int) -> Record:
-    """One process validates; the others wait for its numbers."""
-    return distributed.from_first(lambda: task.end_epoch(epoch))
+    """All processes validate together; the first one's numbers count."""
+    numbers = task.end_epoch(epoch)
+    return distributed.from_first(lambda: numbers)

@@ -9,14 +9,14 @@ import torch
 from torch import nn
 
 from pipeline.config.optimization import Optimizer
-from pipeline.training.distributed import average_gradients
 
 
 def build_optimizer(
     parameters: Iterable[nn.Parameter], settings: Optimizer
 ) -> torch.optim.Optimizer:
-    """SGD with momentum, or AdamW."""
+    """SGD with momentum, or AdamW; fused where that is the same arithmetic as before, or a GPU's."""
     parameters = list(parameters)
+    on_gpu = all(parameter.is_cuda for parameter in parameters)
     if settings.type == "adamw":
         return torch.optim.AdamW(
             parameters, lr=settings.lr, weight_decay=settings.weight_decay, fused=True
@@ -26,6 +26,7 @@ def build_optimizer(
         lr=settings.lr,
         momentum=settings.momentum,
         weight_decay=settings.weight_decay,
+        fused=True if on_gpu else None,
     )
 
 
@@ -49,17 +50,16 @@ def learning_rate(settings: Optimizer, iteration: int, iterations: int, epoch_le
 
 
 def apply_gradients(optimizer: torch.optim.Optimizer, rate: float, clip_norm: float | None) -> None:
-    """Average the gradients over the processes, clip them, and step.
+    """Clip the gradients, and step.
 
     Args:
-        optimizer: whose parameters have their gradients.
+        optimizer: whose parameters have their gradients, the means over all processes.
         rate: learning rate.
         clip_norm: largest norm of the gradient over all parameters, if it is clipped.
     """
     for group in optimizer.param_groups:
         group["lr"] = rate
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
-    average_gradients(parameters)
     if clip_norm is not None:
         torch.nn.utils.clip_grad_norm_(parameters, clip_norm)
     optimizer.step()

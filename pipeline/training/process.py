@@ -6,24 +6,32 @@ import os
 
 import torch
 
+from pipeline.config.run import Computing
 from pipeline.environment import CPUS
 from pipeline.training import distributed
+from pipeline.training.computing import compute
 from pipeline.training.seeding import seed_everything
 
 
-def prepare_process(device: torch.device, threads: int, *seed: int | str) -> None:
+def prepare_process(
+    device: torch.device, threads: int, computing: Computing, *seed: int | str
+) -> None:
     """Set up this process, one of those that share the job's CPU cores, to compute repeatably.
 
     Args:
-        device: where it computes. On a CPU the same inputs give the same bits; on a GPU some kernels
-            have no deterministic form, and say so.
+        device: where it computes. On a CPU the same inputs give the same bits; on a GPU only if that is
+            asked for, and there some kernels have no deterministic form, and say so.
         threads: CPU cores of the job.
+        computing: precision and algorithms.
         seed: parts of the seed of all random numbers.
     """
     cpus = max(1, threads // distributed.size())
     os.environ[CPUS] = str(cpus)
     torch.set_num_threads(cpus)
-    torch.use_deterministic_algorithms(True, warn_only=device.type != "cpu")
+    compute(computing)
+    on_cpu = device.type == "cpu"
+    wanted = on_cpu if computing.deterministic == "auto" else computing.deterministic
+    torch.use_deterministic_algorithms(wanted, warn_only=not on_cpu)
     # it would fill every new tensor once more, for code that reads what it has not written (docs/gpu.md: 6 %)
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     seed_everything(*seed)

@@ -16,11 +16,12 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from torch.utils.data import DataLoader, Dataset
 
 from pipeline.environment import CPUS
 from pipeline.errors import DetSearchError
-from pipeline.training.distributed import share
+from pipeline.training.distributed import rank, share, size
 from pipeline.training.seeding import derive_seed, seed_everything
 
 Position = tuple[int, int]
@@ -147,11 +148,51 @@ class BatchStream:
                 num_workers=loading_processes(self.workers),
                 collate_fn=self.collate,
                 worker_init_fn=_leave_signals_alone,
+                pin_memory=torch.cuda.is_available(),
             )
         )
 
 
-def once(dataset: Any, batch_size: int, seed: int, *, workers: int = 0) -> Iterator[Any]:
+def in_order(
+    dataset: Any,
+    batch_size: int,
+    *,
+    workers: int = 0,
+    collate: Callable[[list[Any]], Any] | None = None,
+) -> Iterator[tuple[int, Any]]:
+    """The batches of a dataset in its order, each with its number; of several processes, each its share.
+
+    The batches are the same however many processes there are. Draws no random numbers.
+
+    Args:
+        dataset: anything with `len` and integer indexing.
+        batch_size: samples a batch at most.
+        workers: loading processes, as far as the granted CPU cores allow.
+        collate: makes a batch of a list of samples.
+    """
+    starts = range(0, len(dataset), batch_size)
+    own = range(rank(), len(starts), size())
+    batches = [
+        list(range(starts[number], min(starts[number] + batch_size, len(dataset))))
+        for number in own
+    ]
+    loading = _Loading(
+        DataLoader(
+            dataset,
+            batch_sampler=batches,
+            num_workers=min(loading_processes(workers), len(batches)),
+            collate_fn=collate,
+            worker_init_fn=_leave_signals_alone,
+            pin_memory=torch.cuda.is_available(),
+            generator=torch.Generator(),
+        )
+    )
+    return zip(own, loading, strict=True)
+
+
+def once(
+    dataset: Any, batch_size: int, seed: int, *, workers: int = 0, shared: bool = False
+) -> Iterator[Any]:
     """Each sample once, in a seeded order, for a validation; batches of nearly equal sizes.
 
     Args:
@@ -159,15 +200,19 @@ def once(dataset: Any, batch_size: int, seed: int, *, workers: int = 0) -> Itera
         batch_size: samples a batch at most.
         seed: of the order; of one class each, batches would have other statistics than in training.
         workers: loading processes, as far as the granted CPU cores allow.
+        shared: of several processes, each gets its share of the batches.
     """
     order = np.random.default_rng(derive_seed(seed, "once")).permutation(len(dataset))
     batches = np.array_split(order, math.ceil(len(dataset) / batch_size))
+    if shared:
+        batches = batches[rank() :: size()]
     return _Loading(
         DataLoader(
             dataset,
             batch_sampler=[batch.tolist() for batch in batches],
             num_workers=loading_processes(workers),
             worker_init_fn=_leave_signals_alone,
+            pin_memory=torch.cuda.is_available(),
         )
     )
 

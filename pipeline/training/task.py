@@ -15,18 +15,19 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.config.optimization import Training
-from pipeline.training.distributed import share_statistics
-from pipeline.training.loop import Record
+from pipeline.training.batch_norm import average_running_statistics, share_statistics
+from pipeline.training.computing import OutOfMemory, computing
+from pipeline.training.distributed import size
+from pipeline.training.gradients import AveragedGradients
+from pipeline.training.loop import Numbers, Record
 from pipeline.training.optimization import apply_gradients, build_optimizer, learning_rate
 from pipeline.training.stream import BatchStream
-
-Numbers = Mapping[str, Tensor | float]
-"""Numbers to log, as scalars without gradients: waiting for a GPU's values is left to the update's end."""
 
 Pass = Callable[[], tuple[Tensor, Numbers]]
 """A forward pass: the scalar to minimise, and numbers to log, `loss` among them."""
 
 S = TypeVar("S", bound=Training)
+T = TypeVar("T")
 
 
 class TrainingTask(ABC, Generic[S]):
@@ -78,38 +79,78 @@ class TrainingTask(ABC, Generic[S]):
         """
         return nullcontext()
 
+    def in_parts(
+        self, batch: Any, passes: Callable[[Any], Sequence[Pass]]
+    ) -> Iterator[tuple[float, Pass]]:
+        """The forward passes of a batch, each with its weight, made when they are due.
+
+        With `run.micro_batch` they are those of its parts, one after another, each part weighing as many
+        images as it has.
+
+        Args:
+            batch: this process's share, as the stream gives it.
+            passes: of a batch, or of a part of one.
+        """
+        parts = [*micro_batches(batch, computing().micro_batch)]
+        images = sum(count for count, _ in parts)
+        for count, part in parts:
+            of_part = passes(part)
+            for each in of_part:
+                yield count / images / len(of_part), each
+
     def update(
         self,
         optimizer: torch.optim.Optimizer,
-        passes: Sequence[Pass],
+        passes: Iterable[tuple[float, Pass]],
         *,
         rate: float,
         clip_norm: float | None,
-    ) -> Record:
-        """One step of an optimiser, down the mean loss (1/n) Σᵢ lossᵢ of n forward passes.
+    ) -> dict[str, Tensor | float]:
+        """One step of an optimiser, down the mean loss Σᵢ wᵢ · lossᵢ of some forward passes.
 
         Args:
             optimizer: of the parameters that move.
-            passes: run one after the other, each with a backward pass of its own.
+            passes: run one after the other, each with a backward pass of its own; with their weights wᵢ,
+                whose sum is 1.
             rate: learning rate.
             clip_norm: largest norm of the gradient, if it is clipped.
 
         Returns:
-            The passes' numbers, averaged over all of them; one that a pass lacks counts as zero there.
+            The passes' numbers, averaged over all of them; one that a pass lacks counts as zero there. They
+            are left on the device.
+
+        Raises:
+            OutOfMemory: a GPU's memory does not hold a pass.
         """
-        found: list[Numbers] = []
+        found: list[tuple[float, Numbers]] = []
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        means = AveragedGradients(parameters) if size() > 1 else None
         optimizer.zero_grad(set_to_none=True)
-        for each in passes:
-            with self.forward_pass():
-                loss, numbers = each()
-            # one backward pass each: the activations of one forward pass at a time are kept
-            (loss / len(passes)).backward()
-            found.append(numbers)
+        try:
+            for (weight, each), last in _with_last(passes):
+                with self.forward_pass():
+                    loss, numbers = each()
+                # one backward pass each: the activations of one forward pass at a time are kept
+                with means.sent_while_computed() if means and last else nullcontext():
+                    _weighted(loss, weight).backward()
+                found.append((weight, numbers))
+        except torch.OutOfMemoryError as error:
+            share = -(-self.settings.batch_size // size())
+            raise OutOfMemory(
+                f"the GPU's memory ran out with {computing().micro_batch or share} images at once: lower "
+                "run.micro_batch; run.precision: bf16 and, in a supernet, supernet.execution: recompute take "
+                "less, too"
+            ) from error
+        if means:
+            means.finish()
         apply_gradients(optimizer, rate, clip_norm)
-        record: Record = {}
-        for numbers in found:
+        if len(found) == 1:
+            return dict(found[0][1])
+        record: dict[str, Tensor | float] = {}
+        for weight, numbers in found:
             for name, value in numbers.items():
-                record[name] = record.get(name, 0.0) + float(value) / len(passes)
+                number = value.double() if isinstance(value, Tensor) else value
+                record[name] = record.get(name, 0.0) + _weighted(number, weight)
         return record
 
     def start(self, iteration: int) -> None:
@@ -122,12 +163,13 @@ class TrainingTask(ABC, Generic[S]):
         """The next training batch."""
         return next(self._batches)
 
-    def step(self, iteration: int, data: Any) -> Record:
+    def step(self, iteration: int, data: Any) -> dict[str, Tensor | float]:
         """One update of the weights."""
         settings = self.settings.optimizer
         rate = learning_rate(settings, iteration, self.iterations, self.epoch_length)
-        passes = self.passes(iteration, data)
+        passes = self.in_parts(data, lambda part: self.passes(iteration, part))
         record = self.update(self.optimizer, passes, rate=rate, clip_norm=settings.clip_norm)
+        average_running_statistics(self.model.modules())
         return {**record, "lr": rate}
 
     def end_epoch(self, epoch: int) -> Record:
@@ -142,3 +184,42 @@ class TrainingTask(ABC, Generic[S]):
         """Take back `state_dict`."""
         for name, part in self.saved.items():
             part.load_state_dict(state[name])
+
+
+def micro_batches(batch: Any, most: int | None) -> Iterator[tuple[int, Any]]:
+    """The parts of a batch, as nearly equal as they can be, each with its number of images.
+
+    Args:
+        batch: lists or tensors of as many images each, in a mapping or a sequence, or one tensor.
+        most: images of a part; the whole batch where it is `None`.
+    """
+    if most is None:
+        yield 1, batch
+        return
+    columns = list(batch.values()) if isinstance(batch, Mapping) else batch
+    images = len(batch if isinstance(batch, Tensor) else columns[0])
+    parts = -(-images // most)
+    for part in range(parts):
+        some = slice(part * images // parts, (part + 1) * images // parts)
+        if isinstance(batch, Mapping):
+            content: Any = {name: column[some] for name, column in batch.items()}
+        else:
+            content = batch[some] if isinstance(batch, Tensor) else [c[some] for c in batch]
+        yield some.stop - some.start, content
+
+
+def _weighted(value: Any, weight: float) -> Any:
+    """The product; of equal passes the quotient, which has other last bits than a product."""
+    count = round(1 / weight)
+    return value / count if abs(weight * count - 1) < 1e-12 else value * weight
+
+
+def _with_last(items: Iterable[T]) -> Iterator[tuple[T, bool]]:
+    """Each item, and whether it is the last."""
+    waiting: list[T] = []
+    for item in items:
+        if waiting:
+            yield waiting.pop(), False
+        waiting.append(item)
+    for item in waiting:
+        yield item, True

@@ -63,8 +63,8 @@ def test_settings_may_come_out_of_a_file(tmp_path: Path) -> None:
     with pytest.raises(DetSearchError, match="is made of letters"):
         parse_settings(RunConfig, f"@{file}")
     file.write_text('{"name": "of_a_file"}')
-    assert parse_settings(RunConfig, f"@{file}").name == "of_a_file"
-    assert parse_settings(RunConfig, '{"name": "given"}').name == "given"
+    assert parse_settings(RunConfig, f"@{file}")[0].name == "of_a_file"
+    assert parse_settings(RunConfig, '{"name": "given"}')[0].name == "given"
     with pytest.raises(ArtifactError, match=r"none\.settings is missing"):
         text_of(f"@{tmp_path}/none.settings")
 

@@ -86,7 +86,7 @@ def test_training_with_a_teacher_resumes_and_leaves_the_teacher_and_the_student_
     broken = _task(images, teacher)
     step = broken.step
 
-    def crash(iteration: int, data: Any) -> Record:
+    def crash(iteration: int, data: Any) -> Any:
         if iteration == 2:
             raise _Crash
         return step(iteration, data)

@@ -10,7 +10,15 @@ import pytest
 from pipeline.config.data import DataConfig
 from pipeline.doctor.__main__ import line, main
 from pipeline.doctor.datasets import datasets
-from pipeline.doctor.environment import code, compiled_ops, devices, disk, packages, slurm
+from pipeline.doctor.environment import (
+    code,
+    compiled_ops,
+    devices,
+    disk,
+    driver,
+    packages,
+    slurm,
+)
 
 
 def test_the_environment_of_the_tests_is_as_locked() -> None:
@@ -50,6 +58,42 @@ def test_a_gpu_that_is_asked_for_and_not_there_is_a_fault(monkeypatch) -> None:
     assert devices("auto").state == "ok"
     assert devices("cuda").state == "fault"
     assert "srun" in devices("cuda").advice
+
+
+def _loaded(folder: Path, version: str) -> Path:
+    path = folder / "version"
+    path.write_text(
+        f"NVRM version: NVIDIA UNIX x86_64 Kernel Module  {version}  Wed Jan 1 00:00:00 UTC 2026\n"
+        "GCC version:  gcc version 12.2.0\n"
+    )
+    return path
+
+
+@pytest.mark.parametrize(
+    ("version", "cuda", "state", "advice"),
+    [
+        ("580.159.04", "13.0", "ok", ""),
+        ("570.86.15", "13.0", "fault", "a torch built for CUDA 12, which needs 525"),
+        ("570.86.15", "12.8", "ok", ""),
+        ("470.82.01", "13.0", "fault", "update the driver"),
+    ],
+)
+def test_a_driver_too_old_for_torch_s_cuda_is_a_fault(
+    version: str, cuda: str, state: str, advice: str, tmp_path: Path
+) -> None:
+    finding = driver(cuda, "cuda", _loaded(tmp_path, version))
+    assert finding.state == state
+    assert f"{version} is loaded" in finding.found
+    assert f"needs NVIDIA's driver {580 if cuda == '13.0' else 525} or newer" in finding.found
+    assert advice in finding.advice and bool(advice) == bool(finding.advice)
+
+
+def test_without_a_driver_only_a_run_on_gpus_is_at_fault(tmp_path: Path) -> None:
+    for wanted, state in (("cuda", "fault"), ("auto", "ok")):
+        finding = driver("13.0", wanted, tmp_path / "nothing")
+        assert finding.state == state
+        assert "580 or newer; none is loaded here" in finding.found
+    assert driver(None, "cuda", tmp_path / "nothing").state == "ok"
 
 
 def test_mmcvs_kernels_are_tried_and_named() -> None:

@@ -166,7 +166,7 @@ def test_a_resumed_screening_is_the_uninterrupted_one(crash: int, tmp_path: Path
     broken = _screening(7, 3, 4, 2)
     step = broken.step
 
-    def crashing(iteration: int, data: Any) -> Record:
+    def crashing(iteration: int, data: Any) -> Any:
         if iteration == crash:
             raise _Crash
         return step(iteration, data)

@@ -133,7 +133,7 @@ def test_a_resumed_joint_screening_is_the_uninterrupted_one(tmp_path: Path) -> N
     broken = _joint()
     step = broken.step
 
-    def crashing(iteration: int, data: Any) -> Record:
+    def crashing(iteration: int, data: Any) -> Any:
         if iteration == 9:
             raise _Crash
         return step(iteration, data)

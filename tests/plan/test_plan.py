@@ -19,13 +19,22 @@ from pipeline.detection.complexity import detector_complexity
 from pipeline.errors import DetSearchError
 from pipeline.hit_detector.spaces import Operations, supernet_architecture
 from pipeline.plan.__main__ import main
-from pipeline.plan.hit_detector import alternated_images
+from pipeline.plan.hit_detector import alternated
 from pipeline.plan.images import Images, count_images
-from pipeline.plan.network import Component, Footprint, backbone_cost, detector_cost, kept_bytes
-from pipeline.plan.planned import Planned, training_memory
+from pipeline.plan.network import (
+    Component,
+    Footprint,
+    TrainingCost,
+    Work,
+    backbone_cost,
+    detector_cost,
+    kept_bytes,
+)
+from pipeline.plan.planned import WHOLE, Planned, training_memory
 from pipeline.plan.stages import planned_stages
 from pipeline.plan.table import Speed, speed, wall_hours
 from pipeline.search_space.architecture import COMPONENTS
+from pipeline.search_space.cost import CostCounter
 
 SHAPE = SupernetConfig(
     input_size=(64, 96),
@@ -114,7 +123,40 @@ def test_an_alternation_passes_over_half_of_the_images_for_the_weights_and_later
 ):
     """Twelve epochs of 50 of 100 images, α from epoch 6 on in seven of them."""
     settings = Alternation(epochs=12, architecture_from_epoch=6)
-    assert alternated_images(settings, 100) == (12 + 7) * 50
+    # a step of the weights takes 3 times 10 and once 4, one of α 2 times 10 and 4; later half as much
+    before = TrainingCost(Footprint(macs=10), again=Work(4))
+    after = TrainingCost(Footprint(macs=5), again=Work(2))
+    honest = alternated(settings, 100, before, after, WHOLE)
+    assert honest.macs == 5 * 50 * 34 + 7 * 50 * (17 + 12)
+    as_weights = alternated(settings, 100, before, after, replace(WHOLE, alpha_alone=False))
+    assert as_weights.macs == 5 * 50 * 34 + 7 * 50 * (17 + 17)
+
+
+def test_each_kind_of_computation_takes_its_own_time() -> None:
+    stage = replace(planned("a", 0, 8), compute=Work(macs=5e12, depthwise=2e12, normalised=1e12))
+    plain = Speed(1000.0, "GPU", 8, depthwise_gmacs=100.0)
+    assert 3600 * plain.hours(stage) == pytest.approx(3 + 20)
+    # the same hand-written norms of 4 · 768 · 200 · 304 numbers took 8.02 ms, torch's 2.49 (docs/gpu.md)
+    by_hand = 1e12 * (8.02e-3 - 2.49e-3) / (4 * 768 * 200 * 304)
+    slow = replace(plain, norms_by_hand=True)
+    assert 3600 * slow.hours(stage) == pytest.approx(23 + by_hand, rel=1e-3)
+    assert slow.hours(replace(stage, gpus=1)) == plain.hours(stage), "one GPU has torch's own norms"
+    half = replace(plain, bf16=True)
+    assert half.hours(stage) == plain.hours(stage), "one image at once leaves a GPU waiting"
+    full = replace(stage, images=4)
+    assert plain.hours(full) > half.hours(full) > 0.5 * plain.hours(full)
+
+
+def test_depthwise_convolutions_and_norms_are_counted_by_hand() -> None:
+    parts: dict[str, Component | str] = dict.fromkeys(COMPONENTS, "conv_k3_d1")
+    none = detector_cost(SHAPE, DEPTH, parts, ROIS, CLASSES).whole
+    assert none.depthwise == 0
+    model = nn.Sequential(nn.Conv2d(4, 4, 5, groups=4), nn.BatchNorm2d(4), nn.Conv2d(4, 8, 1))
+    with CostCounter().watch(model) as counter:
+        model(torch.zeros(1, 4, 8, 8))
+    assert counter.depthwise == 25 * 4 * 4 * 4
+    assert counter.macs == 25 * 4 * 4 * 4 + 4 * 8 * 4 * 4
+    assert counter.normalised == 4 * 4 * 4
 
 
 def test_memory_holds_weights_gradients_moments_and_activations() -> None:
@@ -161,7 +203,7 @@ def test_images_of_another_format_must_be_stated(monkeypatch: pytest.MonkeyPatch
 
 def planned(name: str, hours: float, gpus: int, *after: str) -> Planned:
     """A stage of so many device-hours at 10⁹ multiply-accumulates a second."""
-    return Planned(name, "hit_detector", hours * 3600e9, gpus, 0, 0, 0, after)
+    return Planned(name, "hit_detector", Work(hours * 3600e9), gpus, 0, 0, 0, after)
 
 
 def test_wall_time_is_that_of_the_longest_way_on_the_gpus_there_are() -> None:
@@ -182,10 +224,15 @@ def test_waves_follow_each_other_and_their_jobs_run_side_by_side() -> None:
 
 def test_the_device_decides_about_the_throughput() -> None:
     config = load_config_files([ROOT / "config/paper.yaml"])
-    assert speed(config, gpu_there=False) == Speed(config.plan.gpu_gmacs, "GPU", 8)
+    plan = config.plan
+    depthwise = plan.gpu_depthwise_gmacs
+    paper = Speed(plan.gpu_gmacs, "GPU", 8, depthwise_gmacs=depthwise, bf16=True)
+    assert speed(config, gpu_there=False) == paper
     config = load_config_files()
     assert speed(config, gpu_there=False) == Speed(config.plan.cpu_gmacs, "CPU", 1)
-    assert speed(config, gpu_there=True) == Speed(config.plan.gpu_gmacs, "GPU", 1)
+    assert speed(config, gpu_there=True) == Speed(
+        plan.gpu_gmacs, "GPU", 1, depthwise_gmacs=depthwise
+    )
 
 
 def names(config: Config) -> list[str]:
@@ -227,9 +274,23 @@ def test_a_search_over_paths_is_planned_with_its_forward_passes() -> None:
             "search_paths",
         ]
         assert "search" not in stages[number]
-    few, many = (stages[number]["search_paths"].macs for number in (0, 1))
+    few, many = (stages[number]["search_paths"].compute.macs for number in (0, 1))
     # 6 judged images, and 1 or 3 batches of 4
     assert many / few == pytest.approx((6 + 12) / (6 + 4))
+
+
+def test_random_networks_are_planned_where_the_report_asks_for_them() -> None:
+    config = changed(
+        load_config_files([ROOT / "config/test.yaml"]),
+        {"report.random": True, "ablations.random.networks": 3, "ablations.random.seeds": 2},
+    )
+    stages = {s.name: s for s in planned_stages(config, count_images(config))}
+    # three random ones, the plain one and the searched one, each twice; one training is there
+    for name in ("pretrain_backbone", "train_detector", "evaluate"):
+        again = stages[f"{name} of hit_random"]
+        assert again.jobs == 9
+        assert again.compute == stages[name].compute
+    assert "train_detector of hit_random" in stages["evaluate of hit_random"].after
 
 
 def test_a_one_stage_search_is_planned_with_its_two_towers() -> None:
@@ -247,7 +308,7 @@ def test_a_one_stage_search_is_planned_with_its_two_towers() -> None:
 def test_the_papers_plan_needs_no_dataset(capsys: pytest.CaptureFixture[str]) -> None:
     main(["--configfile", str(ROOT / "config/paper.yaml")])
     printed = capsys.readouterr().out
-    table, _, assumptions = printed.partition("\n\n")
+    table, assumptions, levers = printed.split("\n\n")
     lines = [line.split("  ") for line in table.splitlines()[1:]]
     hours = {words[0]: float([word for word in words if word][2]) for words in lines}
     # 300 epochs of ImageNet outweigh 12 of COCO in a pretraining of the same network's backbone
@@ -256,3 +317,9 @@ def test_the_papers_plan_needs_no_dataset(capsys: pytest.CaptureFixture[str]) ->
         sum(hours[name] for name in list(hours)[:9]), rel=0.02
     )
     assert "118,287 to train on" in assumptions
+    rows = [line.rsplit(maxsplit=2) for line in levers.splitlines()[1:]]
+    of_hit = [float(row[1]) for row in rows]
+    of_joint = [float(row[2]) for row in rows]
+    assert of_hit == sorted(of_hit, reverse=True) and of_joint == sorted(of_joint, reverse=True)
+    assert of_hit[-1] == hours["hit_detector, together"] <= 1300
+    assert of_joint[-1] == hours["joint_detnas, together"] <= 2500

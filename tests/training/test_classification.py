@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torchvision.transforms import v2
 
 from pipeline.artifacts.checkpoints import WorkFolder
 from pipeline.config.data import ImageFolderClassification
@@ -53,7 +54,7 @@ def colours(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return index
 
 
-def _task(index: Path, paths: int | None) -> Any:
+def _task(index: Path, paths: int | None, normalization: Normalization | None = None) -> Any:
     torch.manual_seed(0)
     architecture = search_architecture(
         SHAPE,
@@ -67,7 +68,7 @@ def _task(index: Path, paths: int | None) -> Any:
         architecture,
         index,
         SETTINGS.model_copy(update={"paths": paths}),
-        Normalization(),
+        normalization or Normalization(),
         seed=1,
         device=torch.device("cpu"),
     )
@@ -138,16 +139,27 @@ def test_images_enter_as_the_detector_s_do(colours: Path) -> None:
     """RGB, normalised by mean and deviation in units of 0 to 255."""
     image = Image.new("RGB", (50, 40), (200, 100, 0))
     normalization = Normalization(mean=(100, 50, 10), std=(50, 25, 5))
+    task = _task(colours, None, normalization)
     for make in (classification.train_transform, classification.test_transform):
-        tensor = make(SETTINGS, normalization)(image)
-        assert tensor.shape == (3, 64, 64)
-        assert [float(channel.mean()) for channel in tensor] == pytest.approx([2, 2, -2])
+        tensor = make(SETTINGS)(image)
+        assert tensor.shape == (3, 64, 64) and tensor.dtype == torch.uint8
+        prepared = task.prepared(tensor[None])[0]
+        assert [float(channel.mean()) for channel in prepared] == pytest.approx([2, 2, -2])
+
+
+def test_normalising_a_batch_gives_the_bits_of_normalising_each_image(colours: Path) -> None:
+    normalization = Normalization(mean=(103.53, 116.28, 123.675), std=(57.375, 57.12, 58.395))
+    images = torch.randint(0, 256, (5, 3, 31, 33), dtype=torch.uint8)
+    alone = v2.Compose(
+        [v2.ToDtype(torch.float32), v2.Normalize(list(normalization.mean), list(normalization.std))]
+    )
+    prepared = _task(colours, None, normalization).prepared(images)
+    assert torch.equal(prepared, torch.stack([alone(image) for image in images]))
 
 
 def test_test_images_are_the_centre(colours: Path) -> None:
     # a black square in the middle of a white image twice as wide as high
     pixels = np.full((64, 128, 3), 255, np.uint8)
     pixels[:, 32:96] = 0
-    plain = Normalization(mean=(0, 0, 0), std=(1, 1, 1))
-    tensor = classification.test_transform(SETTINGS, plain)(Image.fromarray(pixels))
+    tensor = classification.test_transform(SETTINGS)(Image.fromarray(pixels))
     assert not tensor.any()

@@ -57,7 +57,7 @@ def test_two_processes_take_the_steps_of_one(task: str, data: Path, tmp_path: Pa
         assert ours.keys() == theirs.keys()
         assert ours["loss"] == pytest.approx(theirs["loss"], abs=1e-4)
     if task == "classification":
-        # the first of two validates alone, by drawn paths and statistics of the whole batch
+        # drawn paths: the first of two validates alone, by statistics of the whole batch
         assert one["history"][-1] == two["history"][-1]
         assert one["history"][-1]["validation_accuracy"] > 0
     moved = 0.0

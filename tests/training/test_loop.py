@@ -19,9 +19,9 @@ from pipeline.artifacts.checkpoints import WorkFolder
 from pipeline.config.optimization import Optimizer, Training
 from pipeline.environment import DEADLINE
 from pipeline.errors import DetSearchError
-from pipeline.training.loop import DivergedError, Interrupted, Record, run_loop
+from pipeline.training.loop import DivergedError, Interrupted, Numbers, Record, run_loop
 from pipeline.training.stream import BatchStream
-from pipeline.training.task import Numbers, Pass, TrainingTask
+from pipeline.training.task import Pass, TrainingTask
 
 ITERATIONS, EPOCH = 15, 5
 
@@ -46,7 +46,7 @@ class _Task(TrainingTask[Training]):
         loss = (self.model(noisy) - batch.sum(1, keepdim=True)).square().mean()
         return loss, {"loss": loss.detach()}
 
-    def step(self, iteration: int, data: Any) -> Record:
+    def step(self, iteration: int, data: Any) -> dict[str, Tensor | float]:
         record = super().step(iteration, data)
         self.event(iteration)
         return record
@@ -209,9 +209,9 @@ def test_the_history_holds_means_over_intervals_and_the_epochs_own_numbers(tmp_p
     losses: list[float] = []
     step = task.step
 
-    def noting(iteration: int, data: Any) -> Record:
+    def noting(iteration: int, data: Any) -> Any:
         numbers = step(iteration, data)
-        losses.append(numbers["loss"])
+        losses.append(float(numbers["loss"]))
         return numbers
 
     task.step = noting  # type: ignore[method-assign]

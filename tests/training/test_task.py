@@ -12,6 +12,7 @@ from training_process import AROUND, SGD, make_task, write_data
 
 from pipeline.config.distillation import DistillationConfig, StudentTrainingConfig
 from pipeline.config.optimization import Optimizer, Training
+from pipeline.config.run import Computing
 from pipeline.config.teacher_pool import PoolSpace, ShrinkingPhase
 from pipeline.data.embedded_sources import CLASSES
 from pipeline.data.index import SplitPaths
@@ -24,8 +25,10 @@ from pipeline.supernet.choice import choice_layers
 from pipeline.teacher_pool.detector import ElasticDetector
 from pipeline.teacher_pool.shrinking import Shrinking
 from pipeline.teacher_pool.space import SubnetSpace
+from pipeline.training.computing import OutOfMemory, computed
+from pipeline.training.loop import Numbers
 from pipeline.training.stream import BatchStream
-from pipeline.training.task import Numbers, Pass, TrainingTask
+from pipeline.training.task import Pass, TrainingTask, micro_batches
 
 PLAIN = Optimizer(lr=0.5, momentum=0, weight_decay=0, schedule="step", milestones=(9,))
 
@@ -56,7 +59,7 @@ class _Pulled(TrainingTask[Training]):
         return [lambda slope=slope: pull(slope) for slope in self.slopes]
 
 
-def _steps(task: TrainingTask[Any], number: int) -> list[dict[str, float]]:
+def _steps(task: TrainingTask[Any], number: int) -> list[dict[str, Any]]:
     task.start(0)
     return [task.step(iteration, task.fetch(iteration)) for iteration in range(number)]
 
@@ -100,6 +103,73 @@ def test_a_checkpoint_brings_back_weights_and_the_optimiser_s_memory() -> None:
     for iteration in (3, 4):
         second.step(iteration, second.fetch(iteration))
     assert second.weight.value.item() == whole.weight.value.item()
+
+
+def _batch(images: int) -> dict[str, list[int]]:
+    return {"inputs": list(range(images)), "data_samples": list(range(10, 10 + images))}
+
+
+def test_a_batch_is_taken_in_parts_that_are_nearly_equal() -> None:
+    assert [*micro_batches(_batch(5), None)] == [(1, _batch(5))]
+    parts = [*micro_batches(_batch(5), 2)]
+    assert [count for count, _ in parts] == [1, 2, 2]
+    assert [part["inputs"] for _, part in parts] == [[0], [1, 2], [3, 4]]
+    assert [part["data_samples"] for _, part in parts] == [[10], [11, 12], [13, 14]]
+    images, labels = torch.arange(4.0), torch.arange(4)
+    of_classes = [*micro_batches([images, labels], 3)]
+    assert [[column.tolist() for column in part] for _, part in of_classes] == [
+        [[0, 1], [0, 1]],
+        [[2, 3], [2, 3]],
+    ]
+
+
+class _Fitted(TrainingTask[Training]):
+    """The weight goes to the mean of the images, of which a step takes five."""
+
+    def __init__(self) -> None:
+        self.weight, self.taken = _Weight(), []
+        stream = BatchStream(list(torch.arange(5.0) ** 2), 5, seed=1)
+        super().__init__(
+            self.weight,
+            Training(epochs=1, batch_size=5, optimizer=PLAIN),
+            stream,
+            self.weight.parameters(),
+        )
+
+    def passes(self, iteration: int, batch: Tensor) -> list[Pass]:
+        def fit() -> tuple[Tensor, Numbers]:
+            self.taken.append(len(batch))
+            loss = 0.5 * (self.weight.value - batch).square().mean()
+            return loss, {"loss": loss.detach()}
+
+        return [fit]
+
+
+@pytest.mark.parametrize(
+    ("most", "parts"), [(None, [5]), (5, [5]), (3, [2, 3]), (2, [1, 2, 2]), (1, [1] * 5)]
+)
+def test_an_update_of_micro_batches_is_that_of_the_batch(
+    most: int | None, parts: list[int]
+) -> None:
+    task = _Fitted()
+    with computed(Computing(micro_batch=most)):
+        (record,) = _steps(task, 1)
+    assert task.taken == parts
+    # half of the way to (0 + 1 + 4 + 9 + 16) / 5
+    assert task.weight.value.item() == pytest.approx(3.0)
+    assert float(record["loss"]) == pytest.approx(0.5 * (0 + 1 + 16 + 81 + 256) / 5)
+
+
+def test_where_memory_runs_out_the_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def too_large() -> tuple[Tensor, Numbers]:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    task = _Fitted()
+    monkeypatch.setattr(task, "passes", lambda iteration, batch: [too_large])
+    with pytest.raises(OutOfMemory, match=r"with 5 images at once: lower run\.micro_batch"):
+        _steps(task, 1)
+    with computed(Computing(micro_batch=2)), pytest.raises(OutOfMemory, match="with 2 images"):
+        _steps(task, 1)
 
 
 # Every training that there is, and the forward passes of one step: of a student and its teacher in one
@@ -167,7 +237,7 @@ def _taught_pool(folder: Path) -> Shrinking:
     return Shrinking(elastic, teacher.model, space, phase, distillation, _datasets(folder), 5)
 
 
-def _training(name: str, folder: Path) -> TrainingTask[Any]:
+def make_training(name: str, folder: Path) -> TrainingTask[Any]:
     makers: dict[str, Callable[[Path], TrainingTask[Any]]] = {
         "student": _student,
         "shrinking": _taught_pool,
@@ -196,7 +266,7 @@ def test_every_forward_pass_of_every_training_is_inside_the_one_context(
 
     monkeypatch.setattr(TrainingTask, "forward_pass", recorded)
     torch.manual_seed(0)
-    task = _training(name, data)
+    task = make_training(name, data)
     # what is computed again belongs to the backward pass, where PyTorch restores autocast by itself
     for layer in choice_layers(task.model).values():
         layer.execution = "store"
