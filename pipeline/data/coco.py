@@ -52,7 +52,7 @@ class CocoSummary(NormalForm):
         small = sum(area < SMALL for area in areas)
         large = sum(area > LARGE for area in areas)
         sizes = {"small": small, "medium": len(areas) - small - large, "large": large}
-        counts = {
+        counts: dict[str, int] = {
             "images": len(self.images),
             "with_boxes": len(self.with_boxes()),
             **self._median(),
@@ -65,13 +65,13 @@ class CocoSummary(NormalForm):
 
     def _median(self) -> dict[str, int]:
         """Width and height of the image in the middle, of each by itself."""
-        return {
-            f"median_{name}": sorted(image[place] for image in self.images.values())[
-                len(self.images) // 2
-            ]
-            for name, place in (("width", 1), ("height", 2))
-            if self.images
-        }
+        if not self.images:
+            return {}
+        widths, heights = (
+            sorted(image[place] for image in self.images.values()) for place in (1, 2)
+        )
+        middle = len(self.images) // 2
+        return {"median_width": int(widths[middle]), "median_height": int(heights[middle])}
 
 
 def _is_id(value: Any) -> TypeGuard[int]:

@@ -246,15 +246,16 @@ def _orientation(image: Image.Image, kind: str) -> int:
     content = image.info.get("exif")
     if kind == "TIFF":  # Pillow applies it: size and pixels are those to be shown
         return 1
-    if kind == "PNG" and content is None and image.fp:
-        content = _late_exif(image.fp)
+    file = getattr(image, "fp", None)  # of an image that came out of a file
+    if kind == "PNG" and content is None and file:
+        content = _late_exif(file)
     exif = Image.Exif()
     try:
         exif.load(content or b"")
         found = exif.get(_EXIF_ORIENTATION)
     except Exception:  # no sound EXIF data say how to turn the image, to no reader
         return 1
-    return found if found in range(1, 9) else 1
+    return found if isinstance(found, int) and found in range(1, 9) else 1
 
 
 def _late_exif(file: IO[bytes]) -> bytes | None:

@@ -29,6 +29,7 @@ PRETRAININGS = {
 ALTERNATIONS = {"screen": "screening", "screen_jointly": "screening", "search": "search"}
 DETECTORS = {
     "train_detector": "training",
+    "train_one_shot": "search",
     "evaluate_candidate": "hill_climb.training",
     "refine_detector": "hill_climb.training",
     "upgrade_detector": "upgrade.training",
@@ -73,6 +74,10 @@ def demands(config: Config, rules: Collection[str]) -> Demands:
         Batch(key=f"{key}.batch_size", images=max(1, section.batch_size * gpus // reference), of=of)
         for key, section, of in _trainings(config, rules)
     ]
+    if "search_paths" in rules:
+        images = config.search.recalibration_batches * config.search.batch_size
+        if images:
+            batches.append(Batch(key="search.recalibration_batches", images=images, of="train"))
     scales = {"detector.image_scale": config.detector.image_scale}
     if "shrink_pool" in rules:
         images = config.teacher_pool.recalibration.images

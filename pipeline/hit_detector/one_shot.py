@@ -33,6 +33,7 @@ from pipeline.search_space.architecture import Architecture
 from pipeline.supernet.choice import choice_layers, only_path
 from pipeline.supernet.weights import load_strictly
 from pipeline.training import distributed
+from pipeline.training.batch_norm import own_statistics
 from pipeline.training.seeding import derive_seed, seed_everything
 
 ScoreKind = Literal["loss", "ap"]
@@ -130,7 +131,7 @@ def _collated(dataset: Any, positions: Sequence[int], size: int) -> list[Batch]:
 class OneShotScorer:
     """Judges the networks of a supernet's search space by its weights. Equal calls give equal bits.
 
-    Where several processes work together they share the batches of a loss; AP is the first one's.
+    Where several processes work together they share the batches.
 
     Args:
         model: the supernet, on its device, with its trained weights; left as it is by every call.
@@ -152,7 +153,7 @@ class OneShotScorer:
         self.model, self.architecture, self.data = model, architecture, data
         self.by, self.batch_size = by, batch_size
         # each process measures a path's statistics by itself
-        distributed.own_statistics(model)
+        own_statistics(model)
         sample_by_image(model)
 
     def score(self, network: Architecture) -> float:
@@ -185,13 +186,11 @@ class OneShotScorer:
         Raises:
             DetSearchError: the network is none of the supernet's; or no image holds an object to find.
         """
-
-        def measured() -> float | None:
-            with self._restricted(network):
-                found = detect(self.model, self.data.tested, self.batch_size)
-            return coco_metrics(self.data.truth, found, self.data.ids)["AP"]
-
-        value = distributed.from_first(measured)
+        with self._restricted(network):
+            found = detect(self.model, self.data.tested, self.batch_size)
+        value = distributed.from_first(
+            lambda: coco_metrics(self.data.truth, found, self.data.ids)["AP"]
+        )
         if value is None:
             raise DetSearchError("no AP: the validation images hold no objects to find")
         return value

@@ -35,7 +35,6 @@ from pipeline.hill_climb.records import (
 from pipeline.runner.stage import Stage, stage_main
 from pipeline.runner.training import history_bytes, run_training
 from pipeline.teacher_pool.space import load_space
-from pipeline.training import distributed
 
 log = logging.getLogger("detsearch")
 
@@ -95,7 +94,7 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
     task = candidate_training(start, teacher, settings.training, around, index, seed, stage.device)
     own = replace(stage, seed=seed)
     history = run_training(own, task, name.folder, settings.training.log_interval)
-    metrics = distributed.from_first(lambda: task.metrics)  # the others have not validated
+    metrics = task.metrics
 
     macs = detector_complexity(start.base, settings.proposals).total.macs
     base = Base(macs=macs, resolution=settings.detector.image_scale)

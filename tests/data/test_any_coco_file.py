@@ -211,8 +211,8 @@ def everything_after_the_check_reads(index: DatasetIndex, there: Counts, folder:
     """The loaders of trainings and validation, the crops and the evaluator take the dataset."""
     detector = DetectorConfig(image_scale=(40, 30))
     trained, validated = (
-        build_dataset(index.split(split), list(index.classes), detector, train=train)
-        for split, train in (("train", True), ("val", False))
+        build_dataset(split, list(index.classes), detector, train=train)
+        for split, train in ((index.split("train"), True), (index.split("val"), False))
     )
     assert (len(trained), len(validated)) == (there.with_boxes, there.listed)
     boxes = sum(len(trained[n]["data_samples"].gt_instances) for n in range(len(trained)))
