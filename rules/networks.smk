@@ -7,6 +7,7 @@ What trains and evaluates them is in hit_detector.smk, students.smk and evaluati
 wildcard_constraints:
     chosen="baselines/[A-Za-z0-9_]+|joint_detnas/base",
     draw="[0-9]+",
+    sampled="random|ground_truth",
     operation="[a-z0-9_]+",
 
 
@@ -103,61 +104,22 @@ rule replace_operation:
         STAGE
 
 
-MATCHING = {"matching": CONFIG.ablations.random.matching.model_dump(mode="json")}
-
-
 rule sample_architecture:
-    """A random architecture from the sub search spaces, of the searched one's cost."""
+    """A random architecture from the sub search spaces: of the searched one's cost, or of any."""
     input:
-        **{name: HIT / f"screening/{name}/manifest.json" for name in COMPONENTS},
-        searched=HIT / "manifest.json",
+        unpack(sampled_from),
     output:
-        architecture=ABLATIONS / "random/{draw}/architecture.json",
-        manifest=ABLATIONS / "random/{draw}/manifest.json",
+        architecture=ABLATIONS / "{sampled}/{draw}/architecture.json",
+        manifest=ABLATIONS / "{sampled}/{draw}/manifest.json",
     log:
-        LOGS / "ablations/random/{draw}/sample_architecture.log",
+        LOGS / "ablations/{sampled}/{draw}/sample_architecture.log",
     localrule: True
     resources:
         **light(),
     params:
-        **stage(
-            "sample_architecture",
-            ABLATIONS / "random/{draw}",
-            lambda wildcards: settings(
-                proposals="supernet.proposals",
-                constants={**MATCHING, "number": int(wildcards.draw)},
-            ),
-        ),
+        **stage("sample_architecture", ABLATIONS / "{sampled}/{draw}", sampling_settings),
     message:
-        "Drawing random architecture {wildcards.draw}"
-    shell:
-        STAGE
-
-
-rule sample_uniformly:
-    """A random architecture from the sub search spaces, whatever it costs."""
-    input:
-        **{name: HIT / f"screening/{name}/manifest.json" for name in COMPONENTS},
-        data=DETECTION,
-    output:
-        architecture=ABLATIONS / "ground_truth/{draw}/architecture.json",
-        manifest=ABLATIONS / "ground_truth/{draw}/manifest.json",
-    log:
-        LOGS / "ablations/ground_truth/{draw}/sample_uniformly.log",
-    localrule: True
-    resources:
-        **light(),
-    params:
-        **stage(
-            "sample_uniformly",
-            ABLATIONS / "ground_truth/{draw}",
-            lambda wildcards: settings(
-                "supernet",
-                constants={"number": int(wildcards.draw)},
-            ),
-        ),
-    message:
-        "Drawing architecture {wildcards.draw} of the ground truth"
+        "Drawing architecture {wildcards.draw} of {wildcards.sampled}"
     shell:
         STAGE
 

@@ -21,8 +21,13 @@ from pipeline.detection.builder import Surroundings, build_detector
 from pipeline.detection.dataset import build_dataset
 from pipeline.detection.loss import detection_loss
 from pipeline.detection.sampling import sample_by_image
-from pipeline.hit_detector.spaces import Operations, component_choices, supernet_architecture
-from pipeline.search_space.architecture import Architecture
+from pipeline.hit_detector.spaces import (
+    Operations,
+    component_choices,
+    kept_operations,
+    supernet_architecture,
+)
+from pipeline.search_space.architecture import COMPONENTS, Architecture
 from pipeline.supernet.choice import ChoiceLayer
 from pipeline.supernet.weights import load_candidates
 from pipeline.training.seeding import derive_seed
@@ -110,3 +115,34 @@ def detection_supernet(
         for layer in layers:
             layer.paths = paths[component]
     return Supernet(model, architecture, choices)
+
+
+def search_supernet(
+    shape: SupernetConfig,
+    folders: Mapping[str, Path],
+    around: Surroundings,
+    classes: int,
+    paths: int | None,
+    device: torch.device,
+) -> Supernet:
+    """The supernet of the search: all components hold their sub search spaces, at the search's depth.
+
+    Args:
+        shape: the `supernet` section.
+        folders: by component that of its sub search space; `supernet` is the pretrained backbone's,
+            where there is one.
+        around: as of `detection_supernet`, as all that follows.
+        classes: object classes.
+        paths: candidates that a training step runs in each layer; all where `None`.
+        device: where to train.
+    """
+    return detection_supernet(
+        shape,
+        shape.depth,
+        {component: kept_operations(folders[component]) for component in COMPONENTS},
+        around,
+        classes=classes,
+        backbone=folders.get("supernet"),
+        paths=dict.fromkeys(COMPONENTS, paths),
+        device=device,
+    )

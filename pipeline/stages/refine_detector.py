@@ -22,10 +22,7 @@ from pipeline.config.teacher_pool import Recalibration
 from pipeline.data.index import FILE_NAME, DatasetIndex
 from pipeline.detection.builder import Surroundings, build_detector
 from pipeline.detection.complexity import detector_complexity
-from pipeline.detection.detector_folder import (
-    detector_files,
-    detector_resolution,
-)
+from pipeline.detection.detector_folder import detector_files, detector_resolution
 from pipeline.distillation.training import student_training
 from pipeline.hill_climb.records import Evaluation
 from pipeline.morphism.budget import prune_within

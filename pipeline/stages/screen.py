@@ -46,9 +46,4 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
 
 
 if __name__ == "__main__":
-    stage_main(
-        run,
-        Settings,
-        inputs=("data",),
-        optional_inputs=("supernet", "backbone", "neck"),
-    )
+    stage_main(run, Settings, inputs=("data",), optional_inputs=("supernet", "backbone", "neck"))

@@ -10,9 +10,9 @@ from pipeline.artifacts.weights import WEIGHTS, save_weights
 from pipeline.config.hit_detector import DifferentiableSearch, SupernetSections
 from pipeline.detection.builder import Surroundings
 from pipeline.detection.complexity import fill_candidate_macs
-from pipeline.hit_detector.detection import SupernetData, detection_supernet
+from pipeline.hit_detector.detection import SupernetData, search_supernet
 from pipeline.hit_detector.search import TrinitySearch, search_scores
-from pipeline.hit_detector.spaces import SUPERNET, component_choices, kept_operations
+from pipeline.hit_detector.spaces import SUPERNET, component_choices
 from pipeline.runner.stage import Stage, stage_main
 from pipeline.runner.training import history_bytes, run_training
 from pipeline.search_space.architecture import COMPONENTS
@@ -29,16 +29,8 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
     settings = stage.settings
     around = Surroundings(detector=settings.detector, normalization=settings.normalization)
     data = SupernetData.load(stage.inputs["data"], around, settings.search, stage.seed)
-    supernet = detection_supernet(
-        settings.supernet,
-        settings.supernet.depth,
-        {component: kept_operations(stage.inputs[component]) for component in COMPONENTS},
-        around,
-        classes=len(data.classes),
-        backbone=stage.inputs.get("supernet"),
-        paths=dict.fromkeys(COMPONENTS, settings.search.paths),
-        device=stage.device,
-    )
+    shape, paths, classes = settings.supernet, settings.search.paths, len(data.classes)
+    supernet = search_supernet(shape, stage.inputs, around, classes, paths, stage.device)
     fill_candidate_macs(supernet.model, supernet.architecture, settings.supernet.proposals)
     task = TrinitySearch(supernet.model, settings.search, supernet.choices, data.loss, data.streams)
     history = run_training(stage, task, "search", settings.search.log_interval)

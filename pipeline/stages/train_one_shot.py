@@ -11,9 +11,9 @@ from pipeline.config.hit_detector import SupernetSections, SupernetTraining
 from pipeline.data.index import FILE_NAME, DatasetIndex
 from pipeline.detection.builder import Surroundings
 from pipeline.detection.dataset import build_dataset
-from pipeline.hit_detector.detection import detection_supernet
+from pipeline.hit_detector.detection import search_supernet
 from pipeline.hit_detector.one_shot_training import OneShotTraining
-from pipeline.hit_detector.spaces import SUPERNET, kept_operations
+from pipeline.hit_detector.spaces import SUPERNET
 from pipeline.runner.stage import Stage, stage_main
 from pipeline.runner.training import history_bytes, run_training
 from pipeline.search_space.architecture import COMPONENTS
@@ -31,16 +31,8 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
     around = Surroundings(detector=settings.detector, normalization=settings.normalization)
     index = DatasetIndex.load(stage.inputs["data"] / FILE_NAME)
     classes = list(index.classes)
-    supernet = detection_supernet(
-        settings.supernet,
-        settings.supernet.depth,
-        {component: kept_operations(stage.inputs[component]) for component in COMPONENTS},
-        around,
-        classes=len(classes),
-        backbone=stage.inputs.get("supernet"),
-        paths=dict.fromkeys(COMPONENTS, settings.training.paths),
-        device=stage.device,
-    )
+    shape, paths = settings.supernet, settings.training.paths
+    supernet = search_supernet(shape, stage.inputs, around, len(classes), paths, stage.device)
     train = build_dataset(index.split("train"), classes, settings.detector, train=True)
     task = OneShotTraining(supernet.model, settings.training, train, stage.seed)
     history = run_training(stage, task, "one-shot supernet", settings.training.log_interval)

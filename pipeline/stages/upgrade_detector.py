@@ -16,10 +16,7 @@ from pipeline.config.teacher_pool import Recalibration
 from pipeline.config.upgrade import UpgradeConfig
 from pipeline.data.index import FILE_NAME, DatasetIndex
 from pipeline.detection.builder import Surroundings, build_detector
-from pipeline.detection.detector_folder import (
-    detector_files,
-    detector_resolution,
-)
+from pipeline.detection.detector_folder import detector_files, detector_resolution
 from pipeline.distillation.training import student_training
 from pipeline.morphism.upgrade import upgrade
 from pipeline.runner.stage import Stage, stage_main

@@ -4,6 +4,7 @@ from pipeline.zoo.architectures import is_one_stage
 
 ABLATIONS = LAYOUT.ablations
 ONE_STAGE = CONFIG.supernet.one_stage
+MATCHING = {"matching": CONFIG.ablations.random.matching.model_dump(mode="json")}
 
 
 def chosen_settings(wildcards) -> str:
@@ -41,3 +42,17 @@ def replacement_settings(wildcards) -> str:
             "draw": int(wildcards.draw),
         },
     )
+
+
+def sampled_from(wildcards) -> dict[str, Path]:
+    """The sub search spaces, and the network whose cost is met or the data whose classes it has."""
+    spaces = {name: HIT / f"screening/{name}/manifest.json" for name in COMPONENTS}
+    if wildcards.sampled == "random":
+        return {**spaces, "searched": HIT / "manifest.json"}
+    return {**spaces, "data": DETECTION}
+
+
+def sampling_settings(wildcards) -> str:
+    """Which architecture is drawn, and how its cost is met where it is."""
+    matching = MATCHING if wildcards.sampled == "random" else {}
+    return settings("supernet", constants={**matching, "number": int(wildcards.draw)})
