@@ -282,7 +282,7 @@ def shrinking_step(
 
     def step() -> float:
         seed_everything(3)
-        return task.step(0, data)["loss"]
+        return float(task.step(0, data)["loss"])
 
     return elastic.model, step
 

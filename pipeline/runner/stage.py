@@ -31,6 +31,7 @@ from pipeline.artifacts.manifest import (
 )
 from pipeline.artifacts.publish import Content, newest_time, publish, take_back
 from pipeline.artifacts.spent import Spent
+from pipeline.config.arguments import text_of
 from pipeline.config.base import Section
 from pipeline.config.scaling import scaled
 from pipeline.console import EscapingFormatter
@@ -173,7 +174,9 @@ def _run(
     arguments: argparse.Namespace,
 ) -> None:
     check(arguments)
-    sections, computing = parse_settings(settings, arguments.settings)
+    # what was given in a file is kept with the artifact as its text: the file may go
+    given = text_of(arguments.settings)
+    sections, computing = parse_settings(settings, given)
     device = choose_device(arguments.device)
     distributed.join(device)
     if distributed.rank() > 0:
@@ -205,9 +208,7 @@ def _run(
         if distributed.from_first(lambda: bool(waited) and _is_published(out, origin)):
             log.info("%s: another process has published it in %s meanwhile", name, out)
             return
-        if distributed.from_first(
-            lambda: _is_taken_back(out, origin, not_before, arguments.settings)
-        ):
+        if distributed.from_first(lambda: _is_taken_back(out, origin, not_before, given)):
             log.info("%s: made before, and taken back into %s", name, out)
             return
         if first:
@@ -242,7 +243,7 @@ def _run(
             gpu_hours=gpu_hours,
             peak_memory=spent.peak_memory(),
             not_before=not_before,
-            settings=arguments.settings,
+            settings=given,
         )
         work.clear()
         log.info("%s: published in %s after %.1f s", name, out, seconds)

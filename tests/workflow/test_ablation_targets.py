@@ -120,10 +120,16 @@ def test_the_random_search_is_as_long_as_the_search_and_takes_no_part_in_it(fini
     assert len(students) == 1
 
 
-def test_controls_are_asked_for_beside_the_search_that_stays_as_it_is(finished: Project):
+def test_controls_that_are_asked_for_later_bring_back_the_weights_of_their_parents(
+    finished: Project,
+):
+    """Four controls, and three candidates anew: the list of the first generation had lost its weights."""
     wanted = ("--config", "hill_climb={controls: true}")
     assert finished.stale("joint_figure6", *wanted) == {
-        "evaluate_candidate": 4,
+        "evaluate_candidate": 4 + 3,
+        "rank": 2,
+        "propose": 1,
+        "remove_weights": 2,
         "trace_descent": 1,
         "draw": 1,
         "joint_figure6": 1,

@@ -23,7 +23,7 @@ def test_a_dry_run_shows_every_stage_and_a_real_run_refuses_to_start(tmp_path: P
     assert asked["Searching hit_detector end to end"] == training
     assert asked["Screening the neck of hit_detector"] == training
     assert asked["Pretraining the backbone of hit_detector"] == training
-    assert asked["Evaluating hit_detector"].startswith("1 GPUs, 2 CPUs")
+    assert asked["Evaluating hit_detector"] == "8 GPUs, 64 CPUs, 88000 MB, 120 minutes"
     assert asked["Preparing the classification dataset"] == "1 CPUs, 24000 MB, 600 minutes"
     assert sum(jobs.values()) >= len(asked) >= 12
     result = project.snakemake(*paper)
