@@ -140,9 +140,17 @@ def as_matrix_product(input: Tensor, weight: Tensor, stride: int, dilation: int)
     rows, columns = -(-height // stride), -(-width // stride)
     places = _places(height, width, weight.shape[-1], stride, dilation).to(weight.dtype)
     matrices = (weight.flatten(1) @ places).view(channels, height * width, rows * columns)
-    pixels = input.flatten(2).transpose(0, 1)
-    output = torch.bmm(pixels, matrices).transpose(0, 1)
-    return output.reshape(samples, channels, rows, columns).contiguous(memory_format=channels_last)
+    # in channels last a channel's pixels lie apart, and the product would copy them channel by channel: the
+    # input forwards, and backwards the gradient
+    pixels = input.flatten(2).transpose(0, 1).contiguous()
+    output = torch.bmm(pixels, matrices)
+    if output.requires_grad:
+        output.register_hook(Tensor.contiguous)
+    return (
+        output.transpose(0, 1)
+        .reshape(samples, channels, rows, columns)
+        .contiguous(memory_format=channels_last)
+    )
 
 
 @lru_cache(maxsize=64)
