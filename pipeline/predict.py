@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 from unicodedata import category
@@ -15,12 +15,10 @@ from unicodedata import category
 import cv2
 from PIL import Image, ImageDraw
 
-from pipeline.artifacts.manifest import MANIFEST, open_artifact
-from pipeline.artifacts.weights import WEIGHTS
 from pipeline.config.data import MOST_PIXELS
 from pipeline.console import run_program
 from pipeline.data.images import ImageError, load_image
-from pipeline.detection.detector_folder import CONFIG
+from pipeline.deploy.session import Found, OnnxDetector
 from pipeline.errors import DetSearchError
 
 DRAWN = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
@@ -30,7 +28,9 @@ DRAWN = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 def main(argv: list[str] | None = None) -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(prog="python -m pipeline.predict", description=__doc__)
-    parser.add_argument("detector", type=Path, help="a detector folder")
+    parser.add_argument(
+        "detector", type=Path, help="a detector folder, or an .onnx file of pipeline.export"
+    )
     parser.add_argument("images", type=Path, nargs="+")
     parser.add_argument("--score", type=float, default=0.3, help="least score shown")
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, …")
@@ -65,29 +65,36 @@ def predict(arguments: argparse.Namespace) -> None:
     targets = drawing_paths(arguments.images, arguments.out) if arguments.out else None
     for path in arguments.images:
         _load(path, arguments.most_pixels)
-    device = _device(arguments.device)
-    files = open_artifact(arguments.detector / MANIFEST).files
-    if absent := [name for name in (CONFIG, WEIGHTS) if name not in files]:
-        raise DetSearchError(
-            f"{arguments.detector} is no detector folder: its manifest lists no {' and no '.join(absent)}"
-        )
-    # mmdet takes seconds to import: not before the arguments are known to be right
-    from mmdet.apis import inference_detector, init_detector
-
-    model: Any = init_detector(
-        str(arguments.detector / CONFIG), str(arguments.detector / WEIGHTS), device=device
-    )
-    classes = model.dataset_meta["classes"]
+    detect, classes = _opened(arguments.detector, arguments.device)
     for number, path in enumerate(arguments.images):
         image = _load(path, arguments.most_pixels)
-        result: Any = inference_detector(model, cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
-        found = result.pred_instances.cpu().numpy()
-        found = found[found.scores >= arguments.score]
+        found = detect(image).above(arguments.score)
         for label, score, box in zip(found.labels, found.scores, found.bboxes, strict=True):
             corners = " ".join(f"{value:.1f}" for value in box)
-            print(f"{path}\t{one_line(classes[label])}\t{score:.3f}\t{corners}")
+            print(f"{path}\t{one_line(classes[int(label)])}\t{score:.3f}\t{corners}")
         if targets:
             draw(Image.fromarray(image), found, classes, targets[number])
+
+
+def _opened(detector: Path, device: str) -> tuple[Callable[[Any], Found], Sequence[str]]:
+    """What detects in an image (h, w, 3), RGB, and the names of its classes."""
+    if detector.suffix == ".onnx":
+        exported = OnnxDetector(detector, _known(device))
+        return exported, exported.about.classes
+    device = _device(device)
+    # mmdet takes seconds to import: not before the arguments are known to be right
+    from pipeline.deploy.loading import open_detector
+
+    model = open_detector(detector, device)
+    classes: list[str] = list(model.dataset_meta["classes"])
+    from mmdet.apis import inference_detector
+
+    def detect(image: Any) -> Found:
+        result: Any = inference_detector(model, cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+        found = result.pred_instances.cpu().numpy()
+        return Found(found.bboxes, found.scores, found.labels)
+
+    return detect, classes
 
 
 def one_line(name: str) -> str:
@@ -95,12 +102,17 @@ def one_line(name: str) -> str:
     return "".join(ascii(sign)[1:-1] if category(sign) == "Cc" else sign for sign in name)
 
 
-def _device(wanted: str) -> str:
-    import torch
-
+def _known(wanted: str) -> str:
     kind, _, number = wanted.partition(":")
     if wanted != "cpu" and (kind != "cuda" or (":" in wanted and not number.isdecimal())):
         raise DetSearchError(f"--device {wanted} is none: cpu, cuda or cuda:<number>")
+    return wanted
+
+
+def _device(wanted: str) -> str:
+    import torch
+
+    kind, _, number = _known(wanted).partition(":")
     if kind == "cuda" and not torch.cuda.is_available():
         raise DetSearchError(f"--device is {wanted}, but no GPU is visible to this process")
     if number and int(number) >= (there := torch.cuda.device_count()):
@@ -153,7 +165,7 @@ def drawing_paths(images: Sequence[Path], out: Path) -> list[Path]:
     return targets
 
 
-def draw(image: Image.Image, found: Any, classes: tuple[str, ...], target: Path) -> None:
+def draw(image: Image.Image, found: Found, classes: Sequence[str], target: Path) -> None:
     """Draw boxes, class names and scores on an image, enlarged where it is small.
 
     Raises:

@@ -1,0 +1,1 @@
+"""Detectors outside of PyTorch: ONNX files, what runs them, and how fast they are."""
