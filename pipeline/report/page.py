@@ -9,6 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pipeline.config.evaluation import ReportConfig
 from pipeline.report.accuracy import accuracy_section
+from pipeline.report.answer import answer_section
 from pipeline.report.architecture import architecture_section
 from pipeline.report.characters import well_formed
 from pipeline.report.cost import cost_section
@@ -27,8 +28,9 @@ from pipeline.report.summary import summary_section
 FINGERPRINT_FILES = ("page.html.j2",)
 
 SECTIONS: tuple[Callable[[Run, ReportConfig], Section], ...] = (
-    summary_section,
     random_section,
+    answer_section,
+    summary_section,
     detections_section,
     accuracy_section,
     cost_section,

@@ -35,9 +35,8 @@ def summary_section(run: Run, settings: ReportConfig) -> Section:
     items = Markup("").join(
         Markup("<li><b>{}</b><span>{}</span><small>{}</small></li>").format(*tile) for tile in tiles
     )
-    return Section(
-        "summary", "Key numbers", (Markup('<ul class="tiles">{}</ul>').format(items),), "Summary"
-    )
+    shown = Markup('<ul class="tiles">{}</ul>').format(items)
+    return Section("summary", "The searched detector in numbers", (shown,), "Summary")
 
 
 def _percent(fraction: float | None) -> str:
