@@ -57,10 +57,11 @@ def test_stated_spaces_are_searched_without_a_screening_and_have_a_ground_truth(
     assert Architecture.load(hit / "detector/architecture.json") == chosen
     assert f"number {best} had the highest AP" in page
     # the length of their trainings makes those stale, and what follows if another one wins
-    project.edit("config/test.yaml", "epochs: 1}\n", "epochs: 2}\n")
+    longer = finalists.replace(" epochs: 1", " epochs: 2")
+    project.edit("config/test.yaml", finalists, longer)
     stale = project.stale("results/test/hit_detector/architecture.json")
     assert stale == {"train_detector": 3, "choose_finalist": 1}
-    project.edit("config/test.yaml", "epochs: 2}\n", "epochs: 1}\n")
+    project.edit("config/test.yaml", longer, finalists)
 
     table = project.results / "tables/hit_ground_truth/hit_ground_truth.csv"
     rows = list(csv.DictReader(table.open()))
