@@ -32,6 +32,11 @@ if CONFIG.search.strategy != "differentiable":
     include: "rules/one_shot.smk"
 
 
+if CONFIG.search.finalists.networks > 1:
+
+    include: "rules/finalists.smk"
+
+
 include: "rules/inputs/networks.smk"
 include: "rules/networks.smk"
 include: "rules/inputs/teacher_pool.smk"

@@ -10,7 +10,7 @@ wildcard_constraints:
     component="|".join(COMPONENTS),
     study="hit_detector|ablations/sparsity/[a-z_]+(\\.[0-9.e-]+)?",
     searched="hit_detector|ablations/one_space",
-    network="hit_detector|baselines/[A-Za-z0-9_]+|ablations/[A-Za-z0-9_/.]+",
+    network="hit_detector(/finalists/[0-9]+)?|baselines/[A-Za-z0-9_]+|ablations/[A-Za-z0-9_/.]+",
 
 
 rule pretrain_screening_supernet:
@@ -160,7 +160,7 @@ rule pretrain_backbone:
         **stage(
             "pretrain_backbone",
             RUN / "{network}/pretraining",
-            settings("normalization", "pretraining"),
+            network_pretraining,
             seed=seed_of,
         ),
     message:

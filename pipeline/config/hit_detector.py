@@ -206,8 +206,26 @@ class DifferentiableSearch(Alternation):
     )
 
 
+class Finalists(Section):
+    """Networks that the search's probabilities make likely, each trained for a short time: the best wins."""
+
+    networks: PositiveInt = Field(
+        default=1,
+        description="the most probable network, and others drawn by the probabilities that cost no more; 1 "
+        "takes the most probable without a training, as the paper does",
+    )
+    pretraining_epochs: PositiveInt = Field(
+        default=1, description="length of each one's pretraining, otherwise as `pretraining`"
+    )
+    epochs: PositiveInt = Field(
+        default=2, description="length of each one's training, otherwise as `training`"
+    )
+
+
 class SearchConfig(DifferentiableSearch, PathSearchConfig):
     """End-to-end search of backbone, neck and head (Hit-Detector, sections 3.3 and 3.4)."""
+
+    finalists: Finalists = Finalists()
 
 
 class SupernetSections(Section):

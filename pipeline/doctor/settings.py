@@ -150,7 +150,7 @@ def told_at_start(config: Config, run: Path, rules: Collection[str]) -> tuple[li
 
 def out_of_budget(config: Config, rules: Collection[str]) -> Iterator[str]:
     """A sentence where no architecture that can be derived keeps `search.max_gmacs`."""
-    if config.search.max_gmacs is None or "derive" not in rules:
+    if config.search.max_gmacs is None or not {"derive", "choose_finalist"} & set(rules):
         return
     # not at the top: it imports mmdet, for seconds
     from pipeline.hit_detector.budget import require_budget

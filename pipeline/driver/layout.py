@@ -13,6 +13,9 @@ AGAIN = "ablations/again/"
 """Networks that are trained again with another seed: the architecture of `<network>`, in
 `ablations/again/<k>/<network>/` with the seed `run.seed` + k."""
 
+FINALISTS = "hit_detector/finalists/"
+"""Networks that the search makes likely, by number, each trained for a short time."""
+
 PIPELINES = {
     "base_prune_distil": "joint_detnas/base",
     "nas_prune_distil": "joint_detnas/pipelines/nas",

@@ -110,15 +110,32 @@ def derive(
             layers[component, layer["name"]] = layer
     if space and not space.keeps_budget(tuple(chosen[layer] for layer in space.layers)):
         chosen = _within(space, layers)
+    return decoded(supernet, scores, chosen)
+
+
+def decoded(
+    supernet: Architecture, scores: Mapping[str, Any], chosen: Mapping[Layer, int]
+) -> Architecture:
+    """The network with the chosen operations.
+
+    Args:
+        supernet: the architecture that was searched.
+        scores: as of `derive`.
+        chosen: by component and layer the number of the operation there.
+
+    Returns:
+        The architecture; its provenance holds each layer's margin, as that of `derive`.
+    """
 
     def choose(component: str, name: str, block: Block) -> str:
         return scores["components"][component]["operations"][chosen[component, name]]
 
     margins: dict[str, dict[str, float]] = {component: {} for component in scores["components"]}
-    for (component, name), layer in layers.items():
-        others = list(layer["probabilities"])
-        taken = others.pop(chosen[component, name])
-        margins[component][name] = taken - max(others, default=0.0)
+    for component, content in scores["components"].items():
+        for layer in content["layers"]:
+            others = list(layer["probabilities"])
+            taken = others.pop(chosen[component, layer["name"]])
+            margins[component][layer["name"]] = taken - max(others, default=0.0)
     derived = supernet.with_operations(choose)
     return derived.model_copy(update={"provenance": {"method": "hit_detector", "margins": margins}})
 

@@ -111,17 +111,30 @@ def hit_detector_stages(
         yield planned("train_one_shot", search, cost, cost.step * (search.epochs * images.train))
         yield _path_search(config, images, cost, spaces, before)
         before = ("search_paths",)
-    if pretrained:
-        held = derived(candidates)
-        yield pretraining("pretrain_backbone", config.pretraining, shape.depth, held)
     found: dict[str, Component | str] = dict.fromkeys(COMPONENTS, derived(candidates))
     cost = _supernet(config, shape.depth, found)
     tested = _supernet(config, shape.depth, found, config.testing.proposals)
-    training = config.training
-    validations = math.ceil(training.epochs / training.validation_interval)
-    work = cost.step * (training.epochs * images.train)
-    work += tested.tested * (validations * images.validated)
-    yield planned("train_detector", training, cost, work)
+
+    def trained_alone(of: str, pretraining: int, epochs: int, jobs: int) -> Iterator[Planned]:
+        """Networks of the searched one's cost, each pretrained and trained for so many epochs."""
+        nonlocal before
+        if pretrained:
+            section = config.pretraining.model_copy(update={"epochs": pretraining})
+            side, held = section.image_size, derived(candidates)
+            spent = backbone_cost(shape, shape.depth, held, side, PRETRAINING_CLASSES)
+            work = spent.step * (pretraining * images.classification)
+            yield replace(planned(f"pretrain_backbone{of}", section, spent, work), jobs=jobs)
+        section = config.training.model_copy(update={"epochs": epochs})
+        validations = math.ceil(epochs / section.validation_interval)
+        work = cost.step * (epochs * images.train)
+        work += tested.tested * (validations * images.validated)
+        yield replace(planned(f"train_detector{of}", section, cost, work), jobs=jobs)
+
+    lengths = config.pretraining.epochs, config.training.epochs
+    if (trials := search.finalists).networks > 1:
+        short = trials.pretraining_epochs, trials.epochs
+        yield from trained_alone(" of finalists", *short, trials.networks)
+    yield from trained_alone("", *lengths, 1)
     evaluation = Planned(
         name="evaluate",
         method="hit_detector",
@@ -139,42 +152,8 @@ def hit_detector_stages(
     study = config.ablations.random
     # the searched one was trained once already
     jobs = study.seeds * (study.networks + 2) - 1
-    after = before
-    if pretrained:
-        side = config.pretraining.image_size
-        held = derived(candidates)
-        spent = backbone_cost(shape, shape.depth, held, side, PRETRAINING_CLASSES)
-        yield replace(
-            trained_stage(
-                "pretrain_backbone of hit_random",
-                "hit_detector",
-                config,
-                config.pretraining,
-                spent,
-                spent.step * (config.pretraining.epochs * images.classification),
-                after,
-                publishes=True,
-            ),
-            jobs=jobs,
-        )
-        after = ("pretrain_backbone of hit_random",)
-    yield trained_stage(
-        "train_detector of hit_random",
-        "hit_detector",
-        config,
-        training,
-        cost,
-        work,
-        after,
-        publishes=True,
-        jobs=jobs,
-    )
-    yield replace(
-        evaluation,
-        name="evaluate of hit_random",
-        jobs=jobs,
-        after=("train_detector of hit_random",),
-    )
+    yield from trained_alone(" of hit_random", *lengths, jobs)
+    yield replace(evaluation, name="evaluate of hit_random", jobs=jobs, after=before)
 
 
 def _path_search(

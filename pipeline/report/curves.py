@@ -11,6 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from pipeline.config.evaluation import ReportConfig
 from pipeline.report.charts import CHART, chart, curve, legend
+from pipeline.report.finalists import finalists_part
 from pipeline.report.formats import percent
 from pipeline.report.inputs import DETECTOR, SCREENING, SEARCH, History, Run, SubSearchSpace
 from pipeline.report.path_search import found_by_paths
@@ -29,8 +30,9 @@ PRETRAININGS = (
 def search_section(run: Run, settings: ReportConfig) -> Section:
     """Losses, entropy and expected cost of the search; candidates of each screening."""
     intro, search = found_by_paths(run) if run.scores_paths else _differentiable(run)
+    chosen = finalists_part(run)
     if not run.screened:
-        return Section("curves", "Search curves", (intro, Group(search)), "Curves")
+        return Section("curves", "Search curves", (intro, Group(search), *chosen), "Curves")
     screenings = tuple(
         _candidates(component, run.history(f"{SCREENING}/{component}"), space)
         for component, space in run.spaces.items()
@@ -39,9 +41,8 @@ def search_section(run: Run, settings: ReportConfig) -> Section:
         "Screening: probability of each candidate, averaged over layers (Figure 4 of the paper), and "
         "the number of candidates alive. Grey: removed ones, up to their removal."
     )
-    return Section(
-        "curves", "Search curves", (intro, Group(search), between, Group(screenings)), "Curves"
-    )
+    parts = (intro, Group(search), *chosen, between, Group(screenings))
+    return Section("curves", "Search curves", parts, "Curves")
 
 
 def _differentiable(run: Run) -> tuple[Markup, tuple[Figure, ...]]:

@@ -6,7 +6,7 @@ from pipeline.config.hit_detector import (
     PathSearchConfig,
     SupernetTraining,
 )
-from pipeline.driver.layout import AGAIN
+from pipeline.driver.layout import AGAIN, FINALISTS
 
 
 def screened_before(wildcards) -> dict[str, str]:
@@ -78,7 +78,7 @@ def backbone_start(file: str = MANIFEST) -> Callable[..., list[str]]:
         kind, _, name = wildcards.network.partition("/")
         if kind == "ablations" and name.startswith("replacement/"):
             return []
-        if kind == "hit_detector" or name == "searched_backbone":
+        if wildcards.network == "hit_detector" or name == "searched_backbone":
             return pretrained("backbone", file)
         if CONFIG.data.classification.source in ("none", "checkpoint"):
             # given weights are those of the searched backbone, and fit no other
@@ -90,9 +90,36 @@ def backbone_start(file: str = MANIFEST) -> Callable[..., list[str]]:
     return of
 
 
-def network_training(wildcards) -> str:
-    """The settings of a network's training: those of the searched detector, shorter in Figure 3."""
+def network_pretraining(wildcards) -> str:
+    """The settings of a network's pretraining: those of the searched backbone, shorter of a finalist."""
     values = {}
+    if wildcards.network.startswith(FINALISTS):
+        values["pretraining.epochs"] = CONFIG.search.finalists.pretraining_epochs
+    return settings("normalization", "pretraining", changes=values)
+
+
+def finalist_settings(wildcards) -> str:
+    """What a finalist may cost, and which one it is."""
+    return settings(
+        max_gmacs="search.max_gmacs",
+        proposals="supernet.proposals",
+        constants={"number": int(wildcards.draw)},
+    )
+
+
+def finalists() -> dict[str, str]:
+    """The trained finalists."""
+    numbers = range(CONFIG.search.finalists.networks)
+    return grouped(
+        "finalists", {str(k): f"{RUN}/{FINALISTS}{k}/detector/{MANIFEST}" for k in numbers}
+    )
+
+
+def network_training(wildcards) -> str:
+    """The settings of a network's training: those of the searched detector, shorter of some."""
+    values = {}
+    if wildcards.network.startswith(FINALISTS):
+        values["training.epochs"] = CONFIG.search.finalists.epochs
     if wildcards.network.startswith("ablations/replacement/"):
         values["training.epochs"] = CONFIG.ablations.replacement.epochs
     return settings(*DETECTOR, "training", changes=values)

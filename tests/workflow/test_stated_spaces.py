@@ -7,6 +7,7 @@ import pytest
 from workflow_project import copy_project
 
 from pipeline.artifacts.manifest import Manifest, verify
+from pipeline.search_space.architecture import Architecture
 
 pytestmark = [pytest.mark.slow, pytest.mark.workflow, pytest.mark.xdist_group("copies")]
 
@@ -25,6 +26,8 @@ def test_stated_spaces_are_searched_without_a_screening_and_have_a_ground_truth(
     project.edit("config/test.yaml", "\nreport:\n", "\nreport:\n  joint_detnas: false\n")
     study = "\nablations:\n  ground_truth: {networks: 2, again: 1}\n"
     project.edit("config/test.yaml", "\nablations:\n", study)
+    finalists = "{networks: 3, pretraining_epochs: 1, epochs: 1}"
+    project.edit("config/test.yaml", "  finalists: {networks: 1}\n", f"  finalists: {finalists}\n")
     result = project.snakemake("results/test/report.html", "hit_ground_truth")
     assert result.returncode == 0, result.stdout[-6000:]
     hit = project.results / "hit_detector"
@@ -35,6 +38,30 @@ def test_stated_spaces_are_searched_without_a_screening_and_have_a_ground_truth(
         assert scores[component]["operations"] == operations
     page = (project.results / "report.html").read_text()
     assert "screened" not in page.lower() or "Screening" not in page
+
+    # the searched architecture is the finalist with the highest AP after its own short training
+    reached = {}
+    for number in range(3):
+        finalist = hit / f"finalists/{number}"
+        records = json.loads((finalist / "detector/history.json").read_text())["records"]
+        assert max(record["epoch"] for record in records) == 1
+        assert (
+            Manifest.load(finalist / "pretraining/manifest.json").config["pretraining"]["epochs"]
+            == 1
+        )
+        reached[number] = records[-1]["AP"]
+    best = max(reached, key=lambda number: (reached[number], -number))
+    assert json.loads((hit / "finalists.json").read_text())["chosen"] == best
+    chosen = Architecture.load(hit / "architecture.json")
+    assert chosen == Architecture.load(hit / f"finalists/{best}/architecture.json")
+    assert Architecture.load(hit / "detector/architecture.json") == chosen
+    assert f"number {best} had the highest AP" in page
+    # the length of their trainings makes those stale, and what follows if another one wins
+    longer = finalists.replace(" epochs: 1", " epochs: 2")
+    project.edit("config/test.yaml", finalists, longer)
+    stale = project.stale("results/test/hit_detector/architecture.json")
+    assert stale == {"train_detector": 3, "choose_finalist": 1}
+    project.edit("config/test.yaml", longer, finalists)
 
     table = project.results / "tables/hit_ground_truth/hit_ground_truth.csv"
     rows = list(csv.DictReader(table.open()))

@@ -1,0 +1,115 @@
+"""Finalists: networks that the search makes likely, each trained alone for a short time; the best is derived.
+
+α and one-shot scores judge a network by weights that it shares with others, and what they say of networks
+of about the same score is mostly noise (docs/does_it_search.md). Differentiable searches have been followed
+by short trainings of several results since the first (Liu et al. 2019); here one search gives the several.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.artifacts.files import read_json
+from pipeline.errors import DetSearchError
+from pipeline.hit_detector.paths import PathSpace
+from pipeline.hit_detector.search import decoded, derive
+from pipeline.search_space.architecture import ARCHITECTURE, Architecture
+from pipeline.training.seeding import derive_seed
+
+FINALISTS = "finalists.json"
+"""The file of what the short trainings gave, beside the architecture of the best."""
+
+CHEAPEST = 0.9
+"""The least cost of a drawn network, as a share of the most that one may have."""
+DRAWS = 1000
+
+
+def draw_finalist(
+    supernet: Architecture, scores: Mapping[str, Any], space: PathSpace, *, seed: int, number: int
+) -> Architecture:
+    """A finalist: number 0 is the derived network, others are drawn by the search's probabilities.
+
+    Each layer's operation is drawn by itself. The first network is taken whose MACs lie between nine tenths
+    of the most and the most: `space.budget`, or what the derived one has. Where a thousand draws hold none,
+    the last one's layers take cheaper operations until it fits.
+
+    Args:
+        supernet: the architecture that was searched.
+        scores: `scores.json` of its search.
+        space: the supernet's paths, with the budget where there is one.
+        seed: of the run.
+        number: of the finalist; each has draws of its own.
+
+    Raises:
+        ValueError: the scores are not of this supernet.
+        DetSearchError: no network keeps the budget.
+    """
+    best = derive(supernet, scores, space if space.budget is not None else None)
+    if number == 0:
+        return best
+    layers = {
+        (component, layer["name"]): np.array(layer["probabilities"])
+        for component, content in scores["components"].items()
+        for layer in content["layers"]
+    }
+    chosen = {
+        layer: space.operations(layer).index(str(best.blocks(layer[0])[layer[1]].operation))
+        for layer in space.layers
+    }
+    most = space.budget
+    if most is None:
+        most = space.cost(tuple(chosen[layer] for layer in space.layers))
+    space = PathSpace(space.supernet, space.layers, space.macs, space.fixed, most)
+    rng = np.random.default_rng(derive_seed(seed, "finalist", number))
+    drawn = np.stack(
+        [
+            rng.choice(len(share), DRAWS, p=share / share.sum())
+            for share in (layers[layer] for layer in space.layers)
+        ]
+    )
+    costs = space.fixed + sum(
+        costs[choices] for costs, choices in zip(space.macs, drawn, strict=True)
+    )
+    fitting = np.flatnonzero((costs <= most) & (costs >= CHEAPEST * most))
+    path = tuple(map(int, drawn[:, fitting[0] if fitting.size else -1]))
+    if not fitting.size:
+        path = space.mended(path, rng)
+    return decoded(supernet, scores, dict(zip(space.layers, path, strict=True)))
+
+
+@dataclass(frozen=True)
+class Finalist:
+    """What a short training gave."""
+
+    number: int
+    architecture: Architecture
+    AP: float
+
+
+def read_finalist(number: int, detector: Path) -> Finalist:
+    """A finalist with the AP on the validation split at the end of its training.
+
+    Raises:
+        DetSearchError: no AP is defined.
+    """
+    records = read_json(detector / "history.json")["records"]
+    found = [record["AP"] for record in records if record.get("AP") is not None]
+    if not found:
+        raise DetSearchError(f"{detector}: no AP, as the validation images hold no objects to find")
+    return Finalist(number, Architecture.load(detector / ARCHITECTURE), float(found[-1]))
+
+
+def best_finalist(finalists: list[Finalist]) -> tuple[Architecture, dict[str, Any]]:
+    """The architecture of the highest AP, of equal ones the first, and `finalists.json`."""
+    best = max(finalists, key=lambda each: (each.AP, -each.number))
+    record = {
+        "format": 1,
+        "chosen": best.number,
+        "finalists": [{"number": each.number, "AP": each.AP} for each in finalists],
+    }
+    return best.architecture, record

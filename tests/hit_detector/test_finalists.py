@@ -1,0 +1,130 @@
+"""Finalists: networks by the search's probabilities that cost no more, and the best of their trainings."""
+
+from collections import Counter
+from itertools import product
+from typing import Any
+
+import pytest
+
+from pipeline.artifacts.files import write_json
+from pipeline.config.supernet import SupernetConfig
+from pipeline.detection.complexity import detector_complexity
+from pipeline.errors import DetSearchError
+from pipeline.hit_detector.budget import path_space
+from pipeline.hit_detector.finalists import (
+    CHEAPEST,
+    best_finalist,
+    draw_finalist,
+    read_finalist,
+)
+from pipeline.hit_detector.search import derive
+from pipeline.hit_detector.spaces import supernet_architecture
+from pipeline.search_space.architecture import ARCHITECTURE, COMPONENTS, Architecture
+
+OPERATIONS = {
+    "backbone": ("ir_k3_d1_e6", "sep_k3_d1", "conv_k3_d1"),
+    "neck": ("conv_k3_d1", "sep_k5_d1"),
+    "head": ("ir_k3_d1_e1", "sep_k3_d1"),
+}
+SHAPE = SupernetConfig(
+    input_size=(64, 64),
+    proposals=10,
+    channels=(8, 8, 12, 12),
+    depth=(1, 1, 1, 1),
+    neck_channels=8,
+    rpn_channels=8,
+    head_blocks=1,
+    head_fc_channels=16,
+    roi_size=3,
+)
+SUPERNET = supernet_architecture(SHAPE, 3, SHAPE.depth, OPERATIONS)
+
+
+def scores(certain: bool) -> dict[str, Any]:
+    """The first operation has the highest probability, a little or by far."""
+    components = {}
+    for component in COMPONENTS:
+        count = len(OPERATIONS[component])
+        rest = (0.02 if certain else 0.6) / (count - 1)
+        probabilities = [1 - rest * (count - 1)] + [rest] * (count - 1)
+        components[component] = {
+            "operations": list(OPERATIONS[component]),
+            "layers": [
+                {"name": name, "probabilities": probabilities}
+                for name in SUPERNET.blocks(component)
+            ],
+        }
+    return {"format": 1, "components": components}
+
+
+def operations(network: Architecture) -> list[str]:
+    return [str(b.operation) for part in COMPONENTS for b in network.blocks(part).values()]
+
+
+def macs(network: Architecture) -> int:
+    return detector_complexity(network, SHAPE.proposals).total.macs
+
+
+def test_the_first_is_the_derived_network_and_others_cost_about_as_much():
+    space, given = path_space(SUPERNET, SHAPE.proposals), scores(certain=False)
+    derived = derive(SUPERNET, given)
+    drawn = [draw_finalist(SUPERNET, given, space, seed=0, number=k) for k in range(8)]
+    assert drawn[0] == derived
+    for network in drawn[1:]:
+        assert CHEAPEST * macs(derived) <= macs(network) <= macs(derived)
+        assert not network.is_supernet
+    assert len({tuple(operations(network)) for network in drawn}) == 8
+    assert drawn[3] == draw_finalist(SUPERNET, given, space, seed=0, number=3)
+    assert drawn[3] != draw_finalist(SUPERNET, given, space, seed=1, number=3)
+    # the margin of what was drawn, not of the winner
+    for part, name in product(["neck"], SUPERNET.blocks("neck")):
+        first = drawn[3].blocks(part)[name].operation == OPERATIONS[part][0]
+        margin = drawn[3].provenance["margins"][part][name]
+        assert margin == pytest.approx(-0.2 if first else 0.2)
+
+
+def test_a_budget_holds_for_all():
+    space = path_space(SUPERNET, SHAPE.proposals)
+    cheapest = space.cost(tuple(int(costs.argmin()) for costs in space.macs))
+    derived = macs(derive(SUPERNET, scores(certain=False)))
+    budget = (cheapest + derived) / 2e9
+    limited = path_space(SUPERNET, SHAPE.proposals, budget)
+    for number in range(4):
+        network = draw_finalist(SUPERNET, scores(certain=False), limited, seed=0, number=number)
+        assert macs(network) <= budget * 1e9
+    # where nearly all draws are dearer, cheaper operations are taken until one fits
+    tight = path_space(SUPERNET, SHAPE.proposals, cheapest * 1.02 / 1e9)
+    network = draw_finalist(SUPERNET, scores(certain=True), tight, seed=0, number=1)
+    assert macs(network) <= cheapest * 1.02
+
+
+def test_operations_are_drawn_by_their_probabilities():
+    space, given = path_space(SUPERNET, SHAPE.proposals, 1.0), scores(certain=True)
+    counts = Counter(
+        operation
+        for number in range(1, 40)
+        for operation in operations(draw_finalist(SUPERNET, given, space, seed=0, number=number))[
+            4:12
+        ]
+    )
+    # 98 % of 312 draws; a budget that everything keeps, and hardly anything comes near: none is mended
+    assert counts["conv_k3_d1"] / sum(counts.values()) == pytest.approx(0.98, abs=0.03)
+
+
+def test_the_best_by_its_last_validation_is_taken(tmp_path):
+    network = derive(SUPERNET, scores(certain=True))
+    given = [[0.1, 0.3], [0.4, 0.2], [0.2, 0.3]]
+    for number, values in enumerate(given):
+        records = [{"iteration": 1, "loss": 2.0}, *({"AP": value} for value in values)]
+        write_json(tmp_path / str(number) / "history.json", {"format": 1, "records": records})
+        marked = network.model_copy(update={"provenance": {"number": number}})
+        write_json(tmp_path / str(number) / ARCHITECTURE, marked.model_dump(mode="json"))
+    found = [read_finalist(number, tmp_path / str(number)) for number in (2, 0, 1)]
+    best, record = best_finalist(found)
+    # of equal ones the lower number
+    assert record["chosen"] == 0 and best.provenance["number"] == 0
+    assert {each["number"]: each["AP"] for each in record["finalists"]} == {0: 0.3, 1: 0.2, 2: 0.3}
+
+    write_json(tmp_path / "1/history.json", {"format": 1, "records": [{"AP": None}]})
+    with pytest.raises(DetSearchError, match="no AP"):
+        read_finalist(1, tmp_path / "1")
