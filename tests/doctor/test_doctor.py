@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.config.data import DataConfig
+from pipeline.config.root import load_config
 from pipeline.doctor.__main__ import line, main
-from pipeline.doctor.datasets import datasets
+from pipeline.doctor.datasets import datasets, given_weights
 from pipeline.doctor.environment import (
     code,
     compiled_ops,
@@ -193,3 +194,21 @@ def test_advice_stands_on_a_line_of_its_own() -> None:
 def command(path: Path, script: str) -> None:
     path.write_text(f"#!/bin/sh\n{script}\n")
     path.chmod(0o755)
+
+
+def test_weights_that_networks_start_from_are_looked_for(tmp_path: Path) -> None:
+    there = tmp_path / "r18.pth"
+    there.touch()
+    values = {"data": {"detection": {"source": "embedded"}, "classification": {"source": "none"}}}
+    assert not list(given_weights(load_config(values)))
+    given = {
+        **values,
+        "base_detector": {"pretrained": {"checkpoint": str(there)}},
+        "baselines": {"r18": {"zoo": "fpn_r18", "pretrained": {"checkpoint": "nowhere.pth"}}},
+    }
+    (finding,) = given_weights(load_config(given))
+    assert finding.state == "fault"
+    assert finding.found == "not there: baselines.r18.pretrained.checkpoint: nowhere.pth"
+    del given["baselines"]
+    (finding,) = given_weights(load_config(given))
+    assert finding.state == "ok"
