@@ -151,8 +151,12 @@ class TeacherPoolConfig(Section):
         default=None,
         description="weights that the largest net's backbone starts from in phase 0; null: none",
     )
+    gpus: PositiveInt | None = Field(
+        default=None,
+        description="GPUs of a phase's job, with the batch and rates of run.gpus; null: run.gpus",
+    )
     cpus: PositiveInt | None = Field(
-        default=None, description="cores of a phase's job; null: run.cpus"
+        default=None, description="cores of a phase's job; null: its GPUs' share of run.cpus"
     )
     distillation: DistillationConfig = DistillationConfig()
     recalibration: Recalibration = Recalibration()

@@ -52,7 +52,15 @@ def joint_detnas_stages(config: Config, images: Images) -> Iterator[Planned]:
         judged = images.validated + config.teacher_pool.recalibration.images
         work += (largest.tested + least.tested) * judged
         yield trained_stage(
-            name, METHOD, config, phase, largest, work, phase_before, publishes=True
+            name,
+            METHOD,
+            config,
+            phase,
+            largest,
+            work,
+            phase_before,
+            publishes=True,
+            gpus=config.teacher_pool.gpus,
         )
         phase_before = (name,)
     teacher = _middle(space, largest, rois).tested * share
@@ -67,6 +75,7 @@ def joint_detnas_stages(config: Config, images: Images) -> Iterator[Planned]:
         publishes=True,
         waves=climb.generations,
         jobs=climb.candidates,
+        gpus=climb.gpus,
     )
 
 

@@ -74,11 +74,13 @@ def trained_stage(
     publishes: bool,
     waves: int = 1,
     jobs: int = 1,
+    gpus: int | None = None,
 ) -> Planned:
-    """A training on `run.gpus`, which share its batch."""
-    gpus = config.run.gpus
-    batch = math.ceil(training.batch_size / (config.run.reference_gpus or gpus))
-    batch = min(batch, config.run.micro_batch or batch)
+    """A training on some GPUs, `run.gpus` by default, which share the batch that is for all of these."""
+    run = config.run
+    gpus = gpus or run.gpus
+    batch = math.ceil(training.batch_size * run.gpus / (run.reference_gpus or run.gpus) / gpus)
+    batch = min(batch, run.micro_batch or batch)
     return Planned(
         name=name,
         method=method,

@@ -30,7 +30,7 @@ from pipeline.plan.network import (
     detector_cost,
     kept_bytes,
 )
-from pipeline.plan.planned import WHOLE, Planned, training_memory
+from pipeline.plan.planned import WHOLE, Planned, trained_stage, training_memory
 from pipeline.plan.stages import planned_stages
 from pipeline.plan.table import Speed, speed, wall_hours
 from pipeline.search_space.architecture import COMPONENTS
@@ -163,6 +163,28 @@ def test_memory_holds_weights_gradients_moments_and_activations() -> None:
     network = Footprint(params=10, macs=0, kept=100)
     assert training_memory(network, 4, "sgd") == 4 * 10 * 3 + 4 * 100
     assert training_memory(network, 4, "adamw") == 4 * 10 * 4 + 4 * 100
+
+
+def test_a_candidate_with_gpus_of_its_own_holds_more_images_on_each() -> None:
+    values = {
+        "data": {"detection": {"source": "embedded"}, "classification": {"source": "none"}},
+        "run": {"gpus": 8, "device": "cuda"},
+        "hill_climb": {"training": {"batch_size": 16}},
+    }
+    cost = TrainingCost(Footprint(params=10, macs=1, kept=1000))
+
+    def stage(gpus: int | None, **run: int) -> Planned:
+        config = load_config({**values, "run": {**values["run"], **run}})
+        training = config.hill_climb.training
+        return trained_stage(
+            "a", "joint_detnas", config, training, cost, Work(), (), publishes=True, gpus=gpus
+        )
+
+    whole, alone = stage(None), stage(1)
+    assert (whole.gpus, whole.images, alone.gpus, alone.images) == (8, 2, 1, 16)
+    assert alone.memory - whole.memory == 14 * 1000
+    # rates for 4, and 8 there: a batch of 32
+    assert stage(2, reference_gpus=4).images == 16
 
 
 def test_images_are_those_of_the_config_or_are_counted() -> None:
