@@ -12,12 +12,16 @@ from pipeline.config.root import load_config
 from pipeline.doctor.__main__ import line, main
 from pipeline.doctor.datasets import datasets, given_weights
 from pipeline.doctor.environment import (
+    LOCK,
+    OLDER_DRIVERS,
     code,
     compiled_ops,
     devices,
     disk,
     driver,
+    installed_lock,
     packages,
+    pins,
     slurm,
 )
 
@@ -61,6 +65,16 @@ def test_a_gpu_that_is_asked_for_and_not_there_is_a_fault(monkeypatch) -> None:
     assert "srun" in devices("cuda").advice
 
 
+def test_both_locks_differ_in_what_belongs_to_cuda_alone() -> None:
+    usual, older = ({p["name"]: p["version"] for p in pins(lock)} for lock in (LOCK, OLDER_DRIVERS))
+    other = {name for name in usual.keys() | older.keys() if usual.get(name) != older.get(name)}
+    cuda = ("nvidia-", "cuda-", "torch", "torchvision", "triton")
+    assert {name for name in other if not name.startswith(cuda)} == set()
+    assert usual["torch"] > "2.14" and older["torch"] == "2.10.0"
+    assert not any(name.endswith("-cu13") for name in older)
+    assert installed_lock() == LOCK
+
+
 def _loaded(folder: Path, version: str) -> Path:
     path = folder / "version"
     path.write_text(
@@ -74,7 +88,12 @@ def _loaded(folder: Path, version: str) -> Path:
     ("version", "cuda", "state", "advice"),
     [
         ("580.159.04", "13.0", "ok", ""),
-        ("570.86.15", "13.0", "fault", "a torch built for CUDA 12, which needs 525"),
+        (
+            "570.86.15",
+            "13.0",
+            "fault",
+            "requirements.cuda12.lock, with a torch built for CUDA 12, which needs 525",
+        ),
         ("570.86.15", "12.8", "ok", ""),
         ("470.82.01", "13.0", "fault", "update the driver"),
     ],
