@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pipeline.config.optimization import Training
 from pipeline.config.root import Config
-from pipeline.plan.network import FLOAT, Footprint, TrainingCost, Work
+from pipeline.plan.cost import FLOAT, TrainingCost, Work
 
 METHODS = ("hit_detector", "joint_detnas")
 KEPT_CHECKPOINTS = 2
@@ -86,7 +86,7 @@ def trained_stage(
         method=method,
         compute=compute,
         gpus=gpus,
-        memory=training_memory(cost.whole, batch, training.optimizer.type),
+        memory=training_memory(cost, batch, training.optimizer.type),
         published=FLOAT * cost.whole.params * publishes,
         work=KEPT_CHECKPOINTS * FLOAT * cost.whole.params * (1 + MOMENTS[training.optimizer.type]),
         after=after,
@@ -100,12 +100,13 @@ MOMENTS = {"sgd": 1, "adamw": 2}
 """Numbers that an optimiser remembers of each parameter."""
 
 
-def training_memory(network: Footprint, batch: int, optimizer: str) -> float:
-    """Bytes of a training on one device: weights, gradients, the optimiser's state, activations.
+def training_memory(network: TrainingCost, batch: int, optimizer: str) -> float:
+    """Bytes of a training on one device: weights, the optimiser's state, activations, and gradients of both.
 
     Args:
         network: for one image.
         batch: images on the device in a step.
         optimizer: `sgd` or `adamw`.
     """
-    return FLOAT * network.params * (2 + MOMENTS[optimizer]) + batch * network.kept
+    kept = network.whole.kept + network.in_flight
+    return FLOAT * network.whole.params * (2 + MOMENTS[optimizer]) + batch * kept
