@@ -4,6 +4,8 @@
 
 PYTHON ?= python3.11
 CORES ?= 2
+# envs/requirements.cuda12.lock where NVIDIA's driver is older than 580
+LOCK ?= envs/requirements.lock
 GPU_CHECK ?=
 BIN := .venv/bin
 READY := .venv/.ready
@@ -20,9 +22,9 @@ help:
 	@echo "make clean  remove the environment and the caches; results stay"
 
 # pip, not a resolver: the lock names every package. The .pth file makes mmdet find torchvision's kernels.
-$(READY): envs/requirements.lock
+$(READY): $(LOCK)
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --no-deps --disable-pip-version-check -r envs/requirements.lock
+	$(BIN)/pip install --quiet --no-deps --disable-pip-version-check -r $(LOCK)
 	$(BIN)/python -m pipeline.detection.op_finder --write-pth
 	@touch $@
 

@@ -16,6 +16,10 @@ REFERENCE_GPUS = "DETSEARCH_REFERENCE_GPUS"
 """GPUs for which the config's batch sizes and learning rates are written. The rules set it; a stage that
 runs on another number reads it and scales them."""
 
+BATCH_GPUS = "DETSEARCH_BATCH_GPUS"
+"""GPUs for whose number batch sizes and learning rates are to be, however many the stage has; 0: its own. The
+rules set it, a stage reads it."""
+
 CHECKPOINT_SECONDS = "DETSEARCH_CHECKPOINT_SECONDS"
 """`run.checkpoint_seconds`, least time between two checkpoints. The rules set it, a stage reads it."""
 

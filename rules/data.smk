@@ -2,7 +2,7 @@
 
 
 wildcard_constraints:
-    given="|".join(PRETRAINED),
+    given="|".join([*PRETRAINED, *CONFIG.pretrained]),
 
 
 rule prepare_detection_data:
@@ -68,8 +68,8 @@ rule import_weights:
         **stage(
             "import_weights",
             RUN / "data/weights/{given}",
-            lambda wildcards: settings(file=f"data.classification.checkpoint.{wildcards.given}"),
-            watched=given_weights,
+            lambda wildcards: settings(constants={"file": given_weights()[wildcards.given]}),
+            watched=lambda: list(given_weights().values()),
         ),
     message:
         "Reading the given weights: {wildcards.given}"

@@ -51,9 +51,9 @@ rule evaluate_candidate:
         manifest=CANDIDATE / "manifest.json",
     log:
         LOGS / "joint_detnas/{search}/{role}_{generation}_{candidate}.log",
-    threads: CONFIG.hill_climb.cpus or CONFIG.run.cpus
+    threads: CONFIG.hill_climb.cpus or cpus_of(CONFIG.hill_climb.gpus)
     resources:
-        **heavy(),
+        **heavy(gpus=CONFIG.hill_climb.gpus),
     params:
         **stage("evaluate_candidate", CANDIDATE, candidate_settings),
     message:

@@ -15,9 +15,9 @@ rule shrink_pool:
         manifest=POOL / "phase_{phase}/manifest.json",
     log:
         LOGS / "joint_detnas/shrink_pool_{phase}.log",
-    threads: CONFIG.teacher_pool.cpus or CONFIG.run.cpus
+    threads: CONFIG.teacher_pool.cpus or cpus_of(CONFIG.teacher_pool.gpus)
     resources:
-        **heavy(),
+        **heavy(gpus=CONFIG.teacher_pool.gpus),
     params:
         **stage("shrink_pool", POOL / "phase_{phase}", phase_settings),
     message:

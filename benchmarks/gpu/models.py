@@ -155,7 +155,7 @@ def planned_screening(
     cost = detector_cost(
         shape, shape.screening_depth, parts, settings.detector.roi_samples, CLASSES
     )
-    return cost.step_macs, lambda images: training_memory(cost.whole, images, "sgd")
+    return cost.step_macs, lambda images: training_memory(cost, images, "sgd")
 
 
 def pool_space(settings: Config, classes: int) -> SubnetSpace:

@@ -15,6 +15,7 @@ from pydantic import (
 
 from pipeline.config.base import Section
 from pipeline.config.hit_detector import Regularizer
+from pipeline.config.pretrained import Pretrained, nothing_given
 from pipeline.config.zoo_names import ZOO_NAMES
 from pipeline.search_space.architecture import COMPONENTS
 from pipeline.search_space.names import OperationName
@@ -63,6 +64,11 @@ class Baseline(Section):
     )
     head_width: float = Field(
         default=1.0, gt=0, description="factor of all channels of neck, RPN and head"
+    )
+    pretrained: Pretrained | None = Field(
+        default=None,
+        exclude_if=nothing_given,
+        description="weights that the backbone starts from, in place of a pretraining in the run; null: none",
     )
 
 

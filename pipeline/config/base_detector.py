@@ -8,6 +8,7 @@ from pydantic import Field, PositiveInt, model_validator
 
 from pipeline.config.base import Section
 from pipeline.config.distillation import StudentTrainingConfig
+from pipeline.config.pretrained import Pretrained
 
 BaseNetwork = Literal[
     "fpn_mobilenetv2",
@@ -62,6 +63,10 @@ class BaseDetectorConfig(Section):
     # the baselines' "2x+ms": 24 epochs, several scales
     training: StudentTrainingConfig = Field(
         default=StudentTrainingConfig(epochs=24), description="used with `source: zoo`"
+    )
+    pretrained: Pretrained | None = Field(
+        default=None,
+        description="weights that the backbone starts from, used with `source: zoo`; null: none",
     )
     mmdet: MmdetDetector | None = Field(default=None, description="used with `source: mmdet`")
 

@@ -80,8 +80,12 @@ class HillClimbConfig(Proposing, Scoring, Listing):
     training: StudentTrainingConfig = StudentTrainingConfig(
         batch_size=16, optimizer=Optimizer(lr=0.02)
     )
+    gpus: PositiveInt | None = Field(
+        default=None,
+        description="GPUs of a candidate's job, with the batch and rates of run.gpus; null: run.gpus",
+    )
     cpus: PositiveInt | None = Field(
-        default=None, description="cores of a candidate's job; null: run.cpus"
+        default=None, description="cores of a candidate's job; null: its GPUs' share of run.cpus"
     )
     controls: bool = Field(
         default=False,

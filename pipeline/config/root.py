@@ -20,6 +20,7 @@ from pipeline.config.hit_detector import ScreeningConfig, SearchConfig
 from pipeline.config.joint_tables import JointTablesConfig
 from pipeline.config.optimization import Classification
 from pipeline.config.plan import PlanConfig
+from pipeline.config.pretrained import Pretrained
 from pipeline.config.problems import describe
 from pipeline.config.run import RunConfig
 from pipeline.config.supernet import SupernetConfig
@@ -106,6 +107,17 @@ class Config(Section):
     def named_baselines(self) -> dict[str, Baseline]:
         """The baselines that were not taken away, by name."""
         return {name: baseline for name, baseline in self.baselines.items() if baseline}
+
+    @property
+    def pretrained(self) -> dict[str, Pretrained]:
+        """The backbone weights that networks start from, by the section that gives them (`baselines/r18`)."""
+        base = self.base_detector
+        given = {
+            "base_detector": base.pretrained if base.source == "zoo" else None,
+            "teacher_pool": self.teacher_pool.pretrained,
+            **{f"baselines/{name}": each.pretrained for name, each in self.named_baselines.items()},
+        }
+        return {place: each for place, each in given.items() if each}
 
 
 def load_config(values: Mapping[str, Any]) -> Config:

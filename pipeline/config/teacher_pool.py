@@ -9,6 +9,7 @@ from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 from pipeline.config.base import Section
 from pipeline.config.distillation import DistillationConfig, Resolution
 from pipeline.config.optimization import Optimizer, Training
+from pipeline.config.pretrained import Pretrained
 from pipeline.config.supernet import Depths
 
 # The paper gives their number (with DESIGN 6) and names 800×600, 1080×720 and 1333×800; the others are ours.
@@ -146,8 +147,16 @@ class TeacherPoolConfig(Section):
         min_length=1,
         description="integrated progressive shrinking, from the largest net to the whole space",
     )
+    pretrained: Pretrained | None = Field(
+        default=None,
+        description="weights that the largest net's backbone starts from in phase 0; null: none",
+    )
+    gpus: PositiveInt | None = Field(
+        default=None,
+        description="GPUs of a phase's job, with the batch and rates of run.gpus; null: run.gpus",
+    )
     cpus: PositiveInt | None = Field(
-        default=None, description="cores of a phase's job; null: run.cpus"
+        default=None, description="cores of a phase's job; null: its GPUs' share of run.cpus"
     )
     distillation: DistillationConfig = DistillationConfig()
     recalibration: Recalibration = Recalibration()

@@ -2,7 +2,8 @@
 
 A standard ResNet, ResNeXt or MobileNetV2 becomes mmdet's own; one of other widths or depths (pruned,
 grown, drawn from an elastic pool) a module of this package with the same parameter names, so that
-weights move between both. All parameters and batch statistics are trained; nothing is frozen.
+weights move between both. All parameters and batch statistics are trained, unless `pipeline.detection.start`
+freezes some.
 """
 
 from __future__ import annotations

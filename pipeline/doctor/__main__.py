@@ -15,7 +15,7 @@ from pathlib import Path
 from pipeline.config.files import load_config_files
 from pipeline.console import run_program
 from pipeline.doctor.content import content
-from pipeline.doctor.datasets import datasets
+from pipeline.doctor.datasets import datasets, given_weights
 from pipeline.doctor.environment import (
     code,
     compiled_ops,
@@ -53,6 +53,7 @@ def main(argv: list[str] | None = None) -> None:
         driver(torch.version.cuda, config.run.device),
         compiled_ops(),
         *datasets(config.data),
+        *given_weights(config),
         *content(config),
         disk(Path("results") / config.run.name),
         *slurm(os.environ),

@@ -1,4 +1,4 @@
-"""Checks that the datasets of a config are where it says; the prepare stages check what is in them."""
+"""Checks that datasets and given weights are where a config says; stages check what is in them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from pipeline.config.data import DataConfig
+from pipeline.config.root import Config
 from pipeline.doctor.finding import Finding
 
 PATH_KEYS = (
@@ -39,6 +40,27 @@ def datasets(data: DataConfig) -> Iterator[Finding]:
             yield Finding(name, "ok", f"{part.source}: {how}")
     if told := unused_missing(data):
         yield Finding("unused data", "note", told, "correct the paths, or set the section to null")
+
+
+def given_weights(config: Config) -> Iterator[Finding]:
+    """A finding for the weights that networks start from, and for the user's own base, if there are some."""
+    files = {
+        f"{place.replace('/', '.')}.pretrained.checkpoint": each.checkpoint
+        for place, each in config.pretrained.items()
+    }
+    base = config.base_detector
+    if base.source == "mmdet" and base.mmdet:
+        files |= {
+            "base_detector.mmdet.config": base.mmdet.config,
+            "base_detector.mmdet.checkpoint": base.mmdet.checkpoint,
+        }
+    if not files:
+        return
+    if missing := [f"{key}: {path}" for key, path in files.items() if not Path(path).is_file()]:
+        advice = f"relative paths start at {Path.cwd()}"
+        yield Finding("given weights", "fault", "not there: " + "; ".join(missing), advice)
+    else:
+        yield Finding("given weights", "ok", f"{len(files)} files, all there")
 
 
 def unused_missing(data: DataConfig) -> str | None:

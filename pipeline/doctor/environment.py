@@ -15,6 +15,8 @@ from pipeline.checkout import HERE, REMEDY, other_code
 from pipeline.doctor.finding import Finding
 
 LOCK = Path(__file__).parents[2] / "envs" / "requirements.lock"
+OLDER_DRIVERS = LOCK.with_name("requirements.cuda12.lock")
+"""The same packages with a torch for CUDA 12."""
 PINNED = re.compile(r"^(?P<name>[A-Za-z0-9_.-]+)==(?P<version>[^\s;]+)(?P<marker>\s*;.*)?$")
 SLURM_COMMANDS = ("sbatch", "squeue", "scancel", "srun", "sinfo")
 SLURM_SECONDS = 30
@@ -33,9 +35,22 @@ def code(folder: Path, environment: Mapping[str, str]) -> Finding:
     return Finding("code", "fault", other, REMEDY) if other else Finding("code", "ok", f"{HERE}")
 
 
-def packages(lock: Path = LOCK) -> Finding:
+def pins(lock: Path) -> list[re.Match[str]]:
+    """The packages of a lock: each with its `name`, `version` and, for some platforms only, `marker`."""
+    return [found for line in lock.read_text().splitlines() if (found := PINNED.match(line))]
+
+
+def installed_lock() -> Path:
+    """The lock that the installed torch is of; the usual one where it is of none."""
+    there = version("torch").partition("+")[0]
+    of_older = {pin["name"]: pin["version"] for pin in pins(OLDER_DRIVERS)}
+    return OLDER_DRIVERS if there == of_older["torch"] else LOCK
+
+
+def packages(lock: Path | None = None) -> Finding:
     """Compare what is installed with the lock; packages for other platforms are passed over."""
-    pinned = [found for line in lock.read_text().splitlines() if (found := PINNED.match(line))]
+    lock = lock or installed_lock()
+    pinned = pins(lock)
     wrong = []
     for pin in pinned:
         try:
@@ -101,7 +116,10 @@ def driver(cuda: str | None, wanted: str, loaded: Path = DRIVER) -> Finding:
         return Finding("driver", "ok", told)
     advice = "update the driver"
     if int(found[1]) >= LEAST_DRIVER[12]:
-        advice += f", or install a torch built for CUDA 12, which needs {LEAST_DRIVER[12]}"
+        advice += (
+            f", or install {OLDER_DRIVERS.parent.name}/{OLDER_DRIVERS.name}, with a torch built for CUDA 12, "
+            f"which needs {LEAST_DRIVER[12]}"
+        )
     return Finding("driver", "fault" if wanted != "cpu" else "note", told, advice)
 
 

@@ -14,6 +14,7 @@ class JobResources:
     """Resources of stages, for `python -m pipeline.launch` and for a scheduler.
 
     `gpu` is what a scheduler grants, on one node; without GPUs, `processes` share the CPU in their place.
+    `batch_gpus` is for how many GPUs its batch is; 0: for those it has.
     `mem_mb` are MB, `runtime` minutes.
 
     Attributes:
@@ -30,8 +31,10 @@ class JobResources:
 
         Args:
             minutes: until the job is ended.
-            gpus: how many it uses; by default all of the run.
+            gpus: how many it uses, with the batch of all of the run; by default these, or as many as a
+                profile gives it, with which its batch grows.
         """
+        batch_gpus = self.run.gpus if gpus else 0
         gpus = gpus or self.run.gpus
         return {
             "mem_mb": 3000 * gpus + 1000 * self.cpus(gpus),
@@ -39,15 +42,16 @@ class JobResources:
             "nodes": 1,
             "gpu": 0 if self.run.device == "cpu" else gpus,
             "processes": gpus,
+            "batch_gpus": batch_gpus,
         }
 
     def light(self, memory: int = 4000, minutes: int = 60) -> dict[str, int]:
         """Of a stage that does not train: no GPU."""
-        return {"mem_mb": memory, "runtime": minutes, "gpu": 0, "processes": 1}
+        return {"mem_mb": memory, "runtime": minutes, "gpu": 0, "processes": 1, "batch_gpus": 0}
 
-    def cpus(self, gpus: int) -> int:
-        """CPU cores of a job with some of the GPUs: its share of `run.cpus`, at least one."""
-        return max(1, self.run.cpus * gpus // self.run.gpus)
+    def cpus(self, gpus: int | None) -> int:
+        """CPU cores of a job with some of the GPUs, or all: its share of `run.cpus`, at least one."""
+        return max(1, self.run.cpus * (gpus or self.run.gpus) // self.run.gpus)
 
 
 def show_resources(rules: Iterable[Any]) -> None:

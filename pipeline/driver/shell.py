@@ -29,7 +29,8 @@ prints what to pass."""
 THREADS = "OMP_WAIT_POLICY=PASSIVE GOMP_SPINCOUNT=20000"
 
 STAGE = (
-    "python -m pipeline.launch {resources.gpu} {resources.processes} {resources.runtime}"
+    f"{environment.BATCH_GPUS}={{resources.batch_gpus}}"
+    " python -m pipeline.launch {resources.gpu} {resources.processes} {resources.runtime}"
     " pipeline.stages.{params.stage} {params.arguments}"
     ' --settings "$(given {params.settings:q} {log:q}.settings)"'
     " --seed {params.seed} --code {params.code}"

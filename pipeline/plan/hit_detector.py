@@ -10,16 +10,9 @@ from pipeline.config.hit_detector import Alternation
 from pipeline.config.optimization import Classification, Training
 from pipeline.config.root import Config
 from pipeline.config.supernet import Depths
+from pipeline.plan.cost import FLOAT, TrainingCost, Work
 from pipeline.plan.images import Images
-from pipeline.plan.network import (
-    FLOAT,
-    Component,
-    TrainingCost,
-    Work,
-    backbone_cost,
-    derived,
-    detector_cost,
-)
+from pipeline.plan.network import Component, backbone_cost, derived, detector_cost
 from pipeline.plan.planned import CLASSES, WHOLE, Planned, Reckoning, trained_stage
 from pipeline.search_space.architecture import COMPONENTS
 

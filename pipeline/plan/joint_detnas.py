@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 
 from pipeline.config.distillation import Resolution, StudentTrainingConfig
 from pipeline.config.root import Config
+from pipeline.plan.cost import TrainingCost, Work
 from pipeline.plan.images import Images
-from pipeline.plan.network import TrainingCost, Work, architecture_cost
+from pipeline.plan.network import architecture_cost
 from pipeline.plan.planned import CLASSES, Planned, trained_stage
 from pipeline.search_space.architecture import Architecture
 from pipeline.teacher_pool.space import SubnetSpace
@@ -52,7 +53,15 @@ def joint_detnas_stages(config: Config, images: Images) -> Iterator[Planned]:
         judged = images.validated + config.teacher_pool.recalibration.images
         work += (largest.tested + least.tested) * judged
         yield trained_stage(
-            name, METHOD, config, phase, largest, work, phase_before, publishes=True
+            name,
+            METHOD,
+            config,
+            phase,
+            largest,
+            work,
+            phase_before,
+            publishes=True,
+            gpus=config.teacher_pool.gpus,
         )
         phase_before = (name,)
     teacher = _middle(space, largest, rois).tested * share
@@ -67,6 +76,7 @@ def joint_detnas_stages(config: Config, images: Images) -> Iterator[Planned]:
         publishes=True,
         waves=climb.generations,
         jobs=climb.candidates,
+        gpus=climb.gpus,
     )
 
 
@@ -101,7 +111,8 @@ def _base(config: Config) -> Architecture:
 def _middle(space: SubnetSpace, largest: TrainingCost, rois: int) -> TrainingCost:
     """Half-way between a space's smallest subnet and the largest net, at its largest resolution."""
     smallest = _smallest(space, rois)
-    return TrainingCost((smallest.whole + largest.whole).times(0.5, 0.5, 0.5))
+    in_flight = (smallest.in_flight + largest.in_flight) / 2
+    return TrainingCost((smallest.whole + largest.whole).times(0.5, 0.5, 0.5), in_flight=in_flight)
 
 
 def _smallest(space: SubnetSpace, rois: int) -> TrainingCost:

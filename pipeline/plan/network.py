@@ -9,135 +9,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
 
 from pipeline.config.supernet import Depths, SupernetConfig
 from pipeline.detection.builder import Surroundings, build_backbone, build_detector
 from pipeline.hit_detector.spaces import Operations, supernet_architecture
+from pipeline.plan.cost import Footprint, TrainingCost, Work
+from pipeline.plan.live import LiveBytes, without_gradients_of
 from pipeline.search_space.architecture import COMPONENTS, Architecture
 from pipeline.search_space.cost import CostCounter, parameters
 from pipeline.search_space.heads import OneStageHead
 from pipeline.search_space.operations import build_operation
 from pipeline.supernet.choice import choice_layers
 
-FLOAT = 4
-"""Bytes of a number."""
 PAIR = 2
 """Images at once, as the layers are meant for."""
 SIDE = 32
 """Of the map on which candidates are measured, large against what autograd keeps for each channel."""
-
-
-@dataclass(frozen=True)
-class Work:
-    """Computation, by what it takes of a device.
-
-    Attributes:
-        macs: multiply-accumulates.
-        depthwise: those of them that depthwise convolutions do.
-        normalised: numbers that batch normalisations put out in training.
-    """
-
-    macs: float = 0.0
-    depthwise: float = 0.0
-    normalised: float = 0.0
-
-    def __add__(self, other: Work) -> Work:
-        return Work(
-            self.macs + other.macs,
-            self.depthwise + other.depthwise,
-            self.normalised + other.normalised,
-        )
-
-    def __mul__(self, factor: float) -> Work:
-        return Work(self.macs * factor, self.depthwise * factor, self.normalised * factor)
-
-
-@dataclass(frozen=True)
-class Footprint:
-    """What a part of a network takes, for one image.
-
-    Attributes:
-        params: parameters.
-        macs: multiply-accumulates of a forward pass.
-        kept: bytes that autograd keeps of a forward pass for the backward pass, parameters left out.
-        depthwise: those of `macs` that depthwise convolutions do.
-        normalised: numbers that batch normalisations put out in a forward pass.
-    """
-
-    params: float = 0.0
-    macs: float = 0.0
-    kept: float = 0.0
-    depthwise: float = 0.0
-    normalised: float = 0.0
-
-    def __add__(self, other: Footprint) -> Footprint:
-        return Footprint(
-            self.params + other.params,
-            self.macs + other.macs,
-            self.kept + other.kept,
-            self.depthwise + other.depthwise,
-            self.normalised + other.normalised,
-        )
-
-    def times(self, params: float, macs: float, kept: float) -> Footprint:
-        """Parameters, computation of every kind and bytes, each times a factor."""
-        return Footprint(
-            self.params * params,
-            self.macs * macs,
-            self.kept * kept,
-            self.depthwise * macs,
-            self.normalised * macs,
-        )
-
-    @property
-    def work(self) -> Work:
-        """The computation of a forward pass."""
-        return Work(self.macs, self.depthwise, self.normalised)
-
-
-@dataclass(frozen=True)
-class TrainingCost:
-    """A network in training, for one image.
-
-    Attributes:
-        whole: all of it, as a step runs it.
-        again: what the backward pass computes a second time.
-    """
-
-    whole: Footprint
-    again: Work = Work()
-
-    @property
-    def step_macs(self) -> float:
-        """Multiply-accumulates of a step."""
-        return self.step.macs
-
-    @property
-    def step(self) -> Work:
-        """Forward and backward pass: the backward pass takes twice the forward's."""
-        return self._passes(3)
-
-    @property
-    def architecture_step(self) -> Work:
-        """The same where α alone gets gradients: the backward pass takes as much as the forward's."""
-        return self._passes(2)
-
-    @property
-    def tested(self) -> Work:
-        """A forward pass that is not trained: batch normalisation is part of the convolutions' time."""
-        return Work(self.whole.macs, self.whole.depthwise)
-
-    def _passes(self, number: int) -> Work:
-        forward = self.whole.work
-        return (
-            Work(number * forward.macs, number * forward.depthwise, forward.normalised) + self.again
-        )
+WIDE = (256, 512)
+"""Sides of two maps whose difference tells what grows with the map; gradients of weights do not."""
 
 
 @dataclass(frozen=True)
@@ -217,7 +113,7 @@ def backbone_cost(
     whole = {"backbone": held, "neck": held.candidates[0], "head": held.candidates[0]}
     cost = _supernet_cost(build, run, whole, shape)
     linear = shape.channels[-1] * classes
-    return TrainingCost(cost.whole + Footprint(linear, linear), cost.again)
+    return replace(cost, whole=cost.whole + Footprint(linear, linear))
 
 
 def architecture_cost(architecture: Architecture, rois: int) -> TrainingCost:
@@ -229,25 +125,35 @@ def architecture_cost(architecture: Architecture, rois: int) -> TrainingCost:
     """
     with torch.device("meta"):
         model: Any = build_detector(architecture, Surroundings())
-        found = _watched(
-            model, lambda: _run_detector(model, architecture, architecture.input_size, rois)
-        )
-    return TrainingCost(found)
+
+        def run() -> Any:
+            return _run_detector(model, architecture, architecture.input_size, rois)
+
+        found = _watched(model, run)
+        with without_gradients_of(model), LiveBytes() as live:
+            sum_of(run()).backward()
+    return TrainingCost(found, in_flight=max(0.0, live.peak / PAIR - found.kept))
 
 
-def _run_detector(model: Any, architecture: Architecture, size: tuple[int, int], rois: int) -> None:
+def _run_detector(model: Any, architecture: Architecture, size: tuple[int, int], rois: int) -> Any:
+    """The heads' outputs of a pair of images."""
     levels = model.neck(model.backbone(torch.empty(PAIR, 3, *size)))
     if isinstance(architecture.head, OneStageHead):
-        model.bbox_head(levels)
-        return
-    model.rpn_head(levels)
+        return model.bbox_head(levels)
+    proposed = model.rpn_head(levels)
     side = architecture.head.roi_size
-    model.roi_head.bbox_head(torch.empty(PAIR * rois, architecture.neck.channels, side, side))
+    pooled = torch.empty(PAIR * rois, architecture.neck.channels, side, side)
+    return proposed, model.roi_head.bbox_head(pooled)
+
+
+def sum_of(outputs: Any) -> Tensor:
+    """Of all numbers of some tensors, however they are nested; a scalar to begin a backward pass with."""
+    return torch.stack([tensor.sum() for tensor in tree_leaves(outputs)]).sum()
 
 
 def _supernet_cost(
     build: Callable[[Mapping[str, Operations]], tuple[Any, Architecture]],
-    run: Callable[[Any, Architecture], None],
+    run: Callable[[Any, Architecture], Any],
     components: Mapping[str, Component | str],
     shape: SupernetConfig,
 ) -> TrainingCost:
@@ -260,6 +166,8 @@ def _supernet_cost(
         positions = _input_positions(model)
         whole = _watched(model, lambda: run(model, architecture))
     again, largest = Work(), 0.0
+    # of each layer, in their order: what it keeps, and the peak of its largest candidate beyond that
+    layers: list[tuple[float, float]] = []
     for name, layer in choice_layers(model).items():
         part = components[_component(name)]
         assert isinstance(part, Component), f"{name} holds candidates"
@@ -267,14 +175,27 @@ def _supernet_cost(
         for twin in layer.names:
             whole += _operation(twin, *key).times(-1, -1, -1)
         each = [_operation(candidate, *key) for candidate in part.candidates]
+        most, by = max((one.kept, name) for one, name in zip(each, part.candidates, strict=True))
+        peak = _at_peak(by, *key)
         mean = sum(each, Footprint()).times(*(1 / len(each),) * 3)
         # a layer with one candidate is a plain operation: nothing is weighted, nothing recomputed
         recomputed = shape.execution == "recompute" and part.held > 1
         whole += mean.times(part.held, part.run, 0 if recomputed else part.run)
         if recomputed:
             again += mean.work * part.run
-            largest = max(largest, *(one.kept for one in each))
-    return TrainingCost(whole + Footprint(kept=largest), again)
+            largest = max(largest, most)
+            layers.append((0.0, peak))
+        else:
+            layers.append((part.run * mean.kept, peak - most))
+    # when the backward pass comes to a layer, what later ones kept is gone
+    later = in_flight = 0.0
+    for kept, peak in reversed(layers):
+        in_flight = max(in_flight, peak - later)
+        later += kept
+    recomputing = largest > 0
+    return TrainingCost(
+        whole + Footprint(kept=largest), again, max(0.0, in_flight - largest * recomputing)
+    )
 
 
 def _component(module: str) -> str:
@@ -341,6 +262,28 @@ def _on_small_map(name: str, inputs: int, outputs: int, stride: int) -> Footprin
         with CostCounter().watch(operation) as counter, kept_bytes(operation, image) as kept:
             _ = operation(image) * weight
     return Footprint(parameters(operation), *_counted(counter, kept(), 1))
+
+
+def _at_peak(name: str, inputs: int, outputs: int, stride: int, positions: int) -> float:
+    """Bytes of a candidate's forward and backward pass at their peak, for one image of a pair.
+
+    With the gradients of its output and its input; without the input, and gradients of weights.
+    """
+    small, large = (_peak_on_map(name, inputs, outputs, stride, side) for side in WIDE)
+    return (large - small) / (WIDE[1] ** 2 - WIDE[0] ** 2) * positions / PAIR
+
+
+@cache
+def _peak_on_map(name: str, inputs: int, outputs: int, stride: int, side: int) -> int:
+    with torch.device("meta"):
+        operation = build_operation(name, inputs, outputs, stride)
+        _lighten(operation)
+        image = torch.empty(1, inputs, side, side, requires_grad=True)
+        weight = torch.ones((), requires_grad=True)
+        with LiveBytes() as live, without_gradients_of(operation):
+            output = operation(image) * weight
+            output.backward(torch.empty_like(output))
+    return live.peak
 
 
 def _lighten(module: nn.Module) -> None:

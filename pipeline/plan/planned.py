@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pipeline.config.optimization import Training
 from pipeline.config.root import Config
-from pipeline.plan.network import FLOAT, Footprint, TrainingCost, Work
+from pipeline.plan.cost import FLOAT, TrainingCost, Work
 
 METHODS = ("hit_detector", "joint_detnas")
 KEPT_CHECKPOINTS = 2
@@ -74,17 +74,19 @@ def trained_stage(
     publishes: bool,
     waves: int = 1,
     jobs: int = 1,
+    gpus: int | None = None,
 ) -> Planned:
-    """A training on `run.gpus`, which share its batch."""
-    gpus = config.run.gpus
-    batch = math.ceil(training.batch_size / (config.run.reference_gpus or gpus))
-    batch = min(batch, config.run.micro_batch or batch)
+    """A training on some GPUs, `run.gpus` by default, which share the batch that is for all of these."""
+    run = config.run
+    gpus = gpus or run.gpus
+    batch = math.ceil(training.batch_size * run.gpus / (run.reference_gpus or run.gpus) / gpus)
+    batch = min(batch, run.micro_batch or batch)
     return Planned(
         name=name,
         method=method,
         compute=compute,
         gpus=gpus,
-        memory=training_memory(cost.whole, batch, training.optimizer.type),
+        memory=training_memory(cost, batch, training.optimizer.type),
         published=FLOAT * cost.whole.params * publishes,
         work=KEPT_CHECKPOINTS * FLOAT * cost.whole.params * (1 + MOMENTS[training.optimizer.type]),
         after=after,
@@ -98,12 +100,13 @@ MOMENTS = {"sgd": 1, "adamw": 2}
 """Numbers that an optimiser remembers of each parameter."""
 
 
-def training_memory(network: Footprint, batch: int, optimizer: str) -> float:
-    """Bytes of a training on one device: weights, gradients, the optimiser's state, activations.
+def training_memory(network: TrainingCost, batch: int, optimizer: str) -> float:
+    """Bytes of a training on one device: weights, the optimiser's state, activations, and gradients of both.
 
     Args:
         network: for one image.
         batch: images on the device in a step.
         optimizer: `sgd` or `adamw`.
     """
-    return FLOAT * network.params * (2 + MOMENTS[optimizer]) + batch * network.kept
+    kept = network.whole.kept + network.in_flight
+    return FLOAT * network.whole.params * (2 + MOMENTS[optimizer]) + batch * kept

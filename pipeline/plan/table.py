@@ -194,6 +194,6 @@ def _assumptions(devices: Speed, config: Config, images: Images) -> list[str]:
         f" {images.classification:,} for pretraining.",
         "What is searched is not known yet: it counts as the mean of its candidates. Memory: float32"
         " weights, gradients, the optimiser's state,",
-        "and what autograd keeps, without the libraries' own. Disk: weights and checkpoints, without the"
-        " datasets. The other stages take minutes on a CPU.",
+        "what autograd keeps, and gradients on their way; without the libraries' own. Disk: weights and"
+        " checkpoints, without the datasets. The other stages take minutes on a CPU.",
     ]

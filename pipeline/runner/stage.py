@@ -35,7 +35,7 @@ from pipeline.config.arguments import text_of
 from pipeline.config.base import Section
 from pipeline.config.scaling import scaled
 from pipeline.console import EscapingFormatter
-from pipeline.environment import INTERRUPTED, REFERENCE_GPUS
+from pipeline.environment import BATCH_GPUS, INTERRUPTED, REFERENCE_GPUS
 from pipeline.errors import DetSearchError
 from pipeline.runner.command import (
     Inputs,
@@ -183,7 +183,8 @@ def _run(
         logging.disable(logging.WARNING)
     processes = distributed.size()
     reference = int(os.environ.get(REFERENCE_GPUS, processes))
-    sections, scaling = scaled(sections, processes, reference)
+    counted = int(os.environ.get(BATCH_GPUS, 0)) or processes
+    sections, scaling = scaled(sections, counted, reference)
     for line in scaling:
         log.info("%s: %s", name, line)
     prepare_process(device, arguments.threads, computing, arguments.seed, name)

@@ -12,13 +12,14 @@ from typing import Any
 
 from pipeline.artifacts.files import json_bytes
 from pipeline.artifacts.publish import Content
-from pipeline.config.detector import DetectorSections
 from pipeline.config.distillation import DistillationConfig
+from pipeline.config.pretrained import StartingSections
 from pipeline.config.teacher_pool import PoolSpace, Recalibration, ShrinkingPhase
 from pipeline.data.index import FILE_NAME, DatasetIndex
 from pipeline.detection.builder import Surroundings
 from pipeline.detection.evaluation import validate
 from pipeline.detection.resolutions import datasets_at
+from pipeline.detection.start import start_backbone
 from pipeline.errors import DetSearchError
 from pipeline.runner.stage import Stage, stage_main
 from pipeline.runner.training import history_bytes, run_training
@@ -28,7 +29,7 @@ from pipeline.teacher_pool.shrinking import Shrinking
 from pipeline.teacher_pool.space import SubnetSpace
 
 
-class Settings(DetectorSections):
+class Settings(StartingSections):
     """What the stage uses of the config; phase 0 distils nothing."""
 
     space: PoolSpace
@@ -49,6 +50,7 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
     else:
         teacher = None
         elastic = ElasticDetector(SubnetSpace.whole(settings.space, len(classes)), around)
+        start_backbone(elastic.model, stage.inputs.get("backbone"), settings.freezing)
         elastic.model.to(stage.device)
     space = SubnetSpace.of_phase(settings.space, len(classes), phase)
     resolutions = space.choices["resolution"]
@@ -98,4 +100,4 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
 
 
 if __name__ == "__main__":
-    stage_main(run, Settings, inputs=("data",), optional_inputs=("former", "largest"))
+    stage_main(run, Settings, inputs=("data",), optional_inputs=("former", "largest", "backbone"))

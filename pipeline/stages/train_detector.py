@@ -8,21 +8,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pipeline.artifacts.publish import Content
-from pipeline.artifacts.weights import pretrained_weights
-from pipeline.config.detector import DetectorSections
 from pipeline.config.evaluation import TrainingConfig
+from pipeline.config.pretrained import StartingSections
 from pipeline.data.index import FILE_NAME, DatasetIndex
 from pipeline.detection.builder import Surroundings, build_detector
 from pipeline.detection.dataset import build_dataset
 from pipeline.detection.detector_folder import detector_files
+from pipeline.detection.start import start_backbone
 from pipeline.detection.training import DetectorTraining
 from pipeline.runner.stage import Stage, stage_main
 from pipeline.runner.training import history_bytes, run_training
 from pipeline.search_space.architecture import ARCHITECTURE, Architecture
-from pipeline.supernet.weights import load_strictly
 
 
-class Settings(DetectorSections):
+class Settings(StartingSections):
     """What the stage uses of the config."""
 
     training: TrainingConfig
@@ -35,8 +34,7 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
     index = DatasetIndex.load(stage.inputs["data"] / FILE_NAME)
     architecture = Architecture.load(stage.inputs["architecture"] / ARCHITECTURE)
     model = build_detector(architecture, around)
-    if pretrained := stage.inputs.get("backbone"):
-        load_strictly(model.get_submodule("backbone"), *pretrained_weights(pretrained))
+    start_backbone(model, stage.inputs.get("backbone"), settings.freezing)
     classes = list(index.classes)
     train, val = index.split("train"), index.split("val")
     task = DetectorTraining(

@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.artifacts.publish import Content
-from pipeline.config.detector import DetectorSections
 from pipeline.config.distillation import StudentTrainingConfig
+from pipeline.config.pretrained import StartingSections
 from pipeline.config.teacher_pool import Recalibration
 from pipeline.data.index import FILE_NAME, DatasetIndex
 from pipeline.detection.builder import Surroundings, build_detector
 from pipeline.detection.detector_folder import detector_files
+from pipeline.detection.start import start_backbone
 from pipeline.distillation.training import student_training
 from pipeline.runner.stage import Stage, stage_main
 from pipeline.runner.training import history_bytes, run_training
@@ -23,7 +24,7 @@ from pipeline.search_space.architecture import ARCHITECTURE, Architecture
 from pipeline.teacher_pool.pool import largest_teacher
 
 
-class Settings(DetectorSections):
+class Settings(StartingSections):
     """What the stage uses of the config; without a teacher there is nothing to recalibrate."""
 
     training: StudentTrainingConfig
@@ -31,7 +32,7 @@ class Settings(DetectorSections):
 
 
 def run(stage: Stage[Settings]) -> Mapping[str, Content]:
-    """Train from scratch, validate at every resolution, publish the detector folder."""
+    """Train, validate at every resolution, publish the detector folder."""
     settings, training = stage.settings, stage.settings.training
     around = Surroundings(settings.detector, settings.testing, settings.normalization)
     index = DatasetIndex.load(stage.inputs["data"] / FILE_NAME)
@@ -48,7 +49,9 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
             training.resolutions,
             stage.device,
         )
-    student = build_detector(architecture, around).to(stage.device)
+    student = build_detector(architecture, around)
+    start_backbone(student, stage.inputs.get("backbone"), settings.freezing)
+    student.to(stage.device)
     task = student_training(student, teacher, training, index, settings.detector, stage.seed)
     history = run_training(stage, task, "student", training.log_interval)
     metrics = {"format": 1, "resolutions": task.metrics}
@@ -57,4 +60,4 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
 
 
 if __name__ == "__main__":
-    stage_main(run, Settings, inputs=("data", "architecture"), optional_inputs=("pool",))
+    stage_main(run, Settings, inputs=("data", "architecture"), optional_inputs=("pool", "backbone"))

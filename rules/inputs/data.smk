@@ -19,16 +19,32 @@ def annotations(wildcards) -> list[str]:
     return current_versions(CONFIG.data.detection.active.annotation_files, VERSIONS)
 
 
-def given_weights() -> list[str]:
-    """The user's files of weights."""
-    if CONFIG.data.classification.source != "checkpoint":
-        return []
-    return [path for path in CONFIG.data.classification.active.model_dump().values() if path]
+def given_weights() -> dict[str, str]:
+    """The user's files of weights, by the networks whose they are."""
+    given = {place: each.checkpoint for place, each in CONFIG.pretrained.items()}
+    if CONFIG.data.classification.source == "checkpoint":
+        given |= CONFIG.data.classification.active.model_dump()
+    return {network: path for network, path in given.items() if path}
 
 
 def given_file(wildcards) -> list[str]:
     """The file of one network's weights."""
-    return list(filter(nameable, [getattr(CONFIG.data.classification.active, wildcards.given)]))
+    return list(filter(nameable, [given_weights()[wildcards.given]]))
+
+
+def start(network: str) -> dict[str, str]:
+    """The given weights that a network's backbone starts from, as named inputs; none where it has none."""
+    if network not in CONFIG.pretrained:
+        return {}
+    folder = f"{RUN}/data/weights/{network}"
+    return {"backbone": f"{folder}/{MANIFEST}", "start": f"{folder}/weights.safetensors"}
+
+
+def freezing(network: str) -> dict[str, object]:
+    """What of these stays as it is, for `constants`."""
+    if network not in CONFIG.pretrained:
+        return {}
+    return {"freezing": CONFIG.pretrained[network].freezing.model_dump(mode="json")}
 
 
 def checking(data) -> dict[str, int]:

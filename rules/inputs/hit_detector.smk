@@ -80,14 +80,22 @@ def backbone_start(file: str = MANIFEST) -> Callable[..., list[str]]:
             return []
         if wildcards.network == "hit_detector" or name == "searched_backbone":
             return pretrained("backbone", file)
+        own = backbone_of(wildcards.network)
+        if own in CONFIG.pretrained:
+            return [f"{RUN}/data/weights/{own}/{file}"]
         if CONFIG.data.classification.source in ("none", "checkpoint"):
             # given weights are those of the searched backbone, and fit no other
             return []
-        if name in ("searched_neck", "searched_head"):
-            return [f"{RUN}/baselines/{CONFIG.ablations.baseline}/pretraining/{file}"]
-        return [f"{RUN}/{wildcards.network}/pretraining/{file}"]
+        return [f"{RUN}/{own}/pretraining/{file}"]
 
     return of
+
+
+def backbone_of(network: str) -> str:
+    """The network whose backbone a network has: its own, or the baseline's where another part was replaced."""
+    if network in ("ablations/searched_neck", "ablations/searched_head"):
+        return f"baselines/{CONFIG.ablations.baseline}"
+    return network
 
 
 def network_pretraining(wildcards) -> str:
@@ -122,7 +130,8 @@ def network_training(wildcards) -> str:
         values["training.epochs"] = CONFIG.search.finalists.epochs
     if wildcards.network.startswith("ablations/replacement/"):
         values["training.epochs"] = CONFIG.ablations.replacement.epochs
-    return settings(*DETECTOR, "training", changes=values)
+    frozen = freezing(backbone_of(wildcards.network))
+    return settings(*DETECTOR, "training", changes=values, constants=frozen)
 
 
 def architecture_of(wildcards) -> str:

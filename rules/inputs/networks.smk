@@ -14,7 +14,7 @@ def chosen_settings(wildcards) -> str:
     scale = two_stage.anchor_scale
     kind, _, name = wildcards.chosen.partition("/")
     if kind == "baselines":
-        baseline = CONFIG.named_baselines[name].model_dump(mode="json")
+        baseline = CONFIG.named_baselines[name].model_dump(mode="json", exclude={"pretrained"})
         if is_one_stage(CONFIG.named_baselines[name].zoo):
             # null keeps the zoo's
             scale = CONFIG.supernet.anchor_scale if ONE_STAGE else None

@@ -3,17 +3,25 @@
 BASE = LAYOUT.base
 
 
+def starting_network(trained: str) -> str:
+    """Whose given weights a student starts from, if there are some."""
+    kind, _, name = trained.partition("/")
+    names = {"base": "base_detector", "alone": "", "standard": f"baselines/{name}"}
+    return names.get(kind, f"baselines/{CONFIG.joint_tables.student}")
+
+
 def student_inputs(wildcards) -> dict[str, str]:
-    """The network that is trained, and the pool that its teacher comes from, if it has one."""
+    """The network that is trained, its given start, and the pool that its teacher comes from, if it has one."""
     kind, _, name = wildcards.trained.partition("/")
+    network = starting_network(wildcards.trained)
     if kind == "base":
-        return {"architecture": f"{JOINT}/base/manifest.json"}
-    if kind == "alone":
-        return {"architecture": f"{JOINT}/sampled/{name}/detector/manifest.json"}
-    if kind == "standard":
-        return {"architecture": f"{RUN}/baselines/{name}/manifest.json"}
-    baseline = f"{RUN}/baselines/{CONFIG.joint_tables.student}/manifest.json"
-    return {"architecture": baseline, "pool": str(LAST_PHASE)}
+        architecture = f"{JOINT}/base/manifest.json"
+    elif kind == "alone":
+        architecture = f"{JOINT}/sampled/{name}/detector/manifest.json"
+    else:
+        architecture = f"{RUN}/{network}/manifest.json"
+    pool = {"pool": str(LAST_PHASE)} if kind.startswith("with_") else {}
+    return {"architecture": architecture, **pool, **start(network)}
 
 
 def student_settings(wildcards) -> str:
@@ -30,7 +38,10 @@ def student_settings(wildcards) -> str:
         *DETECTOR,
         changes=changes,
         training="base_detector.training" if base else "joint_tables.training",
-        constants={"recalibration": recalibration if taught else None},
+        constants={
+            "recalibration": recalibration if taught else None,
+            **freezing(starting_network(wildcards.trained)),
+        },
     )
 
 

@@ -5,10 +5,10 @@ LAST_PHASE = LAYOUT.last_phase
 
 
 def former_phases(wildcards) -> dict[str, str]:
-    """The phase before, and phase 0, whose largest net teaches; none for phase 0 itself."""
+    """The phase before, and phase 0, whose largest net teaches; phase 0 itself has its start, if one is given."""
     phase = int(wildcards.phase)
     if phase == 0:
-        return {}
+        return start("teacher_pool")
     return {
         "former": f"{POOL}/phase_{phase - 1}/manifest.json",
         "largest": f"{POOL}/phase_0/manifest.json",
@@ -24,5 +24,9 @@ def phase_settings(wildcards) -> str:
         *DETECTOR,
         space="teacher_pool.space",
         recalibration="teacher_pool.recalibration",
-        constants={"phase": phase, "distillation": distillation if number else None},
+        constants={
+            "phase": phase,
+            "distillation": distillation if number else None,
+            **({} if number else freezing("teacher_pool")),
+        },
     )

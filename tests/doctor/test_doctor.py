@@ -8,15 +8,20 @@ from pathlib import Path
 import pytest
 
 from pipeline.config.data import DataConfig
+from pipeline.config.root import load_config
 from pipeline.doctor.__main__ import line, main
-from pipeline.doctor.datasets import datasets
+from pipeline.doctor.datasets import datasets, given_weights
 from pipeline.doctor.environment import (
+    LOCK,
+    OLDER_DRIVERS,
     code,
     compiled_ops,
     devices,
     disk,
     driver,
+    installed_lock,
     packages,
+    pins,
     slurm,
 )
 
@@ -60,6 +65,16 @@ def test_a_gpu_that_is_asked_for_and_not_there_is_a_fault(monkeypatch) -> None:
     assert "srun" in devices("cuda").advice
 
 
+def test_both_locks_differ_in_what_belongs_to_cuda_alone() -> None:
+    usual, older = ({p["name"]: p["version"] for p in pins(lock)} for lock in (LOCK, OLDER_DRIVERS))
+    other = {name for name in usual.keys() | older.keys() if usual.get(name) != older.get(name)}
+    cuda = ("nvidia-", "cuda-", "torch", "torchvision", "triton")
+    assert {name for name in other if not name.startswith(cuda)} == set()
+    assert usual["torch"] > "2.14" and older["torch"] == "2.10.0"
+    assert not any(name.endswith("-cu13") for name in older)
+    assert installed_lock() == LOCK
+
+
 def _loaded(folder: Path, version: str) -> Path:
     path = folder / "version"
     path.write_text(
@@ -73,7 +88,12 @@ def _loaded(folder: Path, version: str) -> Path:
     ("version", "cuda", "state", "advice"),
     [
         ("580.159.04", "13.0", "ok", ""),
-        ("570.86.15", "13.0", "fault", "a torch built for CUDA 12, which needs 525"),
+        (
+            "570.86.15",
+            "13.0",
+            "fault",
+            "requirements.cuda12.lock, with a torch built for CUDA 12, which needs 525",
+        ),
         ("570.86.15", "12.8", "ok", ""),
         ("470.82.01", "13.0", "fault", "update the driver"),
     ],
@@ -193,3 +213,21 @@ def test_advice_stands_on_a_line_of_its_own() -> None:
 def command(path: Path, script: str) -> None:
     path.write_text(f"#!/bin/sh\n{script}\n")
     path.chmod(0o755)
+
+
+def test_weights_that_networks_start_from_are_looked_for(tmp_path: Path) -> None:
+    there = tmp_path / "r18.pth"
+    there.touch()
+    values = {"data": {"detection": {"source": "embedded"}, "classification": {"source": "none"}}}
+    assert not list(given_weights(load_config(values)))
+    given = {
+        **values,
+        "base_detector": {"pretrained": {"checkpoint": str(there)}},
+        "baselines": {"r18": {"zoo": "fpn_r18", "pretrained": {"checkpoint": "nowhere.pth"}}},
+    }
+    (finding,) = given_weights(load_config(given))
+    assert finding.state == "fault"
+    assert finding.found == "not there: baselines.r18.pretrained.checkpoint: nowhere.pth"
+    del given["baselines"]
+    (finding,) = given_weights(load_config(given))
+    assert finding.state == "ok"

@@ -26,6 +26,8 @@ def test_a_training_asks_for_its_share_of_the_machine(
         "nodes": 1,
         "gpu": granted,
         "processes": granted,
+        # a stage with GPUs of its own keeps the batch that is for all of them
+        "batch_gpus": run.gpus if gpus else 0,
     }
     assert JobResources(run).cpus(granted) == cpus
 
@@ -33,3 +35,7 @@ def test_a_training_asks_for_its_share_of_the_machine(
 def test_without_gpus_processes_share_the_cpu() -> None:
     asked = JobResources(RunConfig(device="cpu", gpus=2, cpus=2)).heavy()
     assert (asked["gpu"], asked["processes"]) == (0, 2)
+
+
+def test_a_job_without_a_share_has_all_cores() -> None:
+    assert JobResources(RunConfig(gpus=8, cpus=63)).cpus(None) == 63

@@ -19,18 +19,18 @@ from pipeline.detection.complexity import detector_complexity
 from pipeline.errors import DetSearchError
 from pipeline.hit_detector.spaces import Operations, supernet_architecture
 from pipeline.plan.__main__ import main
+from pipeline.plan.cost import Footprint, TrainingCost, Work
 from pipeline.plan.hit_detector import alternated
 from pipeline.plan.images import Images, count_images
+from pipeline.plan.live import LiveBytes, without_gradients_of
 from pipeline.plan.network import (
     Component,
-    Footprint,
-    TrainingCost,
-    Work,
     backbone_cost,
     detector_cost,
     kept_bytes,
+    sum_of,
 )
-from pipeline.plan.planned import WHOLE, Planned, training_memory
+from pipeline.plan.planned import WHOLE, Planned, trained_stage, training_memory
 from pipeline.plan.stages import planned_stages
 from pipeline.plan.table import Speed, speed, wall_hours
 from pipeline.search_space.architecture import COMPONENTS
@@ -160,9 +160,62 @@ def test_depthwise_convolutions_and_norms_are_counted_by_hand() -> None:
 
 
 def test_memory_holds_weights_gradients_moments_and_activations() -> None:
-    network = Footprint(params=10, macs=0, kept=100)
-    assert training_memory(network, 4, "sgd") == 4 * 10 * 3 + 4 * 100
-    assert training_memory(network, 4, "adamw") == 4 * 10 * 4 + 4 * 100
+    network = TrainingCost(Footprint(params=10, macs=0, kept=100), in_flight=20)
+    assert training_memory(network, 4, "sgd") == 4 * 10 * 3 + 4 * 120
+    assert training_memory(network, 4, "adamw") == 4 * 10 * 4 + 4 * 120
+
+
+def test_live_bytes_are_those_of_the_tensors_that_are_there_at_once() -> None:
+    """Of 100 numbers: a, its double and its square are alive together; then what is needed no more goes."""
+    with torch.device("meta"), LiveBytes() as live:
+        first = torch.empty(100)
+        second = first * 2
+        del first
+        assert live.now == 400
+        third = second.view(10, 10).square()
+        assert (live.now, live.peak) == (800, 800)
+        del second, third
+    assert (live.now, live.peak) == (0, 800)
+
+
+@pytest.mark.parametrize("execution", ["store", "recompute"])
+def test_the_plan_s_memory_is_that_of_a_real_step(execution: Any) -> None:
+    """Forward and backward pass of a supernet on the CPU, every tensor that is alive counted."""
+    operations = ("ir_k3_d1_e6", *OPERATIONS)
+    architecture = supernet_architecture(
+        SHAPE, CLASSES, DEPTH, dict.fromkeys(COMPONENTS, operations)
+    )
+    model = build_backbone(architecture, execution=execution)
+    images = torch.zeros(2, 3, 256, 256)
+    with without_gradients_of(model), LiveBytes() as live:
+        sum_of(model(images)).backward()
+    shape = SHAPE.model_copy(update={"execution": execution})
+    cost = backbone_cost(shape, DEPTH, Component(operations, 4, 4), 256, CLASSES)
+    counted = cost.whole.kept + cost.in_flight
+    assert counted == pytest.approx(live.peak / 2, rel=0.1)
+    assert counted > 1.05 * cost.whole.kept
+
+
+def test_a_candidate_with_gpus_of_its_own_holds_more_images_on_each() -> None:
+    values = {
+        "data": {"detection": {"source": "embedded"}, "classification": {"source": "none"}},
+        "run": {"gpus": 8, "device": "cuda"},
+        "hill_climb": {"training": {"batch_size": 16}},
+    }
+    cost = TrainingCost(Footprint(params=10, macs=1, kept=1000))
+
+    def stage(gpus: int | None, **run: int) -> Planned:
+        config = load_config({**values, "run": {**values["run"], **run}})
+        training = config.hill_climb.training
+        return trained_stage(
+            "a", "joint_detnas", config, training, cost, Work(), (), publishes=True, gpus=gpus
+        )
+
+    whole, alone = stage(None), stage(1)
+    assert (whole.gpus, whole.images, alone.gpus, alone.images) == (8, 2, 1, 16)
+    assert alone.memory - whole.memory == 14 * 1000
+    # rates for 4, and 8 there: a batch of 32
+    assert stage(2, reference_gpus=4).images == 16
 
 
 def test_images_are_those_of_the_config_or_are_counted() -> None:

@@ -12,10 +12,13 @@ import pytest
 from pipeline.artifacts.files import write_json
 from pipeline.artifacts.lock import locked
 from pipeline.artifacts.manifest import Manifest, Origin, verify
-from pipeline.artifacts.publish import publish
+from pipeline.artifacts.publish import Content, publish
+from pipeline.config.base import Section
+from pipeline.config.optimization import Optimizer, Training
 from pipeline.config.supernet import SupernetConfig
+from pipeline.environment import BATCH_GPUS, REFERENCE_GPUS
 from pipeline.hit_detector.spaces import supernet_architecture
-from pipeline.runner.stage import stage_main
+from pipeline.runner.stage import Stage, stage_main
 from pipeline.search_space.architecture import COMPONENTS, Architecture
 from pipeline.stages import derive, draw
 
@@ -178,3 +181,29 @@ def test_every_stage_explains_itself(monkeypatch, capsys):
         assert end.value.code == 0, stage
         assert f"python -m pipeline.stages.{stage}" in printed
         assert "--manifest" in printed
+
+
+class _Trained(Section):
+    training: Training
+
+
+@pytest.mark.parametrize(
+    ("batch_gpus", "batch", "rate"), [(0, 2, 0.01), (8, 16, 0.08), (4, 8, 0.04)]
+)
+def test_a_stage_with_gpus_of_its_own_keeps_the_batch_of_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch_gpus: int, batch: int, rate: float
+) -> None:
+    """One process of a run whose rates are for eight."""
+    monkeypatch.setenv(REFERENCE_GPUS, "8")
+    monkeypatch.setenv(BATCH_GPUS, str(batch_gpus))
+    found: list[Training] = []
+
+    def work(stage: Stage[_Trained]) -> dict[str, Content]:
+        found.append(stage.settings.training)
+        return {"nothing.json": b"{}"}
+
+    given = _Trained(training=Training(batch_size=16, optimizer=Optimizer(lr=0.08)))
+    manifest = tmp_path / "run/made/manifest.json"
+    argv = ["--settings", given.model_dump_json(), "--manifest", str(manifest)]
+    stage_main(work, _Trained, argv=[*argv, "--run-folder", str(tmp_path / "run")])
+    assert (found[0].batch_size, found[0].optimizer.lr) == (batch, pytest.approx(rate))

@@ -2,16 +2,17 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
-from pipeline.artifacts.manifest import verify
+from pipeline.artifacts.manifest import Manifest, verify
 from pipeline.config.root import Config, load_config
 from pipeline.config.sections import changed, sections
 from pipeline.detection.builder import Surroundings
 from pipeline.runner.stage import stage_main
-from pipeline.stages import prepare_detection_data, shrink_pool
+from pipeline.stages import import_weights, prepare_detection_data, shrink_pool
 from pipeline.teacher_pool.pool import load_pool
 
 pytestmark = pytest.mark.slow
@@ -64,7 +65,9 @@ VALUES = {
 CONFIG = load_config(VALUES)
 
 
-def _phase(run: Path, number: int, config: Config = CONFIG) -> Path:
+def _phase(
+    run: Path, number: int, config: Config = CONFIG, start: Path | None = None, **freezing: Any
+) -> Path:
     pool = config.teacher_pool
     chosen = sections(
         config,
@@ -76,19 +79,21 @@ def _phase(run: Path, number: int, config: Config = CONFIG) -> Path:
         constants={
             "phase": pool.phases[number].model_dump(mode="json"),
             "distillation": pool.distillation.model_dump(mode="json") if number else None,
+            **({"freezing": freezing} if freezing else {}),
         },
     )
-    out = run / f"phase_{number}"
+    out = run / ("started" if start else f"phase_{number}")
     argv = ["--settings", chosen, "--data", str(run / "data/manifest.json")]
     if number:
         argv += ["--former", str(run / f"phase_{number - 1}/manifest.json")]
         argv += ["--largest", str(run / "phase_0/manifest.json")]
+    argv += ["--backbone", str(start)] if start else []
     argv += ["--manifest", str(out / "manifest.json"), "--run-folder", str(run), "--threads", "1"]
     stage_main(
         shrink_pool.run,
         shrink_pool.Settings,
         inputs=("data",),
-        optional_inputs=("former", "largest"),
+        optional_inputs=("former", "largest", "backbone"),
         argv=argv,
     )
     return out
@@ -139,3 +144,46 @@ def test_too_few_images_for_the_statistics_are_told_before_the_training(
     said = capsys.readouterr().err
     assert "recalibration.images is 1000, but there are only" in said
     assert "epoch" not in said
+
+
+def _imported(run: Path, weights: dict[str, torch.Tensor]) -> Path:
+    """The manifest of given weights, read by their stage."""
+    given, manifest = run / "given.pth", run / "given/manifest.json"
+    torch.save({"state_dict": weights}, given)
+    stage_main(
+        import_weights.run,
+        import_weights.Settings,
+        files=import_weights.given_file,
+        argv=[
+            *("--settings", json.dumps({"file": str(given)})),
+            *("--manifest", str(manifest), "--run-folder", str(run)),
+        ],
+    )
+    return manifest
+
+
+def _levels(run: Path) -> list[torch.Tensor]:
+    """Of a phase's largest net, the mean of each channel of each feature map, in rising order."""
+    model = load_pool(run, Surroundings(CONFIG.detector)).model.eval()
+    images = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        return [level.mean(dim=(0, 2, 3)).sort().values for level in model.backbone(images)]
+
+
+def test_phase_0_starts_from_given_weights_and_leaves_what_is_frozen(run: Path) -> None:
+    """A backbone that is frozen whole stays the function that was given, but for the order of channels."""
+    weights = load_pool(run / "phase_0", Surroundings(CONFIG.detector)).model.state_dict()
+    start = _imported(run, weights)
+    out = _phase(run, 0, start=start, frozen_stages=4)
+    for ours, given in zip(_levels(out), _levels(run / "phase_0"), strict=True):
+        torch.testing.assert_close(ours, given)
+    trained = load_pool(out, Surroundings(CONFIG.detector)).model.state_dict()
+    head = "roi_head.bbox_head.fc_cls.weight"
+    assert not torch.equal(trained[head], weights[head])
+    version = Manifest.load(out / "manifest.json").version
+    weights["backbone.bn1.bias"] += 1
+    _imported(run, weights)
+    assert (
+        Manifest.load(_phase(run, 0, start=start, frozen_stages=4) / "manifest.json").version
+        != version
+    )

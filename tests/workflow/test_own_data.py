@@ -127,6 +127,34 @@ def test_without_pretraining_its_stages_are_not_there(tmp_path: Path) -> None:
     assert project.stale(REPORT, *config) == REST
 
 
+def test_networks_start_from_given_backbones(tmp_path: Path) -> None:
+    """Each file is read first, a baseline with one is not pretrained, and of the others nothing changes."""
+    project = copy_project(tmp_path)
+    given = {"checkpoint": "resnet{18}.pth", "frozen_stages": 1}
+    config = with_config(
+        project,
+        {
+            "base_detector": {"pretrained": given},
+            "teacher_pool": {"pretrained": given},
+            "baselines": {"r18": {"pretrained": {"checkpoint": "r18.pth"}}},
+        },
+    )
+    made = ("baselines/r18/detector", "joint_detnas/standard/r18/detector")
+    made += ("joint_detnas/base/detector", "joint_detnas/teacher_pool/phase_1")
+    targets = [f"results/test/{each}/manifest.json" for each in made]
+    missing = project.snakemake("-n", *targets, *config)
+    assert missing.returncode and "r18.pth" in missing.stdout
+    (project.folder / "r18.pth").touch()
+    assert project.stale(*targets, *config) == {
+        "prepare_detection_data": 1,
+        "choose_network": 2,
+        "import_weights": 3,
+        "train_detector": 1,
+        "train_student": 2,
+        "shrink_pool": 2,
+    }
+
+
 def test_given_weights_of_the_same_networks_give_the_same_detector(finished: Project) -> None:
     """The finished run's own weights, imported: all that follows must have the same bits."""
     files = {"backbone": "pretraining", "screening_supernet": "screening/supernet"}
