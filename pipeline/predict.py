@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw
 
 from pipeline.artifacts.manifest import MANIFEST, open_artifact
 from pipeline.artifacts.weights import WEIGHTS
-from pipeline.config.data import MOST_PIXELS
+from pipeline.config.image_limits import MOST_PIXELS
 from pipeline.console import run_program
 from pipeline.data.images import ImageError, load_image
 from pipeline.detection.detector_folder import CONFIG
