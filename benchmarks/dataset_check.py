@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from pipeline.artifacts.annotation_file import annotation_version
+from pipeline.artifacts.annotation_version import annotation_version
 from pipeline.config.data import CocoDetection
 from pipeline.data.coco import check_detection
 from pipeline.data.defects import DatasetError
@@ -74,7 +74,7 @@ def check(folder: Path, name: str) -> None:
     logging.disable(logging.WARNING)
     file = folder / f"{name}.json"
     began = time.process_time()
-    annotation_version(file)
+    annotation_version(file, "coco")
     version = time.process_time() - began
     split = {"annotations": str(file), "images": str(folder / "images")}
     small = {"annotations": str(folder / "val.json"), "images": str(folder / "images")}

@@ -15,7 +15,7 @@ from unicodedata import category
 import cv2
 from PIL import Image, ImageDraw
 
-from pipeline.config.data import MOST_PIXELS
+from pipeline.config.image_limits import MOST_PIXELS
 from pipeline.console import run_program
 from pipeline.data.images import ImageError, load_image
 from pipeline.deploy.session import Found, OnnxDetector

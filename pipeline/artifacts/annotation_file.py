@@ -1,4 +1,4 @@
-"""Reading a user's annotation file, in whatever way a tool wrote it down; and its version."""
+"""Reading a user's annotation file, in whatever way a tool wrote it down."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.artifacts.digest import bytes_digest, file_digest
 from pipeline.errors import shortened as shortened_text
 
 LISTS = ("images", "annotations", "categories")
@@ -64,22 +63,6 @@ def read_lists(path: Path) -> dict[str, list[Any]]:
             f"is not in COCO format: it has no list {' and no list '.join(wrong)}"
         )
     return {key: content[key] for key in LISTS}
-
-
-def annotation_version(path: Path) -> str:
-    """The version of an annotation file: the digest of what is used of it.
-
-    Two files that differ in their heads, masks or layout have the same one. That of a file which is no
-    COCO file is the digest of its bytes.
-
-    Raises:
-        ArtifactError: the file is missing or unreadable.
-    """
-    try:
-        lists = read_lists(path)
-    except AnnotationFileError:
-        return file_digest(path)
-    return bytes_digest(json.dumps(lists, sort_keys=True, separators=(",", ":")).encode())
 
 
 def _used(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:

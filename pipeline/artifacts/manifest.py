@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from pipeline.artifacts.annotation_file import annotation_version
+from pipeline.artifacts.annotation_version import AnnotationFormat, annotation_version
 from pipeline.artifacts.digest import file_digest, file_digests, value_digest
 from pipeline.artifacts.errors import ArtifactError
 from pipeline.artifacts.files import json_bytes, parse_json, read_text
@@ -69,8 +69,8 @@ Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 Name = Annotated[str, AfterValidator(check_name)]
 
 
-ReadAs = Literal["bytes", "coco"]
-"""Every byte of a user's file counts, or what is used of an annotation file in COCO's format."""
+ReadAs = Literal["bytes"] | AnnotationFormat
+"""Every byte of a user's file counts, or what is used of annotations in a format."""
 
 
 class Record(BaseModel):
@@ -217,7 +217,7 @@ def input_version(path: Path, read_as: ReadAs = "bytes") -> str:
     """
     if path.name == MANIFEST:
         return Manifest.load(path).version
-    return annotation_version(path) if read_as == "coco" else file_digest(path)
+    return file_digest(path) if read_as == "bytes" else annotation_version(path, read_as)
 
 
 def input_record(path: Path, run: Path, read_as: ReadAs = "bytes") -> Input:

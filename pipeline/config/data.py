@@ -6,27 +6,9 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from pipeline.config.base import Section
+from pipeline.config.image_limits import MOST_PIXELS, MostPixels, VerifyImages
+from pipeline.config.own_detection import CocoDetection, VocDetection, YoloDetection
 
-VerifyImages = Annotated[
-    Literal["decode", "header"],
-    Field(
-        description="How the check of a dataset reads the images: `decode` decodes every pixel and finds "
-        "truncated files; `header` opens each file and compares its size only, which is faster."
-    ),
-]
-LARGEST_IMAGE = 2**30
-"""Pixels: OpenCV decodes no larger image."""
-MOST_PIXELS = 178_956_970
-"""Pillow's border, beyond which a small file may fill the memory."""
-MostPixels = Annotated[
-    int,
-    Field(
-        ge=1,
-        le=LARGEST_IMAGE,
-        description="An image of more pixels is a defect: so small a file may fill the memory. Raise it "
-        "for aerial photographs and the like; a pixel takes 3 bytes and more.",
-    ),
-]
 Seed = Annotated[int, Field(ge=0, lt=2**31, description="Seed of the generated images.")]
 
 
@@ -103,79 +85,6 @@ class EmbeddedDetection(Section):
         return self
 
 
-class CocoSplit(Section):
-    """Where one split of a COCO-format dataset lies."""
-
-    annotations: str = Field(
-        min_length=1,
-        description="COCO instances file (JSON). Relative paths start at the working directory.",
-    )
-    images: str = Field(
-        min_length=1, description="Folder that the `file_name` entries of the images start at."
-    )
-
-
-class ThirdSplit(CocoSplit):
-    """A third split, with annotations or without."""
-
-    predict_only: bool = Field(
-        default=False,
-        description="It has no annotations (COCO's image_info files): `server_results` detects on it, "
-        "detectors are evaluated on val.",
-    )
-
-
-class CocoDetection(Section):
-    """A detection dataset of the user's own, in COCO format."""
-
-    source: ClassVar[str] = "coco"
-    train: CocoSplit = Field(description="The training split.")
-    val: CocoSplit = Field(description="The validation split.")
-    test: ThirdSplit | None = Field(
-        default=None,
-        description="A third split, on which the searched detector is evaluated; without it, val is. "
-        "Nothing is trained or chosen on it.",
-        # a split that is only predicted on is no part of the dataset: with it nothing else is stale
-        exclude_if=lambda split: split is not None and split.predict_only,
-    )
-    classes: list[Annotated[str, Field(min_length=1)]] | None = Field(
-        default=None,
-        min_length=1,
-        description="Class names the annotation files must have, in any order; "
-        "without it, whatever categories they list.",
-    )
-    verify_images: VerifyImages = "decode"
-    most_pixels: MostPixels = MOST_PIXELS
-    tolerated_boxes: float = Field(
-        default=0.0,
-        ge=0,
-        le=1,
-        description="Largest share of a split's boxes that may have no area, be narrower than a pixel or "
-        "reach out of their image. Those that no training can use are then left out, of evaluation too. "
-        "COCO 2017 has 2 without area among its 860,001 training boxes.",
-    )
-
-    @property
-    def splits(self) -> dict[str, CocoSplit]:
-        """The splits that there are, by name: `train`, `val`, and `test` where it is given."""
-        given: dict[str, CocoSplit] = {"train": self.train, "val": self.val}
-        if self.test is None or self.test.predict_only:
-            return given
-        return {**given, "test": self.test}
-
-    @property
-    def annotation_files(self) -> Mapping[str, str]:
-        """The user's own files, by split: another content under the same name is another version."""
-        return {name: split.annotations for name, split in self.splits.items()}
-
-    @model_validator(mode="after")
-    def _classes_are_distinct(self) -> Self:
-        if self.classes is not None and len(set(self.classes)) < len(self.classes):
-            repeated = sorted({name for name in self.classes if self.classes.count(name) > 1})
-            raise ValueError(f"classes: named more than once: {', '.join(repeated)}")
-        return self
-
-
 class EmbeddedClassification(Section):
     """Crops of the embedded dataset's digits, for pretraining backbones.
 
@@ -226,6 +135,12 @@ class CropsClassification(Section):
     )
     smallest: int = Field(
         default=8, ge=1, description="Boxes with a longer side below this, in pixels, are left out."
+    )
+    background: Literal["auto"] | bool = Field(
+        default="auto",
+        description="Crops without an object as one more class, as many as of a class on average and of the "
+        "sizes of theirs; auto: where only one class has crops.",
+        exclude_if=lambda value: value == "auto",
     )
     train_images_per_class: int | None = Field(
         default=None, ge=1, description="At most as many training crops of a class; null: all."
@@ -308,9 +223,9 @@ class _Sourced(Section):
         return {"source": self.source, self.source: content[self.source]}
 
 
-DetectionSource = EmbeddedDetection | CocoDetection
+DetectionSource = EmbeddedDetection | CocoDetection | YoloDetection | VocDetection
 
-DetectionSourceName = Literal["embedded", "coco"]
+DetectionSourceName = Literal["embedded", "coco", "yolo", "voc"]
 """Where a detection dataset comes from; its `dataset.json` says it, too."""
 
 
@@ -320,12 +235,14 @@ class DetectionData(_Sourced):
     source: DetectionSourceName = Field(
         default="embedded",
         description="`embedded`: digits on photographs, generated without a network; "
-        "`coco`: a COCO-format dataset on disk.",
+        "`coco`, `yolo`, `voc`: a dataset on disk in the format of COCO, YOLO or Pascal VOC.",
     )
     embedded: EmbeddedDetection = Field(
         default=EmbeddedDetection(), description="Used with `source: embedded`."
     )
     coco: CocoDetection | None = Field(default=None, description="Used with `source: coco`.")
+    yolo: YoloDetection | None = Field(default=None, description="Used with `source: yolo`.")
+    voc: VocDetection | None = Field(default=None, description="Used with `source: voc`.")
 
     @property
     def active(self) -> DetectionSource:

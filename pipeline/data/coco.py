@@ -7,9 +7,7 @@ evaluators rely on. What passes has a normal form (`normal_form`), which everyth
 
 import logging
 import math
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeGuard
 
@@ -19,59 +17,22 @@ from pipeline.artifacts.annotation_file import (
     shortened,
     text_problem,
 )
-from pipeline.config.data import MOST_PIXELS, CocoDetection
+from pipeline.config.image_limits import MOST_PIXELS
+from pipeline.config.own_detection import OwnDetection, SplitName
 from pipeline.data.boxes import OUTSIDE, TOO_SMALL, WITHOUT_AREA, Box, misread, problem
+from pipeline.data.coco_summary import CocoSummary
+from pipeline.data.cut_splits import cut_splits
 from pipeline.data.defects import DatasetError, Defect, summarise
+from pipeline.data.division import DivisionError
+from pipeline.data.formats import translate
 from pipeline.data.image_names import missing_reason, outside
 from pipeline.data.images import VerifyImages, read_sizes
-from pipeline.data.normal_form import NormalForm
+from pipeline.data.translated import Places, Translated
 
 log = logging.getLogger(__name__)
 
 # Kinds of which `data.detection.tolerated_boxes` allows a share.
 TOLERABLE = (WITHOUT_AREA, TOO_SMALL, OUTSIDE)
-# COCO's borders between small, medium and large objects, in square pixels.
-SMALL, LARGE = 32**2, 96**2
-
-
-@dataclass
-class CocoSummary(NormalForm):
-    """What a checked annotation file holds; sound entries only.
-
-    Attributes:
-        objects: Category id to its number of objects; crowd regions do not count.
-        boxes: Number of all annotations that the file lists.
-    """
-
-    objects: Counter[int] = field(default_factory=Counter)
-    boxes: int = 0
-
-    def statistics(self) -> dict[str, int]:
-        """The counts that `dataset.json` shows."""
-        areas = [entry["area"] for entry in self.annotations if not entry["iscrowd"]]
-        small = sum(area < SMALL for area in areas)
-        large = sum(area > LARGE for area in areas)
-        sizes = {"small": small, "medium": len(areas) - small - large, "large": large}
-        counts: dict[str, int] = {
-            "images": len(self.images),
-            "with_boxes": len(self.with_boxes()),
-            **self._median(),
-        }
-        return {**counts, "objects": len(areas), **sizes}
-
-    def with_boxes(self) -> set[int]:
-        """The images that a training of a detector sees: those with an annotation, be it a region."""
-        return {entry["image_id"] for entry in self.annotations}
-
-    def _median(self) -> dict[str, int]:
-        """Width and height of the image in the middle, of each by itself."""
-        if not self.images:
-            return {}
-        widths, heights = (
-            sorted(image[place] for image in self.images.values()) for place in (1, 2)
-        )
-        middle = len(self.images) // 2
-        return {"median_width": int(widths[middle]), "median_height": int(heights[middle])}
 
 
 def _is_id(value: Any) -> TypeGuard[int]:
@@ -93,12 +54,17 @@ def _is_flag(value: Any) -> bool:
 class _Check:
     """The check of one split; `defects` and `summary` grow as its parts run."""
 
-    def __init__(self, annotations: Path, images: Path, split: str) -> None:
+    def __init__(
+        self, annotations: Path, images: Path, split: str, places: Places | None = None
+    ) -> None:
         self.file, self.folder, self.split = annotations, images, split
+        self.places = places or {}  # of a file for each image
         self.defects: list[Defect] = []
         self.summary = CocoSummary()
 
     def report(self, kind: str, item: str, detail: str, file: Path | None = None) -> None:
+        if item in self.places:
+            file, item = (file, "") if file else self.places[item]
         self.defects.append(Defect(kind, self.split, file or self.file, item, detail))
 
     def read(self) -> dict[str, list[Any]] | None:
@@ -198,7 +164,8 @@ class _Check:
 
     def judge(self, boxes: list[tuple[dict[str, Any], Box]]) -> None:
         """Look at all boxes together, then at each; the usable ones are the normal form."""
-        if other := misread([box for _, box in boxes]):
+        other = None if self.places else misread([box for _, box in boxes])
+        if other:
             return self.report(other[0], "", other[1])
         named = {number for number, _ in self.summary.categories}
         for normal, box in boxes:
@@ -252,7 +219,8 @@ class _Check:
             elif isinstance(size, str):
                 self.report("unreadable image", item, size, path)
             elif size != tuple(stated):
-                detail = f"is {size[0]} x {size[1]}, but {self.file} says {stated[0]} x {stated[1]}"
+                file, _ = self.places.get(item, (self.file, ""))
+                detail = f"is {size[0]} x {size[1]}, but {file} says {stated[0]} x {stated[1]}"
                 if size == tuple(stated[::-1]):
                     detail += "; its EXIF orientation may turn it: boxes count on the upright image"
                 self.report("image size", item, detail, path)
@@ -280,6 +248,25 @@ def inspect_coco(
     content = check.read()
     if content is None:
         return None, check.defects
+    return _inspected(check, content, verify_images, most_pixels)
+
+
+def inspect_translated(
+    found: Translated, annotations: Path, images: Path, verify_images: VerifyImages, most: int
+) -> tuple[CocoSummary | None, list[Defect]]:
+    """As `inspect_coco`, of a split in another format: both what its reader found and what the check does."""
+    if found.defects and not found.lists["images"]:
+        return None, found.defects
+    check = _Check(annotations, images, found.split, found.places)
+    summary, defects = _inspected(check, found.lists, verify_images, most)
+    if found.defects:  # what is empty may be so because of them
+        defects = [defect for defect in defects if defect.kind != "empty split"]
+    return summary, [*found.defects, *defects]
+
+
+def _inspected(
+    check: _Check, content: Mapping[str, list[Any]], verify_images: VerifyImages, most_pixels: int
+) -> tuple[CocoSummary, list[Defect]]:
     listed = {
         key: {
             entry["id"]
@@ -313,7 +300,7 @@ def check_coco(
 
 
 def _against_train(
-    config: CocoDetection, train: CocoSummary, split: str, other: CocoSummary
+    config: OwnDetection, train: CocoSummary, split: SplitName, other: CocoSummary
 ) -> list[Defect]:
     """Defects of two files together; labels follow the order of the categories, so it counts."""
     train_file, file = Path(config.train.annotations), Path(config.splits[split].annotations)
@@ -340,7 +327,7 @@ def _against_train(
     return defects
 
 
-def _wrong_classes(config: CocoDetection, train: CocoSummary) -> list[Defect]:
+def _wrong_classes(config: OwnDetection, train: CocoSummary) -> list[Defect]:
     listed = {name for _, name in train.categories}
     if config.classes is None or set(config.classes) == listed:
         return []
@@ -358,9 +345,9 @@ Further = Callable[[Mapping[str, CocoSummary]], Sequence[Defect]]
 
 
 def check_detection(
-    config: CocoDetection, further: Further = lambda summaries: ()
+    config: OwnDetection, further: Further = lambda summaries: ()
 ) -> dict[str, CocoSummary]:
-    """Check every split of a COCO-format dataset, and each against the training split.
+    """Check every split of a dataset, and each against the training split; cut those that have no files.
 
     Args:
         config: Where the dataset lies, and what may be wrong with it.
@@ -374,13 +361,14 @@ def check_detection(
     """
     summaries: dict[str, CocoSummary] = {}
     defects: list[Defect] = []
+    translated = translate(config)
     for split, paths in config.splits.items():
-        summary, found = inspect_coco(
-            Path(paths.annotations),
-            Path(paths.images),
-            split,
-            config.verify_images,
-            config.most_pixels,
+        file, images = Path(paths.annotations), Path(paths.images)
+        limits = config.verify_images, config.most_pixels
+        summary, found = (
+            inspect_translated(translated[split], file, images, *limits)
+            if translated
+            else inspect_coco(file, images, split, *limits)
         )
         if summary is not None:
             summaries[split] = summary
@@ -392,11 +380,18 @@ def check_detection(
                 found = [defect for defect in found if defect.kind not in TOLERABLE]
         defects += found
     if "train" in summaries:
-        for split, summary in summaries.items():
-            if split != "train":
-                defects += _against_train(config, summaries["train"], split, summary)
+        if config.split and not defects:
+            try:
+                summaries |= cut_splits(summaries["train"], config.split)
+            except DivisionError as error:
+                file = Path(config.train.annotations)
+                key = f"data.detection.{config.source}.split"
+                defects.append(Defect("division", "train", file, key, str(error)))
+        for split in config.splits:
+            if split != "train" and split in summaries:
+                defects += _against_train(config, summaries["train"], split, summaries[split])
         defects += _wrong_classes(config, summaries["train"])
         defects += further(summaries)
     if defects:
         raise DatasetError(defects)
-    return summaries
+    return {split: summaries[split] for split in config.split_names}

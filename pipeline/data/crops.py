@@ -1,10 +1,13 @@
-"""A classification dataset made of the boxes of a detection dataset: one crop for each box."""
+"""A classification dataset made of the boxes of a detection dataset: one crop for each box.
+
+Where there is one class only, or where asked for, crops of background are one class more.
+"""
 
 from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -14,6 +17,8 @@ from PIL import Image
 
 from pipeline.artifacts.files import read_json
 from pipeline.config.data import CropsClassification
+from pipeline.data.background import background_boxes
+from pipeline.data.crop_area import crop_area
 from pipeline.data.defects import DatasetError, Defect
 from pipeline.data.embedded import SPLITS
 from pipeline.data.images import load_pil_image
@@ -21,6 +26,8 @@ from pipeline.data.index import DatasetIndex, Split, SplitPaths
 
 log = logging.getLogger(__name__)
 
+BACKGROUND = "(background)"
+"""The class of crops without an object; of a name, `folder_name` leaves no parenthesis."""
 Annotations = dict[str, list[dict[str, Any]]]
 """The annotations of one split by class name, in the order of their ids."""
 
@@ -38,9 +45,10 @@ def write_crops(settings: CropsClassification, index: DatasetIndex, folder: Path
     Raises:
         DatasetError: Fewer than two classes have crops in both splits.
     """
-    chosen, common = _chosen(
-        settings, {split: read_json(index.split(split).annotations) for split in SPLITS}
-    )
+    contents: dict[Split, Any] = {
+        split: read_json(index.split(split).annotations) for split in SPLITS
+    }
+    chosen, common = _chosen(settings, contents)
     for name in index.classes:
         if name not in common:
             log.warning(
@@ -51,7 +59,7 @@ def write_crops(settings: CropsClassification, index: DatasetIndex, folder: Path
     for split, found in chosen.items():
         paths = index.split(split)
         for name in common:
-            (folder / split / folder_name(name)).mkdir(parents=True)
+            (folder / split / _folder(name)).mkdir(parents=True)
         _write_split(paths, {name: found[name] for name in common}, settings, folder / split)
 
 
@@ -74,7 +82,8 @@ def too_few_classes(common: Sequence[str], file: Path) -> Defect | None:
         return None
     detail = (
         f"{len(common)} class has crops in train and val, and two are needed to tell apart; "
-        "choose another data.classification.source"
+        "data.classification.crops.background: true adds crops without an object where images have room "
+        "for them; or choose another data.classification.source, `none` say"
     )
     return Defect("too few classes", "train/val", file, "", detail)
 
@@ -82,6 +91,10 @@ def too_few_classes(common: Sequence[str], file: Path) -> Defect | None:
 def folder_name(name: str) -> str:
     """A class name as a folder's: what a path cannot hold is percent-encoded."""
     return quote(name, safe=" ").replace(".", "%2E")
+
+
+def _folder(name: str) -> str:
+    return name if name == BACKGROUND else folder_name(name)
 
 
 def _chosen(
@@ -94,7 +107,24 @@ def _chosen(
         for number, split in enumerate(SPLITS)
     }
     classes = [category["name"] for category in contents["train"]["categories"]]
-    return chosen, [name for name in classes if all(name in found for found in chosen.values())]
+    common = [name for name in classes if all(name in found for found in chosen.values())]
+    if common and (settings.background is True or (settings.background and len(common) == 1)):
+        for number, (split, found) in enumerate(chosen.items()):
+            models = [entry["bbox"] for name in common for entry in found[name]]
+            wanted = -(-len(models) // len(common))
+            found[BACKGROUND] = background_boxes(
+                contents[split], models, wanted, settings.context, [settings.seed, number]
+            )
+            if len(found[BACKGROUND]) < wanted:
+                log.warning(
+                    "%s has room for %d of %d crops of background",
+                    split,
+                    len(found[BACKGROUND]),
+                    wanted,
+                )
+        if all(found[BACKGROUND] for found in chosen.values()):
+            common.append(BACKGROUND)
+    return chosen, common
 
 
 def _choose(
@@ -132,31 +162,5 @@ def _write_split(
             crop = image.crop(area)
             scale = settings.image_size / min(crop.size)
             width, height = (max(settings.image_size, round(side * scale)) for side in crop.size)
-            target = folder / folder_name(name) / f"{annotation['id']:09d}.png"
+            target = folder / _folder(name) / f"{annotation['id']:09d}.png"
             crop.resize((width, height), Image.Resampling.BICUBIC).save(target, compress_level=3)
-
-
-def crop_area(
-    box: Iterable[float], image: tuple[int, int], context: float
-) -> tuple[int, int, int, int]:
-    """The square around a box, moved into the image; cut off where it is larger than the image.
-
-    Args:
-        box: x, y, width, height in pixels.
-        image: its width and height.
-        context: margin on each side, as a share of the box's longer side.
-
-    Returns:
-        Left, upper, right and lower border in whole pixels, at least one apart.
-    """
-    x, y, width, height = box
-    side = max(1, round(max(width, height) * (1 + 2 * context)))
-    left, right = _interval(x + width / 2, side, image[0])
-    upper, lower = _interval(y + height / 2, side, image[1])
-    return left, upper, right, lower
-
-
-def _interval(centre: float, side: int, extent: int) -> tuple[int, int]:
-    side = min(side, extent)
-    start = min(max(0, round(centre - side / 2)), extent - side)
-    return start, start + side

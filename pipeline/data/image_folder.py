@@ -4,7 +4,8 @@ from pathlib import Path
 
 from torchvision.datasets.folder import IMG_EXTENSIONS, make_dataset
 
-from pipeline.config.data import MOST_PIXELS, ImageFolderClassification
+from pipeline.config.data import ImageFolderClassification
+from pipeline.config.image_limits import MOST_PIXELS
 from pipeline.data.defects import DatasetError, Defect
 from pipeline.data.images import VerifyImages, read_sizes
 

@@ -29,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from pipeline.config.data import LARGEST_IMAGE
+from pipeline.config.image_limits import LARGEST_IMAGE
 from pipeline.errors import DetSearchError
 
 VerifyImages = Literal["decode", "header"]

@@ -68,9 +68,9 @@ def prepare_detection(
         splits = {
             split: {
                 "annotations": f"annotations/{split}.json",
-                "images": str(Path(paths.images).absolute()),
+                "images": str(Path(config.images(split)).absolute()),
             }
-            for split, paths in config.splits.items()
+            for split in config.split_names
         }
     content = {
         "source": config.source,

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline.config.data import CocoDetection, ImageFolderClassification
+from pipeline.config.data import ImageFolderClassification
+from pipeline.config.own_detection import OwnDetection
 from pipeline.config.root import Config
 from pipeline.data.coco import CocoSummary, check_detection
 from pipeline.data.dataset_demands import detection_defects
@@ -28,7 +29,7 @@ def content(config: Config) -> Iterator[Finding]:
     wanted, there = demands(config, rules), known_counts(config)
     if missing_datasets(config.data) is None:
         own = config.data.detection.active
-        if isinstance(own, CocoDetection):
+        if isinstance(own, OwnDetection):
             finding, there = _detection(own, wanted, there)
             yield finding
         folders = config.data.classification.active
@@ -42,7 +43,7 @@ def content(config: Config) -> Iterator[Finding]:
         yield Finding("settings", "note", told)
 
 
-def _detection(own: CocoDetection, wanted: Demands, there: Counts) -> tuple[Finding, Counts]:
+def _detection(own: OwnDetection, wanted: Demands, there: Counts) -> tuple[Finding, Counts]:
     name = "content of data.detection"
     found = [there]
 

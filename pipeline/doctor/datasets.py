@@ -12,7 +12,7 @@ from pipeline.config.root import Config
 from pipeline.doctor.finding import Finding
 
 PATH_KEYS = (
-    *("annotations", "images"),
+    *("annotations", "images", "names", "image_set"),
     *("train", "val"),
     *("backbone", "screening_supernet", "search_supernet"),
 )
@@ -100,7 +100,9 @@ def missing_datasets(data: DataConfig) -> str | None:
 
 
 _KINDS = {
-    "annotations": "annotations in COCO's format",
+    "annotations": "annotations: COCO's file, or the folder of YOLO's or Pascal VOC's",
+    "names": "names of the classes",
+    "image_set": "names of a split's files",
     "images": "folder of images",
     "train": "a folder <class>/<image> for each class",
     "val": "the same",

@@ -5,17 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.artifacts.annotation_file import AnnotationFileError, read_lists
-from pipeline.artifacts.errors import ArtifactError
 from pipeline.config.data import (
     CropsClassification,
-    DetectionSource,
     EmbeddedClassification,
     EmbeddedDetection,
     ImageFolderClassification,
 )
+from pipeline.config.own_detection import OwnDetection, SplitName
 from pipeline.config.root import Config
 from pipeline.errors import DetSearchError
+from pipeline.plan.own_data import count_entries
 
 DIGITS = 10
 """Classes of the embedded datasets."""
@@ -51,11 +50,12 @@ def count_images(config: Config) -> Images:
         evaluated = detection.test_images or validated
         boxes = round(train * sum(detection.objects_per_image) / 2)
     else:
-        train = stated.train_images or _listed(detection, "train", "images", "train_images")
-        validated = stated.val_images or _listed(detection, "val", "images", "val_images")
-        evaluated = validated
-        if "test" in detection.annotation_files:
-            evaluated = stated.test_images or _listed(detection, "test", "images", "test_images")
+        numbers = {
+            split: getattr(stated, f"{split}_images") or _own_images(detection, split)
+            for split in detection.split_names
+        }
+        train, validated = numbers["train"], numbers["val"]
+        evaluated = numbers.get("test", validated)
         boxes = 0
     classification = config.data.classification.active
     match classification:
@@ -63,7 +63,7 @@ def count_images(config: Config) -> Images:
             count = DIGITS * classification.train_images_per_class
         case CropsClassification():
             if not isinstance(detection, EmbeddedDetection) and not stated.classification_images:
-                boxes = _listed(detection, "train", "annotations", "classification_images")
+                boxes = _crops(detection, classification)
             count = stated.classification_images or boxes
         case ImageFolderClassification():
             count = stated.classification_images or _in_folders(Path(classification.train))
@@ -72,17 +72,27 @@ def count_images(config: Config) -> Images:
     return Images(train, validated, evaluated, count)
 
 
-def _listed(detection: DetectionSource, split: str, what: str, key: str) -> int:
-    """Entries of a COCO file; files of another format are not counted here."""
-    path = Path(detection.annotation_files[split])
-    if detection.source != "coco":
-        raise DetSearchError(f"{path} is no COCO file: state plan.{key} in the config")
-    if not path.exists():
-        raise DetSearchError(f"{path} is not here: state plan.{key} in the config")
-    try:
-        return len(read_lists(path)[what])
-    except AnnotationFileError as error:
-        raise ArtifactError(f"{path}: {error}") from None
+def _own_images(detection: OwnDetection, split: SplitName) -> int:
+    """The images of a split of the user's own, be it cut from train."""
+    key = f"{split}_images"
+    if split in detection.splits and not (split == "train" and detection.cut):
+        return count_entries(detection, split, "images", key)
+    whole = count_entries(detection, "train", "images", key)
+    parts = {part: max(1, round(share * whole)) for part, share in detection.cut.items()}
+    return parts[split] if split in parts else whole - sum(parts.values())
+
+
+def _crops(detection: OwnDetection, settings: CropsClassification) -> int:
+    """About how many training crops the boxes of a dataset of the user's own give."""
+    key = "classification_images"
+    boxes = count_entries(detection, "train", "annotations", key)
+    boxes = round(boxes * (1 - sum(detection.cut.values())))
+    if not settings.background:
+        return boxes
+    classes = count_entries(detection, "train", "categories", key)
+    if settings.background == "auto" and classes > 1:
+        return boxes
+    return boxes + boxes // max(1, classes)
 
 
 def _in_folders(folder: Path) -> int:

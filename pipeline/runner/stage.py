@@ -118,7 +118,7 @@ def stage_main(
     optional_inputs: Sequence[str] = (),
     several_inputs: Sequence[str] = (),
     files: Files[S] | None = None,
-    read_as: ReadAs = "bytes",
+    read_as: Callable[[S], ReadAs] = lambda settings: "bytes",
     argv: Sequence[str] | None = None,
 ) -> None:
     """Run a stage from the command line and exit: 0 when published, 75 to be continued, 1 on an error.
@@ -170,7 +170,7 @@ def _run(
     settings: type[S],
     folders: Mapping[str, Path],
     files: Files[S] | None,
-    read_as: ReadAs,
+    read_as: Callable[[S], ReadAs],
     arguments: argparse.Namespace,
 ) -> None:
     check(arguments)
@@ -200,7 +200,7 @@ def _run(
         config=sections.model_dump(mode="json") | recorded(computing),
         code=None if arguments.code == "untracked" else arguments.code,
         inputs={key: input_record(path, run_folder) for key, path in read.items()}
-        | {key: input_record(path, run_folder, read_as) for key, path in own.items()},
+        | {key: input_record(path, run_folder, read_as(sections)) for key, path in own.items()},
         seed=arguments.seed,
     )
     out = arguments.manifest.parent

@@ -8,9 +8,9 @@ from pathlib import Path
 from pydantic import Field
 
 from pipeline.artifacts.publish import Content
-from pipeline.config.data import CocoSplit
 from pipeline.config.detector import DetectorSections
 from pipeline.config.evaluation import EvaluationConfig
+from pipeline.config.own_detection import CocoSplit
 from pipeline.data.image_list import read_image_list
 from pipeline.data.images import VerifyImages
 from pipeline.data.index import FILE_NAME, DatasetIndex, SplitPaths

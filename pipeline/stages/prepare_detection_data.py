@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from pipeline.artifacts.annotation_version import is_readable
+from pipeline.artifacts.manifest import ReadAs
 from pipeline.artifacts.publish import Content
 from pipeline.config.base import Section
 from pipeline.config.data import DetectionData, EmbeddedDetection
@@ -38,8 +39,13 @@ def annotation_files(settings: Settings) -> Mapping[str, Path]:
     return {
         f"annotations.{name}": path
         for name, path in ((name, Path(file)) for name, file in files.items())
-        if path.is_file() and os.access(path, os.R_OK)
+        if is_readable(path)
     }
+
+
+def read_as(settings: Settings) -> ReadAs:
+    """The format of these files."""
+    return "bytes" if settings.dataset.source == "embedded" else settings.dataset.source
 
 
 def run(stage: Stage[Settings]) -> Mapping[str, Content]:
@@ -69,4 +75,4 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
 
 
 if __name__ == "__main__":
-    stage_main(run, Settings, files=annotation_files, read_as="coco")
+    stage_main(run, Settings, files=annotation_files, read_as=read_as)

@@ -16,7 +16,8 @@ PRETRAINED = {
 
 def annotations(wildcards) -> list[str]:
     """The versions of the user's annotation files; of those that are missing the stage tells."""
-    return current_versions(CONFIG.data.detection.active.annotation_files, VERSIONS)
+    data = CONFIG.data.detection
+    return current_versions(data.active.annotation_files, data.source, VERSIONS)
 
 
 def given_weights() -> dict[str, str]:

@@ -214,7 +214,7 @@ VALUES = (
     value("infinite weight", "search.cost_weight", INFINITY, "finite number"),
     value("division by nothing", "normalization.std", [0, 1, 1], "greater than 0"),
     value("three stages", "supernet.depth", [1, 1, 1], "supernet.depth.3: Field required"),
-    value("source that does not exist", "data.detection.source", "voc", "'embedded' or 'coco'"),
+    value("source that does not exist", "data.detection.source", "csv", "'yolo' or 'voc'"),
     value("score above 1", "report.score_threshold", 2, "less than or equal to 1"),
 )
 

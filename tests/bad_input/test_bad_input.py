@@ -2,6 +2,7 @@
 
 import pytest
 from bad_input_artifact_rows import ARTIFACT_ROWS
+from bad_input_format_rows import FORMAT_ROWS
 from bad_input_joint_rows import JOINT_ROWS
 from bad_input_own_rows import REFUSED
 from bad_input_program_rows import PROGRAM_ROWS
@@ -9,7 +10,7 @@ from bad_input_row import Row
 from bad_input_rows import INPUT_ROWS
 from bad_input_world import World
 
-ROWS = (*INPUT_ROWS, *ARTIFACT_ROWS, *JOINT_ROWS, *REFUSED, *PROGRAM_ROWS)
+ROWS = (*INPUT_ROWS, *ARTIFACT_ROWS, *JOINT_ROWS, *REFUSED, *FORMAT_ROWS, *PROGRAM_ROWS)
 
 
 @pytest.fixture(scope="module")

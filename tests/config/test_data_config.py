@@ -40,6 +40,10 @@ def embedded(**values):
     return {"source": "embedded", "embedded": values}
 
 
+def only_train(**values):
+    return {"source": "coco", "coco": {"train": PATHS, **values}}
+
+
 REFUSED = [
     (embedded(objects_per_image=[3, 2]), "least value 3 exceeds the greatest, 2"),
     (embedded(object_size=[20, 200]), "exceeds image_size 128"),
@@ -51,9 +55,18 @@ REFUSED = [
     (coco(classes=["a", "b", "a"]), "named more than once: a"),
     (coco(verify_images="none"), "'decode' or 'header'"),
     (coco(tolerated_boxes=2), "less than or equal to 1"),
-    ({"source": "coco", "coco": {"train": PATHS}}, "val"),
+    ({"source": "coco", "coco": {"train": PATHS}}, r"there is no val.*split: \{val: 0\.2\}"),
+    (only_train(split={"test": 0.2}), "there is no val"),
+    (only_train(split={}), "divides nothing: write val: 0.2"),
+    (only_train(split={"val": 0.6, "test": 0.4}), "leave nothing to train on"),
+    (only_train(split={"val": -0.1}), "greater than or equal to 0"),
+    (coco(split={"val": 0.2}), r"val has files of its own, and split.val cuts 0\.2 of train"),
+    (coco(test=PATHS, split={"test": 0.2}), "test has files of its own"),
+    ({"source": "yolo", "yolo": SPLITS}, "names"),
+    ({"source": "voc", "voc": {**SPLITS, "first_pixel": 2}}, "0 or 1"),
     ({"source": "coco"}, "no section `coco`"),
-    ({"source": "voc"}, "'embedded' or 'coco'"),
+    ({"source": "voc"}, "no section `voc`"),
+    ({"source": "csv"}, "'embedded', 'coco', 'yolo' or 'voc'"),
 ]
 
 
@@ -86,3 +99,31 @@ def test_only_the_users_own_annotations_are_watched():
     own = DataConfig.model_validate({"detection": coco(test=PATHS)}).detection.active
     assert own.annotation_files == {"train": "a.json", "val": "a.json", "test": "a.json"}
     assert DataConfig().detection.active.annotation_files == {}
+
+
+def test_of_a_folder_format_all_that_is_used_is_watched():
+    yolo = {"source": "yolo", "yolo": {"names": "n.yaml", **SPLITS}}
+    config = DataConfig.model_validate({"detection": yolo})
+    assert config.detection.active.annotation_files == {
+        "names": "n.yaml",
+        "train": "a.json",
+        "val": "a.json",
+        "train.images": "i",
+        "val.images": "i",
+    }
+    voc = {"train": {**PATHS, "image_set": "s.txt"}, "split": {"val": 0.2}}
+    config = DataConfig.model_validate({"detection": {"source": "voc", "voc": voc}})
+    assert config.detection.active.annotation_files == {
+        "train": "a.json",
+        "train.image_set": "s.txt",
+    }
+
+
+def test_split_cuts_what_has_no_files_of_its_own_and_is_no_key_where_it_is_not_given():
+    own = DataConfig.model_validate(
+        {"detection": only_train(test=PATHS, split={"val": 0.25})}
+    ).detection.active
+    assert isinstance(own, CocoDetection)
+    assert (own.split_names, dict(own.cut)) == (["train", "val", "test"], {"val": 0.25})
+    assert own.images("val") == own.images("test") == "i"
+    assert "split" not in DataConfig.model_validate({"detection": coco()}).model_dump_json()

@@ -42,7 +42,7 @@ def test_the_2x_schedule_and_the_names_of_2017_lie_on_top() -> None:
     config = load_config_files([FOLDER / name for name in names])
     assert (config.training.epochs, config.training.optimizer.milestones) == (24, (16, 22))
     data = config.data.detection.active
-    assert isinstance(data, CocoDetection)
+    assert isinstance(data, CocoDetection) and data.val
     assert "train2017" in data.train.images and "val2017" in data.val.annotations
     assert data.tolerated_boxes > 0
 

@@ -43,6 +43,8 @@ def _written(values: dict[str, Any], path: str = "") -> Iterator[str]:
 # sources of the user's own, which config/README.md explains
 OWN_DATA = {
     "data.detection.coco",
+    "data.detection.yolo",
+    "data.detection.voc",
     "data.classification.image_folder",
     "data.classification.checkpoint",
     "base_detector.mmdet",

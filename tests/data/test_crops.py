@@ -11,7 +11,9 @@ from PIL import Image
 from torchvision.datasets import ImageFolder
 
 from pipeline.config.data import CocoDetection, CropsClassification
-from pipeline.data.crops import crop_area, folder_name
+from pipeline.data.background import background_boxes
+from pipeline.data.crop_area import crop_area
+from pipeline.data.crops import folder_name
 from pipeline.data.defects import DatasetError
 from pipeline.data.index import DatasetIndex
 from pipeline.data.prepare import prepare_classification, prepare_detection
@@ -109,7 +111,68 @@ def test_a_class_without_crops_is_left_out_and_one_class_is_refused(tmp_path, ca
     assert "Class green. is left out" in caplog.text
     (tmp_path / "one").mkdir()
     with pytest.raises(DatasetError, match="1 class has crops in train and val"):
-        make(CropsClassification(), detection(tmp_path / "one", val=(1,)), tmp_path / "b")
+        settings = CropsClassification(background=False)
+        make(settings, detection(tmp_path / "one", val=(1,)), tmp_path / "b")
+
+
+def test_one_class_gets_as_many_crops_of_background_of_the_same_sizes(tmp_path):
+    data = detection(tmp_path, val=(1,))
+    # the region that covers most of every image would leave no room: here it is a smaller one
+    for split in ("train", "val"):
+        file = data / "annotations" / f"{split}.json"
+        content = json.loads(file.read_text())
+        for entry in content["annotations"]:
+            if entry["iscrowd"]:
+                entry["bbox"] = [0, 0, 20, 60]
+        file.write_text(json.dumps(content))
+    settings = CropsClassification(context=0.0, image_size=32)
+    index = make(settings, data, tmp_path / "a")
+    assert index.classes == ("(background)", "red%2Fx")
+    assert index.statistics == {"train": {"images": 6}, "val": {"images": 2}}
+    for path in (tmp_path / "a").rglob("(background)/*.png"):
+        pixels = np.asarray(Image.open(path))
+        assert pixels.shape == (32, 32, 3)
+        # of 30 × 30 pixels at most a tenth of the box of 30 × 20 shows
+        assert np.mean(np.abs(pixels.astype(int) - 128).max(axis=2) > 20) <= 0.1
+    make(settings, data, tmp_path / "b")
+    assert digests(tmp_path / "a") == digests(tmp_path / "b")
+
+
+def test_background_is_a_class_beside_several_where_asked_for(tmp_path):
+    data = detection(tmp_path)
+    index = make(CropsClassification(), data, tmp_path / "a")
+    assert len(index.classes) == 3
+    # every image is covered by a region but for a border of 10 pixels, in which smaller crops have room
+    asked = CropsClassification(background=True, smallest=2, context=0.0)
+    index = make(asked, data, tmp_path / "b")
+    assert index.classes[0] == "(background)" and len(index.classes) == 4
+    assert 10 < index.statistics["train"]["images"] <= 10 + 4
+
+
+def test_background_lies_where_no_box_is_in_images_that_have_room(tmp_path):
+    """Against boxes drawn by hand: the left half of one image is free, the other image is full."""
+    content = {
+        "images": [
+            {"id": 1, "file_name": "a", "width": 200, "height": 100},
+            {"id": 2, "file_name": "b", "width": 200, "height": 100},
+        ],
+        "annotations": [
+            {"id": 1, "image_id": 1, "bbox": [100, 0, 100, 100], "category_id": 1},
+            {"id": 2, "image_id": 2, "bbox": [0, 0, 200, 100], "category_id": 1},
+        ],
+    }
+    models = [(0, 0, 20, 10), (0, 0, 40, 40)]
+    found = background_boxes(content, models, 40, 0.1, [0, 0])
+    assert 30 <= len(found) <= 40
+    assert {entry["image_id"] for entry in found} == {1}
+    sizes = [tuple(entry["bbox"][2:]) for entry in found]
+    assert abs(sizes.count((20, 10)) - sizes.count((40, 40))) <= 10
+    for entry in found:
+        left, _, right, _ = crop_area(entry["bbox"], (200, 100), 0.1)
+        assert max(0, right - 100) <= 0.1 * (right - left) + 1e-9
+    shuffled = {name: list(reversed(entries)) for name, entries in content.items()}
+    assert background_boxes(shuffled, models[::-1], 40, 0.1, [0, 0]) == found
+    assert background_boxes(content, [(0, 0, 190, 90)], 3, 0.0, [0, 0]) == []
 
 
 @pytest.mark.parametrize(

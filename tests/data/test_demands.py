@@ -114,7 +114,7 @@ def test_the_stage_tells_defects_of_data_and_settings_in_one_list(tmp_path: Path
             Batch(key="pretraining.batch_size", images=9, of="classification"),
             Batch(key="training.batch_size", images=4, of="train"),
         ),
-        crops=CropsClassification(smallest=4),
+        crops=CropsClassification(smallest=4, background=False),
     ).write(run)
     with pytest.raises(SystemExit) as ended:
         prepare(settings, run)

@@ -15,7 +15,7 @@ from mmcv.transforms import LoadImageFromFile
 from PIL import Image
 from torchvision.datasets.folder import pil_loader
 
-from pipeline.config.data import MOST_PIXELS
+from pipeline.config.image_limits import MOST_PIXELS
 from pipeline.data.images import (
     ImageError,
     load_image,

@@ -1,14 +1,13 @@
 """The plan's parts against the cost model of whole networks, and against numbers worked out by hand."""
 
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 from workflow_project import ROOT
 
-from pipeline.config.data import CocoDetection
 from pipeline.config.files import load_config_files
 from pipeline.config.hit_detector import Alternation
 from pipeline.config.root import Config, load_config
@@ -235,23 +234,27 @@ def test_a_dataset_that_is_not_here_must_be_stated() -> None:
         count_images(config)
 
 
-def test_images_of_another_format_must_be_stated(monkeypatch: pytest.MonkeyPatch) -> None:
-    split = {"annotations": "list.txt", "images": "nowhere"}
-    given: dict[str, Any] = {
-        "data": {
-            "detection": {"source": "coco", "coco": {"train": split, "val": split}},
+def test_images_of_any_format_are_counted_and_those_of_a_split_by_its_shares(
+    tmp_path: Path,
+) -> None:
+    """10 images of one class, each with three objects: 2 become val, 1 test; 21 boxes, as much background."""
+    xml = "<annotation>" + "<object><name>cat</name></object>" * 3 + "</annotation>"
+    for number in range(10):
+        for name, text in (
+            (f"{number}.png", ""),
+            (f"{number}.txt", "0 1\n" * 3),
+            (f"{number}.xml", xml),
+        ):
+            (tmp_path / name).write_text(text)
+    (tmp_path / "names.yaml").write_text("names: [cat]\n")
+    split = {"annotations": str(tmp_path), "images": str(tmp_path)}
+    own = {"train": split, "split": {"val": 0.2, "test": 0.1}}
+    for source, further in (("yolo", {"names": str(tmp_path / "names.yaml")}), ("voc", {})):
+        data = {
+            "detection": {"source": source, source: {**own, **further}},
             "classification": {"source": "crops"},
         }
-    }
-    config = load_config(given)
-    stated = load_config({**given, "plan": {"train_images": 9, "val_images": 3}})
-    monkeypatch.setattr(CocoDetection, "source", "voc")
-    with pytest.raises(
-        DetSearchError, match=r"list\.txt is no COCO file: state plan\.train_images"
-    ):
-        count_images(config)
-    with pytest.raises(DetSearchError, match=r"state plan\.classification_images"):
-        count_images(stated)
+        assert count_images(load_config({"data": data})) == Images(7, 2, 1, 42)
 
 
 def planned(name: str, hours: float, gpus: int, *after: str) -> Planned:

@@ -1,0 +1,53 @@
+"""The splits that are cut from a checked training split."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from dataclasses import replace
+
+from pipeline.config.own_detection import SplitShares
+from pipeline.data.coco_summary import CocoSummary
+from pipeline.data.division import TRAIN, divide
+
+log = logging.getLogger(__name__)
+
+
+def cut_splits(whole: CocoSummary, shares: SplitShares) -> dict[str, CocoSummary]:
+    """Divide a split by its images: each part keeps the ids, the order and all categories.
+
+    Images of the same file are one picture, and stay together; a region is no object.
+
+    Raises:
+        DivisionError: There are too few images with objects.
+    """
+    labels: dict[str, set[int]] = {name: set() for name, _, _ in whole.images.values()}
+    for entry in whole.annotations:
+        if not entry["iscrowd"]:
+            labels[whole.images[entry["image_id"]][0]].add(entry["category_id"])
+    frozen = {name: frozenset(found) for name, found in labels.items()}
+    places = divide(frozen, shares.parts, shares.seed)
+    parts: dict[str, CocoSummary] = {
+        part: _part(whole, {name for name, place in places.items() if place == part})
+        for part in (TRAIN, *shares.parts)
+    }
+    for part, found in parts.items():
+        lacking = [name for number, name in whole.categories if not found.objects[number]]
+        told = f"; without an object of {', '.join(lacking)}" if lacking else ""
+        log.info(
+            "split: %s has %d images, %d objects%s",
+            part,
+            len(found.images),
+            found.objects.total(),
+            told,
+        )
+    return parts
+
+
+def _part(whole: CocoSummary, names: set[str]) -> CocoSummary:
+    images = {number: image for number, image in whole.images.items() if image[0] in names}
+    annotations = [entry for entry in whole.annotations if entry["image_id"] in images]
+    objects = Counter(entry["category_id"] for entry in annotations if not entry["iscrowd"])
+    return replace(
+        whole, images=images, annotations=annotations, objects=objects, boxes=len(annotations)
+    )
