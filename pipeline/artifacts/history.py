@@ -47,7 +47,7 @@ def extended_history(folder: Path, manifest: Manifest, sources: Mapping[str, Pat
     """
     path = folder / HISTORY
     text = read_text(path) if path.exists() else ""
-    lines = text.splitlines()
+    lines = _lines(text)
     new = Version(
         version=manifest.version,
         manifest=manifest,
@@ -75,8 +75,7 @@ def load_history(folder: Path) -> list[Version]:
     path = folder / HISTORY
     if not path.exists() and (folder / MANIFEST).exists():
         raise ArtifactError(f"{path} is missing: {folder} was published before histories were kept")
-    lines = read_text(path).splitlines()
-    return [_parse(line, path, number) for number, line in enumerate(lines, 1)]
+    return [_parse(line, path, number) for number, line in enumerate(_lines(read_text(path)), 1)]
 
 
 def last_version(folder: Path) -> Version | None:
@@ -87,6 +86,11 @@ def last_version(folder: Path) -> Version | None:
     """
     versions = load_history(folder) if (folder / HISTORY).exists() else []
     return versions[-1] if versions else None
+
+
+def _lines(text: str) -> list[str]:
+    """The lines of a history; a name in one may hold what only `str.splitlines` takes for an end of line."""
+    return text.removesuffix("\n").split("\n") if text else []
 
 
 def _parse(line: str, path: Path, number: int) -> Version:

@@ -23,6 +23,9 @@ def detection_defects(
         file: To name: the annotations of `train`.
     """
     there = Counts.of_statistics(summaries["train"].statistics())
+    if not there.with_boxes:
+        # what is wrong with the boxes is told: how many images they leave is no second defect
+        return defects_of(demands, replace(there, with_boxes=None), file), there
     defects: list[Defect] = []
     if demands.crops and "val" in summaries:
         common, number = count_crops(

@@ -9,8 +9,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from pipeline.artifacts.files import explained
 from pipeline.artifacts.jobs import Job
 from pipeline.artifacts.kept import discard_kept
+from pipeline.driver.shell import KEPT
 
 
 def stages(jobs: Iterable[Any]) -> list[Any]:
@@ -19,9 +21,17 @@ def stages(jobs: Iterable[Any]) -> list[Any]:
 
 
 def forget(jobs: Iterable[Any]) -> None:
-    """Remove the second names of what the stages among jobs published: Snakemake knows that they are done."""
+    """Remove the second names of what jobs published and logged: Snakemake knows that they are done.
+
+    Raises:
+        PublishError: the system refuses to remove one.
+    """
+    jobs = list(jobs)
     for job in stages(jobs):
         discard_kept(Path(job.output.manifest).parent)
+    for log in (Path(name + KEPT) for job in jobs for name in job.log):
+        with explained(log):
+            log.unlink(missing_ok=True)
 
 
 def to_make_anew(dag: Any, named: Iterable[str]) -> list[Any]:

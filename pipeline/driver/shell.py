@@ -13,8 +13,21 @@ from pipeline.errors import DetSearchError
 # which commits a checkpoint and says so in its log. The end of a shell is taken for that of the job.
 SIGNALS = "trap : TERM USR1 HUP;"
 
-TEE = "tee() { trap '' TERM USR1 INT HUP PIPE; command tee \"$@\" || true; };"
-"""A log that cannot be written (a full disk, a terminal that is gone) fails no stage."""
+KEPT = ".kept"
+"""Ends the second name of a log."""
+
+TEE = (
+    "tee() { trap '' TERM USR1 INT HUP PIPE;"
+    f' {{ [ ! -f "$1{KEPT}" ] || ln -f "$1{KEPT}" "$1"; [ -e "$1" ] || : > "$1";'
+    f' [ ! -f "$1" ] || ln -f "$1" "$1{KEPT}"; }} 2> /dev/null || true;'
+    ' command tee -a "$1" || true; };'
+)
+"""A log that cannot be written (a full disk, a terminal that is gone) fails no stage.
+
+Snakemake deletes the log of a job before it starts it again, also while the job of a dead driver still writes
+to it. Until the driver knows that a job is done, its log has a second name: it goes on below what was logged
+before, and what two jobs write meanwhile stands in one file.
+"""
 
 GIVEN = (
     'given() { if ((${#1} < 30000)); then printf %s "$1";'

@@ -60,6 +60,16 @@ def test_the_history_of_a_run_shows_all_where_the_run_itself_is_an_artifact(run:
     assert {str(run), f"{run}/data", f"{run}/detector"} <= set(shown)
 
 
+def test_names_of_any_characters_stay_within_their_line(run: Path, capsys):
+    names = ["a\u2028b", "c\u2029d", "\x85", "e\x0b\x0c\x1cf", "g\r\nh"]
+    for seed in (2, 3):
+        make(run, "detector", seed=seed, classes=names)
+    found = load_history(run / "detector")
+    assert [version.manifest.config.get("classes") for version in found] == [None, names, names]
+    assert main(["history", str(run)]) == 0
+    assert "seed 3" in capsys.readouterr().out
+
+
 def test_a_damaged_history_is_named_and_publishing_goes_on(run: Path, capsys):
     folder = run / "detector"
     (folder / "history.jsonl").write_text('{"version": "1"}\n')

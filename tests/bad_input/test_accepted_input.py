@@ -1,7 +1,12 @@
-"""Odd inputs that are trained on: each passes the check, and is what it means in the normal form."""
+"""Odd inputs that are trained on: each passes the check, and is what it means in the normal form.
+
+Of every one pycocotools, hotcoco and a training's dataset find as many objects as the user's file holds.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import math
 from collections.abc import Callable
@@ -21,10 +26,15 @@ from bad_input_own_rows import (
     instead,
 )
 from bad_input_row import DETECTION, Spoil, edit
-from bad_input_world import RUN, World
+from bad_input_world import RUN, SPLITS, World
+from hotcoco import COCO
 from PIL import Image
+from pycocotools.coco import COCO as Reference
 
+from pipeline.config.detector import DetectorConfig
 from pipeline.data.images import load_image
+from pipeline.data.index import DatasetIndex
+from pipeline.detection.dataset import build_dataset
 
 PNG16 = cv2.imencode(".png", PIXELS[:, :, 0].astype(np.uint16) * 257)[1].tobytes()
 
@@ -32,6 +42,36 @@ PNG16 = cv2.imencode(".png", PIXELS[:, :, 0].astype(np.uint16) * 257)[1].tobytes
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory: pytest.TempPathFactory) -> World:
     return World.sound(tmp_path_factory.mktemp("sound"))
+
+
+def accepted(world: World) -> None:
+    """The stage takes the data, and all that reads them afterwards finds the objects of the user's files."""
+    outcome = world.attempt(DETECTION)
+    assert (outcome.code, outcome.errors) == (0, [])
+    with contextlib.chdir(world.folder):
+        index = DatasetIndex.load(RUN / "data/detection/dataset.json")
+        for split in SPLITS:
+            content = json.loads(world.annotations(split).read_bytes())
+            own = [
+                entry
+                for entry in content["annotations"]
+                if not entry.get("iscrowd") and not entry.get("ignore")
+            ]
+            paths = index.split(split)
+            with contextlib.redirect_stdout(io.StringIO()):
+                reference, ours = Reference(str(paths.annotations)), COCO(str(paths.annotations))
+                dataset = build_dataset(paths, list(index.classes), DetectorConfig(), train=True)
+            trained = [dataset[n]["data_samples"].gt_instances.labels for n in range(len(dataset))]
+            for category in content["categories"]:
+                (number,) = reference.getCatIds(catNms=[category["name"]])
+                label = index.classes.index(category["name"])
+                found = (
+                    len(reference.getAnnIds(catIds=[number], iscrowd=False)),
+                    len(ours.get_ann_ids(cat_ids=[number], iscrowd=False)),
+                    sum(int((labels == label).sum()) for labels in trained),
+                )
+                count = sum(entry["category_id"] == category["id"] for entry in own)
+                assert found == (count, count, count), (split, category["name"])
 
 
 def head(change: Callable[[dict[str, Any]], object]) -> Spoil:
@@ -94,8 +134,7 @@ def test_what_is_not_used_changes_no_byte_of_what_is_read(name: str, sound: Worl
     world = sound.copy(tmp_path / "mine")
     before = {path: digest for path, digest in world.snapshot().items() if "annotations" in path}
     HEADS[name](world)
-    outcome = world.attempt(DETECTION)
-    assert (outcome.code, outcome.errors) == (0, [])
+    accepted(world)
     assert len(before) == 3
     assert world.snapshot().items() >= before.items()
 
@@ -104,7 +143,7 @@ def test_what_is_not_used_changes_no_byte_of_what_is_read(name: str, sound: Worl
 def test_annotations_are_read_in_every_unicode_encoding(encoding: str, sound: World, tmp_path):
     world = sound.copy(tmp_path / "mine")
     as_text(encoding)(world)
-    assert world.attempt(DETECTION).errors == []
+    accepted(world)
     index = json.loads((world.folder / RUN / "data/detection/dataset.json").read_text())
     assert index["classes"] == ["cat", "Hündin"]
 
@@ -112,7 +151,7 @@ def test_annotations_are_read_in_every_unicode_encoding(encoding: str, sound: Wo
 def test_ignored_objects_are_regions_and_counted_as_such(sound: World, tmp_path):
     world = sound.copy(tmp_path / "mine")
     edit("train", "annotations", 0, ignore=1)(world)
-    assert world.attempt(DETECTION).errors == []
+    accepted(world)
     folder = world.folder / RUN / "data/detection"
     assert json.loads((folder / "dataset.json").read_text())["statistics"]["train"]["objects"] == 3
     first = json.loads((folder / "annotations/train.json").read_text())["annotations"][0]
@@ -149,8 +188,7 @@ def test_images_of_many_kinds_are_trained_on(name: str, sound: World, tmp_path, 
     world = sound.copy(tmp_path / "mine")
     spoil, pixels = IMAGES[name]
     spoil(world)
-    outcome = world.attempt(DETECTION)
-    assert (outcome.code, outcome.errors) == (0, [])
+    accepted(world)
     folder = world.folder / RUN / "data/detection"
     entry = json.loads((folder / "annotations/train.json").read_text())["images"][1]
     found = load_image(world.folder / "data/train" / entry["file_name"])

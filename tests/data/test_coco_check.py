@@ -296,6 +296,18 @@ def test_a_tolerated_share_of_boxes_passes_and_is_logged(dataset, caplog):
         check_detection(dataset.config(tolerated_boxes=1.0))
 
 
+def test_images_that_lie_outside_of_their_folder_are_told(dataset, caplog):
+    other = dataset.folder / "elsewhere.jpg"
+    dataset.image("train", 1).rename(other)
+    dataset.image("train", 1).symlink_to(other)
+    edit("images", 2, file_name="../val/2.jpg")(dataset.splits["train"])
+    dataset.write()
+    check_detection(dataset.config())
+    told = f"2 images of train lie outside of {dataset.folder}/train, by links or names"
+    assert f"{told}: the first is {dataset.image('train', 1)}" in caplog.text
+    assert "images of val" not in caplog.text
+
+
 def test_long_lists_are_cut_but_counted():
     defects = [Defect("a", "train", Path("f"), f"annotation {i}", "x") for i in range(322)]
     text = summarise([*defects, Defect("b", "val", Path("g"), "", "y")])

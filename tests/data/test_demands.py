@@ -10,7 +10,9 @@ from PIL import Image
 
 from pipeline.artifacts.errors import ArtifactError
 from pipeline.artifacts.manifest import MANIFEST
-from pipeline.config.data import CropsClassification
+from pipeline.config.data import CocoDetection, CropsClassification
+from pipeline.data.coco import inspect_coco
+from pipeline.data.dataset_demands import detection_defects
 from pipeline.data.defects import FILE as DEFECTS
 from pipeline.data.demands import FILE, Batch, Counts, Demands, Of, remarks, unmet
 from pipeline.data.index import FILE_NAME, DatasetIndex
@@ -128,6 +130,27 @@ def test_the_stage_tells_defects_of_data_and_settings_in_one_list(tmp_path: Path
     ):
         assert part in told, told
     assert "training.batch_size: asks for 4" not in told
+
+
+def test_boxes_that_are_no_boxes_are_told_once(tmp_path: Path) -> None:
+    split = CocoDetection.model_validate(own_data(tmp_path)["dataset"]["coco"]).train
+    file = Path(split.annotations)
+    content = json.loads(file.read_text())
+    for entry in content["annotations"]:
+        entry["bbox"] = [0.1, 0.2, 0.3, 0.4]
+    file.write_text(json.dumps(content))
+    summary, (defect,) = inspect_coco(file, Path(split.images), "train")
+    assert summary is not None and "look like fractions" in defect.detail
+    demands = Demands(
+        batches=(
+            Batch(key="training.batch_size", images=1, of="train"),
+            Batch(key="screening.batch_size", images=1, of="half"),
+            Batch(key="validation.batch_size", images=7, of="listed"),
+        ),
+        crops=CropsClassification(smallest=4),
+    )
+    (told,), _ = detection_defects(demands, {"train": summary, "val": summary}, file)
+    assert "asks for 7 images at once, and there are 6 training images" in told.detail
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """One function reads images: the same pixels as ever for ordinary files, and a sentence for what is none."""
 
+import ast
 import io
 import os
 import struct
@@ -25,6 +26,7 @@ from pipeline.data.images import (
 )
 from pipeline.detection.loading import LoadCheckedImage
 
+ROOT = Path(__file__).parents[2]
 RNG = np.random.default_rng(0)
 PHOTO = cv2.resize(
     RNG.integers(0, 255, (16, 24, 3), np.uint8), (121, 83), interpolation=cv2.INTER_CUBIC
@@ -318,3 +320,23 @@ def test_jpegs_that_no_ordinary_decoder_reads_are_named(tmp_path):
         assert read_sizes([path] * 2, "header") == read_sizes([path] * 2, "decode")
         with pytest.raises(ImageError, match=told):
             load_image(path)
+
+
+OPENERS = {"imread", "imdecode", "imfrombytes", "default_loader", "decode_image", "read_image"}
+
+
+def test_the_users_images_are_opened_in_one_place() -> None:
+    """What trains, draws, predicts or checks would see other pixels by a reader of its own."""
+    found = set()
+    for path in (ROOT / "pipeline").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(node, ast.Call):
+                continue
+            name = ast.unparse(node.func)
+            opens = name.rpartition(".")[2] in OPENERS or name.endswith("Image.open")
+            if name.endswith("ImageFolder"):
+                opens = all(keyword.arg != "loader" for keyword in node.keywords)
+            if opens:
+                found.add(path.relative_to(ROOT / "pipeline").as_posix())
+    # the second one reads photographs that a package brings along
+    assert found == {"data/images.py", "data/embedded_sources.py"}

@@ -3,8 +3,10 @@
 from pathlib import Path
 from types import SimpleNamespace
 
+import pytest
+
 from pipeline.artifacts.jobs import Job
-from pipeline.driver.jobs import in_order, stages, to_make_anew
+from pipeline.driver.jobs import forget, in_order, stages, to_make_anew
 
 
 class Files(list[str]):
@@ -31,6 +33,7 @@ DATA = job("data", manifest="results/r/data/manifest.json")
 SCREEN = job("screen", "hit", "neck", manifest="results/r/hit/neck/manifest.json")
 DRAW = job("draw", manifest="results/r/draw/manifest.json")
 TARGET = job("all")
+TARGET.log = []
 
 
 def test_stages_are_listed_by_level_and_name_without_targets() -> None:
@@ -50,3 +53,16 @@ def test_made_anew_is_what_need_not_run_and_what_was_named() -> None:
     )
     assert to_make_anew(dag, []) == [DATA, SCREEN]
     assert to_make_anew(dag, ["results/r/draw/manifest.json"]) == [DATA, SCREEN, DRAW]
+
+
+def test_second_names_of_what_was_published_and_logged_are_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for path in ("r/data/.kept/files/a", "r/logs/data.log", "r/logs/data.log.kept"):
+        (tmp_path / "results" / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "results" / path).touch()
+    (tmp_path / "results/r/logs/screen.log.kept").touch()
+    forget(job for job in (TARGET, DATA))
+    left = {path.name for path in (tmp_path / "results").rglob("*")}
+    assert left == {"r", "data", "logs", "data.log", "screen.log.kept"}

@@ -9,8 +9,8 @@ or, on a finished run of config/test.yaml in PROJECT (its stage `search` is made
     PYTHONPATH=.:tests/workflow .venv/bin/python tests/faults/kill_drivers.py --project PROJECT --moments 5
 
 The ways: the driver alone, whose stage goes on; driver and stage; and the whole process group while the
-stage publishes. Every step is logged, and commits a checkpoint: the logs of both processes tell which steps
-were computed, and how often.
+stage publishes. Every step is logged, and commits a checkpoint: the log, which holds what both processes
+wrote, tells which steps were computed, and how often.
 """
 
 from __future__ import annotations
@@ -43,7 +43,6 @@ COMMAND = (
     *("--cores", "2", "--configfile", "config/test.yaml"),
 )
 CHECKPOINT = re.compile(r"\d+_step(\d+)_[0-9a-f]{64}\.pt")
-KILLED_LOG = LOG.with_name("search.killed.log")
 STEP = re.compile(r"search: epoch \d+, (\d+)/(\d+), [^\n]*\bloss ")
 EACH_STEP = re.compile(r"(?ms)(^search:\n.*?^  log_interval: )\d+")
 DRIVER_LOG = "killed_driver.log"
@@ -57,22 +56,19 @@ class Outcome:
     Attributes:
         way: of killing.
         moment: the committed step at which it was done.
-        before: the steps that the killed or orphaned stage computed.
-        after: the steps that were computed after the kill, by the next driver's stage.
+        steps: those that were computed, in the order of the log.
         problems: what is not as it should be.
     """
 
     way: str
     moment: int
-    before: list[int]
-    after: list[int]
+    steps: list[int]
     problems: list[str]
 
     def line(self) -> str:
         """One line for people."""
-        counted = f"{len(self.before)} steps, then {len(self.after)}"
         verdict = "; ".join(self.problems) or "all equal"
-        return f"{self.way}, killed at step {self.moment}: {counted}: {verdict}"
+        return f"{self.way}, killed at step {self.moment}: {len(self.steps)} steps: {verdict}"
 
 
 def prepare(project: Project) -> int:
@@ -123,23 +119,23 @@ def kill_once(project: Project, way: str, step: int, delay: float, at_once: bool
     if way != WAYS[0] or not at_once:
         wait_until(lambda: not (folder / LOCK).exists() or not is_alive(folder / LOCK))
     moment = committed(folder)
-    # the orphaned stage goes on writing to it under this name
-    (project.folder / LOG).rename(project.folder / KILLED_LOG)
     code, printed = run(project)
-    before, after = (computed(project.folder / path) for path in (KILLED_LOG, LOG))
+    steps = computed(project.folder / LOG)
     if code != 0:
-        return Outcome(way, moment, before, after, [f"exit code {code}: {printed}"])
+        return Outcome(way, moment, steps, [f"exit code {code}: {printed}"])
     problems = verify(folder)
     if not problems and published(folder) != expected:
         problems = ["other content"]
-    if way == WAYS[0] and after:
-        problems.append("computed what the orphaned stage computed")
+    twice = sorted({step for step in steps if steps.count(step) > 1})
+    if way == WAYS[0] and twice:
+        problems.append(f"computed what the orphaned stage computed: {twice}")
     # of a killed step nothing may be left but its line in the log
-    if twice := [step for step in {*after} if step <= moment or after.count(step) > 1]:
-        problems.append(f"computed again what the checkpoint of {moment} held: {twice}")
-    if not publishing and {*before, *after} != {*range(1, max([*before, *after]) + 1)}:
-        problems.append("computed not all steps")
-    return Outcome(way, moment, before, after, problems)
+    if wrong := [step for step in twice if step <= moment or steps.count(step) > 2]:
+        problems.append(f"computed again what the checkpoint of {moment} held: {wrong}")
+    # lines that were on their way to the log are killed with it
+    if not publishing and {*steps} != {*range(1, max(steps, default=1) + 1)}:
+        problems.append("not all steps are in the log")
+    return Outcome(way, moment, steps, problems)
 
 
 def run(project: Project) -> tuple[int, str]:

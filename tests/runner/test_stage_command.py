@@ -116,6 +116,18 @@ def test_a_manifest_of_another_name_is_refused(search, capsys):
     assert "--manifest must be named manifest.json, not result.json" in capsys.readouterr().err
 
 
+def test_code_of_another_checkout_is_warned_of(search, tmp_path, monkeypatch, capsys):
+    (tmp_path / "pipeline").mkdir()
+    (tmp_path / "pipeline/__init__.py").touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", "")
+    assert run(search)[0] == 0
+    here = Path(derive.__file__).parents[2]
+    told = capsys.readouterr().err
+    assert f"the code that runs is that of {here}, not of the working directory, {tmp_path}" in told
+    assert "--write-pth" in told
+
+
 def test_what_another_process_published_meanwhile_is_not_made_again(search, tmp_path, monkeypatch):
     """A driver died, its job went on, and the next driver submitted the same work again."""
     _, out = run(search)

@@ -2,7 +2,10 @@
 
 import json
 import os
+import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -211,6 +214,28 @@ def test_the_blood_cells_are_prepared_as_the_example_says(tmp_path: Path) -> Non
     crops = json.loads((folder / "classification/dataset.json").read_text())
     assert crops["classes"] == ["Platelets", "RBC", "WBC"]
     assert crops["statistics"] == {"train": {"images": 663}, "val": {"images": 180}}
+
+
+def test_the_defaults_are_the_checkouts_wherever_snakemake_is_started(tmp_path: Path) -> None:
+    (tmp_path / "checkout").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    project = copy_project(tmp_path / "checkout")
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("run: {name: mine}\n")
+    command = [sys.executable, "-m", "snakemake", "-n", "-p", "hit_detector", "--cores", "1"]
+    planned = []
+    for folder in ("checkout", "elsewhere"):
+        result = subprocess.run(
+            [*command, "--snakefile", project.folder / "Snakefile", "--configfile", mine],
+            cwd=tmp_path / folder,
+            capture_output=True,
+            text=True,
+        )
+        assert result.returncode == 0, result.stdout + result.stderr
+        planned.append(set(re.findall(r"pipeline\.stages\.\w+ .*", result.stdout + result.stderr)))
+    assert planned[0] == planned[1]
+    shipped = yaml.safe_load((project.folder / "config/config.yaml").read_text())["training"]
+    assert any(f'"training":{{"batch_size":{shipped["batch_size"]},' in line for line in planned[0])
 
 
 def test_settings_that_cannot_work_are_told_in_one_list_before_a_job_starts(tmp_path: Path) -> None:
