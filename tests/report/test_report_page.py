@@ -92,8 +92,8 @@ def test_the_page_loads_nothing_and_its_references_resolve(
 def test_sections_come_in_order_and_the_name_is_escaped(
     files: dict[str, bytes], page: Collector
 ) -> None:
-    names = "summary detections accuracy cost architecture probabilities screening curves training"
-    assert page.sections == [*names.split(), "time", "data", "reproducibility"]
+    names = "answer summary detections accuracy cost architecture probabilities screening curves"
+    assert page.sections == [*names.split(), "training", "time", "data", "reproducibility"]
     assert b"<h1>small &amp; &lt;quick&gt;</h1>" in files["report.html"]
 
 
