@@ -1,5 +1,5 @@
 # make demo: the whole workflow on the embedded data, on this machine's CPU. make test: lints and tests.
-.PHONY: demo test lint test-fast test-slow kill-test kill-driver-test slurm-test gpu-check format clean help
+.PHONY: demo test lint test-fast test-slow kill-test kill-driver-test slurm-test gpu-check bench format clean help
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3.11
@@ -18,6 +18,7 @@ help:
 	@echo "make kill-driver-test  kill Snakemake at 20 moments in each of three ways, compare (half an hour)"
 	@echo "make slurm-test  the tiny run on a local SLURM cluster, undisturbed and with every fault (a quarter of an hour)"
 	@echo "make gpu-check  on one GPU: parity with the CPU, a whole run, speed (8 minutes; benchmarks/gpu/README.md)"
+	@echo "make bench  speed and memory on this machine's CPU, as ratios beside their targets (ten minutes)"
 	@echo "make format format code and rules"
 	@echo "make clean  remove the environment and the caches; results stay"
 
@@ -65,6 +66,9 @@ gpu-check:
 	@if python3 -c 'import torch; assert torch.cuda.is_available()' 2>/dev/null; then python=python3; \
 	else $(MAKE) $(READY) && python=$(BIN)/python; fi && \
 	OMP_WAIT_POLICY=PASSIVE GOMP_SPINCOUNT=20000 PYTHONPATH=. $$python -m benchmarks.gpu $(GPU_CHECK)
+
+bench: $(READY)
+	OMP_WAIT_POLICY=PASSIVE OMP_NUM_THREADS=1 PYTHONPATH=. $(BIN)/python -W ignore -m benchmarks.bench
 
 format: $(READY) $(SCHEMA)
 	$(BIN)/ruff check --fix .
