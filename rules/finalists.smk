@@ -38,7 +38,7 @@ rule choose_finalist:
     resources:
         **light(),
     params:
-        **stage("choose_finalist", HIT),
+        **stage("choose_finalist", HIT, settings(chosen_by="search.finalists.chosen_by")),
     message:
         "Choosing among the finalists"
     shell:

@@ -220,6 +220,11 @@ class Finalists(Section):
     epochs: PositiveInt = Field(
         default=2, description="length of each one's training, otherwise as `training`"
     )
+    chosen_by: Literal["ap", "dense_loss"] = Field(
+        default="ap",
+        description="ap: the highest AP on val; dense_loss: the lowest classification loss over all anchors "
+        "(the RPN's, or a one-stage head's) in the second half of the training, which tells more early on",
+    )
 
 
 class SearchConfig(DifferentiableSearch, PathSearchConfig):

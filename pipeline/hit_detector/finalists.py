@@ -7,10 +7,10 @@ by short trainings of several results since the first (Liu et al. 2019); here on
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -20,6 +20,8 @@ from pipeline.hit_detector.paths import PathSpace
 from pipeline.hit_detector.search import decoded, derive
 from pipeline.search_space.architecture import ARCHITECTURE, Architecture
 from pipeline.training.seeding import derive_seed
+
+ChosenBy = Literal["ap", "dense_loss"]
 
 FINALISTS = "finalists.json"
 """The file of what the short trainings gave, beside the architecture of the best."""
@@ -84,15 +86,42 @@ def draw_finalist(
 
 @dataclass(frozen=True)
 class Finalist:
-    """What a short training gave."""
+    """What a short training gave: AP on the validation split, and the loss over all anchors."""
 
     number: int
     architecture: Architecture
     AP: float
+    dense_loss: float
+
+    def better(self, chosen_by: ChosenBy) -> float:
+        """The number of which a better finalist has more."""
+        return self.AP if chosen_by == "ap" else -self.dense_loss
+
+
+def dense_loss(records: Sequence[Mapping[str, Any]]) -> float:
+    """Mean classification loss over all anchors in the second half of a training.
+
+    That of the RPN, or of a one-stage head. Every anchor of every image counts, so few steps tell much; the
+    losses of sampled RoIs grow first, as a network that finds objects has more of them to judge
+    (docs/does_it_search.md).
+
+    Args:
+        records: of a detector's `history.json`; each loss is the mean since the record before it.
+    """
+    name = "loss_rpn_cls" if any("loss_rpn_cls" in record for record in records) else "loss_cls"
+    logged = [(int(record["iteration"]), record[name]) for record in records if name in record]
+    begins = [0, *(iteration for iteration, _ in logged[:-1])]
+    late = [
+        (loss, iteration - begin)
+        for begin, (iteration, loss) in zip(begins, logged, strict=True)
+        if 2 * iteration > logged[-1][0]
+    ]
+    losses, steps = zip(*late, strict=True)
+    return float(np.average(losses, weights=steps))
 
 
 def read_finalist(number: int, detector: Path) -> Finalist:
-    """A finalist with the AP on the validation split at the end of its training.
+    """A finalist with what its training's history says of it.
 
     Raises:
         DetSearchError: no AP is defined.
@@ -101,15 +130,22 @@ def read_finalist(number: int, detector: Path) -> Finalist:
     found = [record["AP"] for record in records if record.get("AP") is not None]
     if not found:
         raise DetSearchError(f"{detector}: no AP, as the validation images hold no objects to find")
-    return Finalist(number, Architecture.load(detector / ARCHITECTURE), float(found[-1]))
+    architecture = Architecture.load(detector / ARCHITECTURE)
+    return Finalist(number, architecture, float(found[-1]), dense_loss(records))
 
 
-def best_finalist(finalists: list[Finalist]) -> tuple[Architecture, dict[str, Any]]:
-    """The architecture of the highest AP, of equal ones the first, and `finalists.json`."""
-    best = max(finalists, key=lambda each: (each.AP, -each.number))
+def best_finalist(
+    finalists: list[Finalist], chosen_by: ChosenBy
+) -> tuple[Architecture, dict[str, Any]]:
+    """The architecture of the best, of equal ones the first, and `finalists.json`."""
+    best = max(finalists, key=lambda each: (each.better(chosen_by), -each.number))
     record = {
         "format": 1,
         "chosen": best.number,
-        "finalists": [{"number": each.number, "AP": each.AP} for each in finalists],
+        "chosen_by": chosen_by,
+        "finalists": [
+            {"number": each.number, "AP": each.AP, "dense_loss": each.dense_loss}
+            for each in finalists
+        ],
     }
     return best.architecture, record

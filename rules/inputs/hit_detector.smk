@@ -128,6 +128,8 @@ def network_training(wildcards) -> str:
     values = {}
     if wildcards.network.startswith(FINALISTS):
         values["training.epochs"] = CONFIG.search.finalists.epochs
+        # a short training is judged by its losses, so it says them as often as the search does
+        values["training.log_interval"] = CONFIG.search.log_interval
     if wildcards.network.startswith("ablations/replacement/"):
         values["training.epochs"] = CONFIG.ablations.replacement.epochs
     frozen = freezing(backbone_of(wildcards.network))

@@ -14,6 +14,7 @@ from pipeline.hit_detector.budget import path_space
 from pipeline.hit_detector.finalists import (
     CHEAPEST,
     best_finalist,
+    dense_loss,
     draw_finalist,
     read_finalist,
 )
@@ -111,19 +112,32 @@ def test_operations_are_drawn_by_their_probabilities():
     assert counts["conv_k3_d1"] / sum(counts.values()) == pytest.approx(0.98, abs=0.03)
 
 
-def test_the_best_by_its_last_validation_is_taken(tmp_path):
+def test_the_best_is_taken_by_its_last_validation_or_its_late_loss_over_all_anchors(tmp_path):
     network = derive(SUPERNET, scores(certain=True))
-    given = [[0.1, 0.3], [0.4, 0.2], [0.2, 0.3]]
-    for number, values in enumerate(given):
-        records = [{"iteration": 1, "loss": 2.0}, *({"AP": value} for value in values)]
+    given = {0: ([0.1, 0.3], [0.9, 0.2, 0.5, 0.4]), 1: ([0.4, 0.2], [0.3, 0.4, 0.3, 0.2])}
+    given[2] = ([0.2, 0.3], [0.1, 0.1, 0.4, 0.9])
+    for number, (values, losses) in given.items():
+        # 20 steps each, but for the last
+        records = [
+            {"iteration": iteration, "loss": 2.0, "loss_rpn_cls": loss, "loss_cls": 0.1 * number}
+            for iteration, loss in zip((20, 40, 60, 70), losses, strict=True)
+        ]
+        records += [{"iteration": 70, "AP": value} for value in values]
         write_json(tmp_path / str(number) / "history.json", {"format": 1, "records": records})
         marked = network.model_copy(update={"provenance": {"number": number}})
         write_json(tmp_path / str(number) / ARCHITECTURE, marked.model_dump(mode="json"))
     found = [read_finalist(number, tmp_path / str(number)) for number in (2, 0, 1)]
-    best, record = best_finalist(found)
+    best, record = best_finalist(found, "ap")
     # of equal ones the lower number
     assert record["chosen"] == 0 and best.provenance["number"] == 0
     assert {each["number"]: each["AP"] for each in record["finalists"]} == {0: 0.3, 1: 0.2, 2: 0.3}
+    # steps 21 to 70, as the record at 40 ends after the 35th: two of 20 steps, one of 10
+    late = {each["number"]: each["dense_loss"] for each in record["finalists"]}
+    assert late == pytest.approx({0: 0.36, 1: 0.32, 2: 0.38})
+    best, record = best_finalist(found, "dense_loss")
+    assert record["chosen"] == 1 and best.provenance["number"] == 1
+    # a one-stage detector has no RPN
+    assert dense_loss([{"iteration": 8, "loss_cls": 0.7, "loss_bbox": 2.0}]) == pytest.approx(0.7)
 
     write_json(tmp_path / "1/history.json", {"format": 1, "records": [{"AP": None}]})
     with pytest.raises(DetSearchError, match="no AP"):
