@@ -35,6 +35,10 @@ MEETING = "DETSEARCH_MEETING"
 """File by which the processes of one stage find one another. The launcher sets it, a stage reads it; without
 it torch.distributed's own variables say where they meet."""
 
+FORK_SERVER = "DETSEARCH_FORK_SERVER"
+"""Socket of the process that stages on this machine are forked from. The driver sets it, the launcher reads
+it; without it a stage is a process of its own."""
+
 CPUS = "DETSEARCH_CPUS"
 """CPU cores that were granted to this process. A stage sets it for itself; a data stream reads it."""
 

@@ -21,8 +21,9 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pipeline.environment import DEADLINE, DEVICE, SCHEDULED
+from pipeline.environment import DEADLINE, DEVICE, FORK_SERVER, SCHEDULED
 from pipeline.errors import DetSearchError
+from pipeline.fork_server.client import end_as, run_in_fork
 from pipeline.processes import run_together
 
 MARGIN_SECONDS = 180.0
@@ -73,6 +74,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     processes = given.gpus or given.processes
     command = [sys.executable, "-m", given.module, *given.arguments]
     if processes == 1:
+        address = environment.get(FORK_SERVER)
+        if address and not scheduled:
+            code = run_in_fork(address, [given.module, *given.arguments], environment)
+            if code is not None:
+                end_as(code)
         os.execve(sys.executable, command, environment)
     # 30 seconds of the margin are kept for what follows a stage's end
     sys.exit(run_together(command, processes, environment, patience=MARGIN_SECONDS - 30))

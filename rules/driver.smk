@@ -4,6 +4,7 @@ from pipeline.artifacts.errors import ArtifactError
 from pipeline.artifacts.jobs import write_jobs
 from pipeline.doctor.datasets import missing_datasets, unused_missing
 from pipeline.doctor.settings import demands, in_one_list, told_at_start
+from pipeline.driver.fork_server import start_fork_server
 from pipeline.driver.jobs import forget, in_order, to_make_anew
 from pipeline.driver.presence import enter
 
@@ -30,6 +31,9 @@ onstart:
         demands(CONFIG, rules).write(RUN)
         write_jobs(RUN, jobs)
         now_known(RUN, KNOWN)
+        if CONFIG.run.fork_server:
+            needed = sum(1 for _ in workflow.dag.needrun_jobs())
+            start_fork_server(LOGS / "fork_server.log", needed, local=workflow.local_exec)
     forget(to_make_anew(workflow.dag, workflow.dag_settings.forcerun))
 
 

@@ -45,7 +45,8 @@ def test_the_lowest_packages_import_what_they_may() -> None:
     graph = packages()
     assert graph["errors"] == graph["environment"] == graph["console"] == set()
     assert graph["artifacts"] == {"console", "errors"}
-    assert graph["launch"] == {"environment", "errors", "processes"}
+    assert graph["launch"] == {"environment", "errors", "fork_server", "processes"}
+    assert graph["fork_server"] == set()
     assert graph["processes"] == {"environment"}
     assert graph["config"] <= {"artifacts", "errors", "search_space"}
     drawing = ("stages", "drawings")

@@ -78,6 +78,10 @@ class RunConfig(Computing):
     track_code: bool = Field(
         default=True, description="whether a change of a stage's code makes its results stale"
     )
+    fork_server: bool = Field(
+        default=True,
+        description="on one machine: import the libraries once, and fork for every stage (Linux)",
+    )
     checkpoint_seconds: float = Field(
         default=60.0, gt=0, description="seconds between two checkpoints of a training stage"
     )

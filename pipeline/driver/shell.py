@@ -39,7 +39,7 @@ prints what to pass."""
 # Threads that spin for long while they wait make a training step 20 times slower as soon as another
 # process takes one of their cores; threads that sleep at once make it 2.7 times slower on an idle
 # machine (0.54 s instead of 0.20 s). GCC's runtime, torch's on Linux, knows a middle: spin briefly.
-THREADS = "OMP_WAIT_POLICY=PASSIVE GOMP_SPINCOUNT=20000"
+THREADS = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "20000"}
 
 STAGE = (
     f"{environment.BATCH_GPUS}={{resources.batch_gpus}}"
@@ -92,7 +92,7 @@ def prefix(checkout: Path, python: Path, run: Path, config: RunConfig, *, schedu
         f"set -euo pipefail; {SIGNALS} {TEE} {GIVEN}"
         f" export PATH={shlex.quote(str(python))}:$PATH"
         f' PYTHONPATH={shlex.quote(str(checkout))}:"$PWD" PYTHONSAFEPATH=1'
-        f" {THREADS}"
+        f" {' '.join(f'{name}={value}' for name, value in THREADS.items())}"
         f" {environment.RUN}={shlex.quote(str(run))}"
         f" {environment.DEVICE}={config.device}"
         f" {environment.REFERENCE_GPUS}={config.reference_gpus or config.gpus}"
