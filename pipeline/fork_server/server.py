@@ -100,7 +100,7 @@ def serve(address: Path, driver: int | None = None) -> Job | None:
                 _answer(client, process)
                 clients[process] = client
                 sockets.register(client, selectors.EVENT_READ, process)
-            elif key.fileobj == driver:
+            elif driver is not None and key.fileobj == driver:
                 sockets.unregister(driver)
                 waited_for = False
             else:

@@ -57,7 +57,7 @@ def finalists_part(run: Run) -> tuple[Part, ...]:
     ]
     columns = (
         Column("finalist", "number"),
-        Column("classification loss over all anchors", "dense_loss", "number"),
+        Column("classification loss over all anchors", "dense_loss", "decimal"),
         Column("AP after the short training, %", "AP", "percent", bar=True),
         Column("", "chosen"),
     )
