@@ -12,6 +12,8 @@ from typing import Any, NoReturn, TextIO, cast
 
 CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 """What a terminal obeys in place of showing it; a class name may hold it."""
+LINE_ENDS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+"""Control characters, and what else some readers take for the end of a line."""
 READER_GONE = 141
 STOPPED = 130
 """Exit codes as a shell gives them for SIGPIPE and SIGINT."""
@@ -49,6 +51,11 @@ def run_program(name: str, main: Callable[[], int | None]) -> NoReturn:
 def visible(text: str) -> str:
     """The text with control characters, but for tabs and ends of lines, as escapes."""
     return CONTROL.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
+def one_line(text: str) -> str:
+    """The text, from outside, as a part of a line: what ends a line, or a terminal obeys, as an escape."""
+    return LINE_ENDS.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 class EscapingFormatter(logging.Formatter):

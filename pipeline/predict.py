@@ -10,13 +10,12 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
-from unicodedata import category
 
 import cv2
 from PIL import Image, ImageDraw
 
 from pipeline.config.image_limits import MOST_PIXELS
-from pipeline.console import run_program
+from pipeline.console import one_line, run_program
 from pipeline.data.images import ImageError, load_image
 from pipeline.deploy.session import Found, OnnxDetector
 from pipeline.errors import DetSearchError
@@ -95,11 +94,6 @@ def _opened(detector: Path, device: str) -> tuple[Callable[[Any], Found], Sequen
         return Found(found.bboxes, found.scores, found.labels)
 
     return detect, classes
-
-
-def one_line(name: str) -> str:
-    """A class name as a cell of the printed lines: control characters, which a terminal obeys, as escapes."""
-    return "".join(ascii(sign)[1:-1] if category(sign) == "Cc" else sign for sign in name)
 
 
 def _known(wanted: str) -> str:

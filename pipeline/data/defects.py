@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.artifacts.files import replacing
+from pipeline.console import one_line
 from pipeline.errors import DetSearchError
 
 SHOWN_PER_KIND = 10
@@ -34,7 +35,7 @@ class Defect:
 
     def __str__(self) -> str:
         place = f"{self.file}, {self.item}" if self.item else str(self.file)
-        return f"[{self.split}] {place}: {self.detail}"
+        return one_line(f"[{self.split}] {place}: {self.detail}")
 
 
 class DatasetError(DetSearchError):
