@@ -9,7 +9,7 @@ that is pretrained and trained as the searched one is, in `results/<run>/<networ
 wildcard_constraints:
     component="|".join(COMPONENTS),
     study="hit_detector|ablations/sparsity/[a-z_]+(\\.[0-9.e-]+)?",
-    searched="hit_detector|ablations/one_space",
+    searched="hit_detector|ablations/one_space|ablations/apart/(" + "|".join(COMPONENTS) + ")",
     network="hit_detector(/finalists/[0-9]+)?|baselines/[A-Za-z0-9_]+|ablations/[A-Za-z0-9_/.]+",
 
 

@@ -80,6 +80,53 @@ rule replace_part:
         STAGE
 
 
+rule hold_part:
+    """The one operation of a component that is held while another one is searched."""
+    output:
+        space=ABLATIONS / "apart/held/{component}/sub_search_space.json",
+        manifest=ABLATIONS / "apart/held/{component}/manifest.json",
+    log:
+        LOGS / "ablations/apart/hold_{component}.log",
+    localrule: True
+    resources:
+        **light(),
+    params:
+        **stage(
+            "state_space",
+            ABLATIONS / "apart/held/{component}",
+            lambda wildcards: settings(
+                constants={
+                    "component": wildcards.component,
+                    "space": [getattr(CONFIG.ablations.apart, wildcards.component)],
+                }
+            ),
+        ),
+    message:
+        "Holding the {wildcards.component}"
+    shell:
+        STAGE
+
+
+rule combine_parts:
+    """The parts that were each searched apart, in one detector (section 1)."""
+    input:
+        **{name: ABLATIONS / f"apart/{name}/manifest.json" for name in COMPONENTS},
+    output:
+        architecture=ABLATIONS / "combined/architecture.json",
+        manifest=ABLATIONS / "combined/manifest.json",
+    log:
+        LOGS / "ablations/combined/combine_parts.log",
+    localrule: True
+    resources:
+        **light(),
+    params:
+        **stage("combine_parts", ABLATIONS / "combined"),
+    message:
+        "Putting the parts that were searched apart into one detector"
+    shell:
+        STAGE
+
+
 rule replace_operation:
     """A uniform detector with the operation of one random layer replaced (Figure 3)."""
     input:

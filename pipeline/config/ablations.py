@@ -172,6 +172,14 @@ class GroundTruthConfig(Section):
         return self
 
 
+class ApartConfig(Section):
+    """`hit_apart`: the operation that each component holds while another one is searched."""
+
+    backbone: OperationName = "conv_k3_d1"
+    neck: OperationName = "conv_k3_d1"
+    head: OperationName = "conv_k3_d1"
+
+
 class AblationsConfig(Section):
     """The tables and figures of Hit-Detector, section 4.4."""
 
@@ -185,6 +193,7 @@ class AblationsConfig(Section):
     sparsity: SparsityConfig = SparsityConfig()
     random: RandomConfig = RandomConfig()
     ground_truth: GroundTruthConfig = GroundTruthConfig()
+    apart: ApartConfig = ApartConfig()
 
     @model_validator(mode="after")
     def _differ(self) -> AblationsConfig:

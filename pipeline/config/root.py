@@ -98,7 +98,12 @@ class Config(Section):
     @model_validator(mode="after")
     def _rows_differ(self) -> Config:
         # names of the tables' other rows
-        taken = {"hit_detector", "one_space", *(f"searched_{part}" for part in COMPONENTS)}
+        taken = {
+            "hit_detector",
+            "one_space",
+            "combined",
+            *(f"searched_{part}" for part in COMPONENTS),
+        }
         for name in sorted(taken & set(self.baselines)):
             raise ValueError(f"baselines.{name}: the tables use this name; choose another")
         return self

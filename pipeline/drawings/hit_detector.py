@@ -143,6 +143,7 @@ def ground_truth(given: Given[NoSettings]) -> Drawn:
 
 DRAWINGS = {
     **{f"hit_table{number}": DETECTORS for number in range(1, 7)},
+    "hit_apart": DETECTORS,
     "hit_random": Drawing(random_networks, NoSettings),
     "hit_ground_truth": Drawing(ground_truth, NoSettings),
     "hit_figure3": Drawing(figure3, Replacing),

@@ -243,6 +243,10 @@ DRAWINGS = {
     "hit_ground_truth": Drawing(
         "Architectures of a stated space, each trained alone.", ground_truth
     ),
+    "hit_apart": Drawing(
+        "Parts searched apart and combined, and the joint search.",
+        lambda run: detectors(run, ["ablations/combined", "hit_detector"]),
+    ),
     "hit_figure3": Drawing(
         "AP with the operation of one layer replaced.",
         replacements,

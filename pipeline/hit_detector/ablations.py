@@ -36,6 +36,19 @@ def with_searched(baseline: Architecture, searched: Architecture, component: str
     return Architecture.model_validate(mixed)
 
 
+def combined(parts: Mapping[str, Architecture]) -> Architecture:
+    """One detector whose components were each searched apart: what Eq. 2 is set against (section 1).
+
+    Args:
+        parts: by component the architecture that it is taken from; all of one outer shape.
+    """
+    first = parts[COMPONENTS[0]].model_dump(mode="json")
+    taken = {name: getattr(parts[name], name).model_dump(mode="json") for name in COMPONENTS}
+    return Architecture.model_validate(
+        {**first, **taken, "provenance": {"searched_apart": list(COMPONENTS)}}
+    )
+
+
 def replacement_layers(base: Architecture, component: str, layers: int, seed: int) -> list[str]:
     """The random layers of a component in which Figure 3 replaces the operation, in their order."""
     names = list(base.blocks(component))

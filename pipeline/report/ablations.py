@@ -91,6 +91,10 @@ DETECTOR_TABLES = {
         "Each searched part alone in the baseline, and all three",
         (_MODEL, *map(_searched, COMPONENTS), _accuracy("AP"), _accuracy("AP50"), _PARAMS, _MACS),
     ),
+    "hit_apart": DetectorTable(
+        "Backbone, neck and head searched apart and then combined, against the joint search",
+        (_MODEL, *map(_accuracy, ("AP", "AP50", "AP75")), _PARAMS, _MACS),
+    ),
     "hit_table6": DetectorTable(
         "One-stage detectors", (_MODEL, _PARAMS, *map(_accuracy, ("AP", "AP50", "AP75")))
     ),

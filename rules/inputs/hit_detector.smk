@@ -35,8 +35,16 @@ def screening_settings(wildcards) -> str:
 
 def spaces(wildcards) -> dict[str, str]:
     """The sub search space of each component."""
+    screened = {name: f"{HIT}/screening/{name}/manifest.json" for name in COMPONENTS}
     if wildcards.searched == "hit_detector":
-        return {name: f"{HIT}/screening/{name}/manifest.json" for name in COMPONENTS}
+        return screened
+    if wildcards.searched.startswith("ablations/apart/"):
+        held = f"{RUN}/ablations/apart/held"
+        component = Path(wildcards.searched).name
+        return {
+            name: screened[name] if name == component else f"{held}/{name}/manifest.json"
+            for name in COMPONENTS
+        }
     return dict.fromkeys(COMPONENTS, f"{RUN}/{wildcards.searched}/space/manifest.json")
 
 

@@ -7,6 +7,7 @@ from pipeline.detection.complexity import detector_complexity
 from pipeline.errors import DetSearchError
 from pipeline.hit_detector.ablations import (
     best_first,
+    combined,
     common_space,
     replacement_layers,
     with_replaced,
@@ -54,6 +55,20 @@ def test_one_part_is_the_searched_one_and_the_others_the_baselines(
         assert getattr(mixed, part) == getattr(origin, part), part
     # and it can be built: the cost model runs the network
     assert detector_complexity(mixed, 10).total.params > 0
+
+
+def test_parts_searched_apart_are_combined() -> None:
+    """Each component is that of its own search; what no search decides is the same in all."""
+    kinds = dict(zip(COMPONENTS, ("ir_k3_d1_e3", "sep_k5_d1", "conv_k5_d1"), strict=True))
+    held = dict.fromkeys(COMPONENTS, "conv_k3_d1")
+    parts = {
+        name: supernet_architecture(SHAPE, 3, SHAPE.depth, {**held, name: kind})
+        for name, kind in kinds.items()
+    }
+    found = combined(parts)
+    expected = supernet_architecture(SHAPE, 3, SHAPE.depth, kinds)
+    assert found.model_copy(update={"provenance": {}}) == expected
+    assert found.provenance == {"searched_apart": list(COMPONENTS)}
 
 
 def test_a_baseline_of_the_other_kind_is_refused() -> None:

@@ -6,6 +6,7 @@ import pytest
 from workflow_project import Project
 
 from pipeline.artifacts.files import read_json
+from pipeline.search_space.architecture import COMPONENTS, Architecture
 
 pytestmark = [pytest.mark.slow, pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
 
@@ -168,3 +169,41 @@ def test_joint_targets_share_the_search_and_train_what_is_missing(finished: Proj
     assert parts["search"]["architectures"] == "4"
     assert parts["random search in place of the search"]["architectures"] == "4"
     assert parts["search"]["jobs"] == str(2 * (1 + 2 + 1))
+
+
+def test_parts_are_searched_apart_and_combined(finished: Project):
+    """Each search has candidates in one component alone, and the combined detector each one's part."""
+    jobs = finished.stale("hit_apart")
+    assert jobs == {
+        "hold_part": 3,
+        "pretrain_search_supernet": 3,
+        "search": 3,
+        "derive": 3,
+        "combine_parts": 1,
+        "pretrain_backbone": 1,
+        "train_detector": 1,
+        "evaluate": 1,
+        "draw": 1,
+        "hit_apart": 1,
+    }
+    result = finished.snakemake("hit_apart")
+    assert result.returncode == 0, result.stdout[-6000:]
+    ablations = finished.results / "ablations"
+    combined = Architecture.load(ablations / "combined/architecture.json")
+    assert Architecture.load(ablations / "combined/detector/architecture.json") == combined
+    for component in COMPONENTS:
+        alone = Architecture.load(ablations / f"apart/{component}/architecture.json")
+        assert combined.blocks(component) == alone.blocks(component)
+        scores = read_json(ablations / f"apart/{component}/search/scores.json")["components"]
+        kept = read_json(
+            finished.results / f"hit_detector/screening/{component}/sub_search_space.json"
+        )["kept"]
+        for other in COMPONENTS:
+            operations = kept if other == component else ["conv_k3_d1"]
+            assert scores[other]["operations"] == operations
+            if other != component:
+                held = {str(block.operation) for block in alone.blocks(other).values()}
+                assert held == {"conv_k3_d1"}
+    table = finished.results / "tables/hit_apart/hit_apart.csv"
+    with table.open(newline="") as file:
+        assert [row["model"] for row in csv.DictReader(file)] == ["combined", "hit_detector"]
