@@ -6,8 +6,8 @@ Each run is one with networks of `hit_random`, all or some of them; the runs dif
 for each says what the searched detector, random ones of the same sub search spaces and MACs, and the plain
 network reached on the split that they are evaluated on. The gain is the mean over the runs of the searched AP
 less the mean of its run's random ones. The control shuffles which network of a run is called searched, in all
-ways or in 100,000 drawn ones: its gains say what chance gives, and the share of them that is at least as large
-is the p of the gain.
+ways or in 100,000 drawn ones: its gains say what chance gives, and the share that is as large is the p
+of the gain.
 """
 
 from __future__ import annotations
