@@ -6,6 +6,8 @@ leaves a search valid.
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from pipeline.config.base import Section
@@ -43,6 +45,11 @@ class TestingConfig(Section):
     proposals: PositiveInt = Field(default=1000, description="proposals an image after NMS")
     score_threshold: float = Field(
         default=0.05, ge=0, lt=1, description="detections below are dropped"
+    )
+    nms: Literal["hard", "soft"] = Field(
+        default="hard",
+        description="what overlaps a better detection of its class is removed (hard), or its score lowered "
+        "(soft: linear Soft-NMS, which has no export)",
     )
     nms_iou: float = Field(default=0.5, gt=0, le=1)
     detections: PositiveInt = Field(default=100, description="detections kept an image")

@@ -1,4 +1,4 @@
-"""What `mmcv._ext` offers, computed by torchvision's kernels (focal losses: `focal_loss_ops`).
+"""What `mmcv._ext` offers, by torchvision's kernels (others: `focal_loss_ops`, `soft_nms_op`).
 
 mmcv's Python side allocates the outputs and calls the functions below with the argument names of its
 C++ binding; each fills the buffers it is given. Dispatch is torchvision's, so the same code serves CPU,
@@ -26,6 +26,7 @@ from pipeline.detection.focal_loss_ops import (
     softmax_focal_loss_backward,
     softmax_focal_loss_forward,
 )
+from pipeline.detection.soft_nms_op import softnms
 
 
 def _kernels() -> Any:
@@ -305,6 +306,7 @@ def extension_attributes() -> dict[str, Any]:
     """The attributes of `mmcv._ext`: the ops above, and a `__getattr__` for all others."""
     ops = (
         nms,
+        softnms,
         roi_align_forward,
         roi_align_backward,
         deform_conv_forward,

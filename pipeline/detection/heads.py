@@ -223,10 +223,21 @@ def _proposals(number: int, before: int) -> dict[str, Any]:
     return {"nms_pre": before, "max_per_img": number, "nms": nms, "min_bbox_size": 0}
 
 
+def _suppression(testing: TestingConfig) -> dict[str, Any]:
+    if testing.nms == "hard":
+        return {"type": "nms", "iou_threshold": testing.nms_iou}
+    # what it lowers below the score from which detections count is none, as everywhere
+    return {
+        "type": "soft_nms",
+        "iou_threshold": testing.nms_iou,
+        "min_score": testing.score_threshold,
+    }
+
+
 def _selection(testing: TestingConfig) -> dict[str, Any]:
     return {
         "score_thr": testing.score_threshold,
-        "nms": {"type": "nms", "iou_threshold": testing.nms_iou},
+        "nms": _suppression(testing),
         "max_per_img": testing.detections,
     }
 

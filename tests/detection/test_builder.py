@@ -1,5 +1,6 @@
 """The builder: its configs load in mmdet, and what it builds trains."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from mmengine.config import Config
 from mmengine.structures import InstanceData
 from torch import nn
 
-from pipeline.config.detector import DetectorConfig, Normalization
+from pipeline.config.detector import DetectorConfig, Normalization, TestingConfig
 from pipeline.config.supernet import SupernetConfig
 from pipeline.detection.builder import Surroundings, build_backbone, build_detector, model_config
 from pipeline.detection.detector_folder import mmdet_config
@@ -58,6 +59,29 @@ def test_the_config_file_builds_the_same_model_in_mmdet(derived: bool, tmp_path:
     assert str(theirs) == str(ours)
     theirs.load_state_dict(ours.state_dict(), strict=True)
     assert len(choice_layers(theirs)) == (0 if derived else 5 + 8 + 2)
+
+
+def test_soft_suppression_keeps_what_hard_removes_with_lower_scores() -> None:
+    torch.manual_seed(0)
+    image = torch.randint(0, 256, (3, 64, 64), dtype=torch.uint8)
+    sample = DetDataSample(metainfo={"img_shape": (64, 64), "scale_factor": (1.0, 1.0)})
+    state, found = None, {}
+    for nms in ("hard", "soft"):
+        testing = TestingConfig.model_validate({"nms": nms, "nms_iou": 0.3, "proposals": 50})
+        around = dataclasses.replace(AROUND, testing=testing)
+        model = build_detector(_architecture(derived=True), around).eval()
+        state = state or model.state_dict()
+        model.load_state_dict(state)
+        with torch.no_grad():
+            (result,) = model.test_step({"inputs": [image], "data_samples": [sample.clone()]})
+        found[nms] = result.pred_instances
+    hard, soft = (
+        {tuple(box): score for box, score in zip(f.bboxes.tolist(), f.scores.tolist(), strict=True)}
+        for f in (found["hard"], found["soft"])
+    )
+    assert 0 < len(hard) < len(soft)
+    assert all(soft[box] == pytest.approx(score) for box, score in hard.items() if box in soft)
+    assert min(soft.values()) >= 0.05
 
 
 def test_the_config_says_what_the_sections_say() -> None:
