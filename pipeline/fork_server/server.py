@@ -59,6 +59,22 @@ def import_libraries() -> None:
     gc.enable()
 
 
+def require_usable_gpus() -> None:
+    """Exit where a fork could not use the GPUs that are there.
+
+    mmengine and mmcv ask for GPUs when they are imported. By default torch asks the driver then, and no fork
+    of a process that has done so can use it; `main` has it ask NVML.
+    """
+    import torch
+
+    if not torch.cuda.is_available():
+        return
+    if (probe := os.fork()) == 0:
+        os._exit(int(torch.cuda._is_in_bad_fork()))
+    if os.waitstatus_to_exitcode(os.waitpid(probe, 0)[1]):
+        sys.exit("a library has started the GPUs' driver, which a fork could not use")
+
+
 def serve(address: Path, driver: int | None = None) -> Job | None:
     """Fork for each client, and tell it how its process ended.
 
@@ -186,7 +202,9 @@ def main() -> None:
     for number in IGNORED:
         signal.signal(number, signal.SIG_IGN)
     try:
+        os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "1"
         import_libraries()
+        require_usable_gpus()
         if threading.active_count() > 1:
             sys.exit("a library has started threads, which a fork would lack")
         job = serve(address, sys.stdin.fileno())

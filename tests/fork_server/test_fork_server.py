@@ -165,3 +165,18 @@ def test_without_a_server_the_caller_is_told(tmp_path: Path) -> None:
     assert (
         subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True).stdout == "None\n"
     )
+
+
+def test_a_driver_that_was_started_is_noticed() -> None:
+    """As on a machine whose GPUs were asked for in torch's default way; a simulated one here."""
+    code = (
+        "import torch, pipeline.fork_server.server as server;"
+        "torch.cuda.is_available = lambda: True;"
+        "torch.cuda._is_in_bad_fork = lambda: {bad};"
+        "server.require_usable_gpus(); print('serves')"
+    )
+    for bad, said in ((False, "serves\n"), (True, "")):
+        command = [sys.executable, "-c", code.format(bad=bad)]
+        done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True)
+        assert (done.stdout, done.returncode) == (said, int(bad))
+        assert bad == ("could not use" in done.stderr)
