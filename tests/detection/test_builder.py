@@ -69,7 +69,7 @@ def test_soft_suppression_keeps_what_hard_removes_with_lower_scores() -> None:
     for nms in ("hard", "soft"):
         testing = TestingConfig.model_validate({"nms": nms, "nms_iou": 0.3, "proposals": 50})
         around = dataclasses.replace(AROUND, testing=testing)
-        model = build_detector(_architecture(derived=True), around).eval()
+        model: Any = build_detector(_architecture(derived=True), around).eval()
         state = state or model.state_dict()
         model.load_state_dict(state)
         with torch.no_grad():

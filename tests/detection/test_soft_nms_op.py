@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mmcv import ops
 
+from pipeline.detection.soft_nms_op import softnms
 from pipeline.errors import DetSearchError
 
 
@@ -110,7 +111,5 @@ def test_a_crowd_keeps_what_hard_suppression_removes() -> None:
 def test_nothing_is_kept_of_nothing_and_other_methods_are_refused() -> None:
     dets, inds = ops.soft_nms(torch.empty(0, 4), torch.empty(0))
     assert dets.shape == (0, 5) and inds.shape == (0,)
-    from mmcv._ext import softnms
-
     with pytest.raises(DetSearchError, match="methods 0, 1 and 2"):
         softnms(torch.zeros(1, 4), torch.zeros(1), torch.zeros(1, 5), 0.5, 0.5, 0.0, 3, 0)

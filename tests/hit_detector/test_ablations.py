@@ -13,7 +13,7 @@ from pipeline.hit_detector.ablations import (
     with_replaced,
     with_searched,
 )
-from pipeline.hit_detector.spaces import supernet_architecture
+from pipeline.hit_detector.spaces import Operations, supernet_architecture
 from pipeline.search_space.architecture import COMPONENTS, Architecture
 from pipeline.zoo.architectures import zoo_architecture
 from pipeline.zoo.scaling import scaled
@@ -59,8 +59,12 @@ def test_one_part_is_the_searched_one_and_the_others_the_baselines(
 
 def test_parts_searched_apart_are_combined() -> None:
     """Each component is that of its own search; what no search decides is the same in all."""
-    kinds = dict(zip(COMPONENTS, ("ir_k3_d1_e3", "sep_k5_d1", "conv_k5_d1"), strict=True))
-    held = dict.fromkeys(COMPONENTS, "conv_k3_d1")
+    kinds: dict[str, Operations] = {
+        "backbone": "ir_k3_d1_e3",
+        "neck": "sep_k5_d1",
+        "head": "conv_k5_d1",
+    }
+    held: dict[str, Operations] = dict.fromkeys(kinds, "conv_k3_d1")
     parts = {
         name: supernet_architecture(SHAPE, 3, SHAPE.depth, {**held, name: kind})
         for name, kind in kinds.items()
