@@ -9,7 +9,7 @@ import math
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -109,6 +109,7 @@ def make_run(
     iterations: int = 240,
     seed: int = 0,
     pretrained: bool = True,
+    family: Literal["faster_rcnn", "retinanet"] = "faster_rcnn",
 ) -> Path:
     """Write a run's folder, everything up to the evaluation; returns it."""
     rng = np.random.default_rng(seed)
@@ -119,6 +120,7 @@ def make_run(
         component: _screening(folder, component, keep, iterations, rng) for component in COMPONENTS
     }
     shape = SupernetConfig(
+        family=family,
         input_size=(128, 128),
         proposals=100,
         stem_channels=8,
@@ -161,7 +163,7 @@ def make_run(
         ]
         records.append({"epoch": 10, "iteration": 100, "validation_accuracy": accuracy})
         write_json(root / name / "history.json", {"format": 1, "records": records})
-    _evaluation(folder, classes, rng)
+    _evaluation(folder, classes, rng, proposals=family == "faster_rcnn")
     _manifests(folder, pretrained)
     return folder
 
@@ -264,7 +266,9 @@ def _detector_history(iterations: int, rng: np.random.Generator) -> dict[str, An
     return {"format": 1, "records": records}
 
 
-def _evaluation(folder: Path, classes: Sequence[str], rng: np.random.Generator) -> None:
+def _evaluation(
+    folder: Path, classes: Sequence[str], rng: np.random.Generator, proposals: bool
+) -> None:
     """Detections near the truth, some false ones, and fixed metrics."""
     truth = read_json(folder / "data" / "detection" / "annotations" / "val.json")
     detections = []
@@ -285,6 +289,8 @@ def _evaluation(folder: Path, classes: Sequence[str], rng: np.random.Generator) 
         "rpn": (22_000, 9_800_000),
         "head": (311_000, 51_000_000),
     }
+    if not proposals:
+        del parts["rpn"]
     components = {
         name: {"params": params, "macs": macs, "paper_flops": round(1.08 * macs)}
         for name, (params, macs) in parts.items()
@@ -302,7 +308,7 @@ def _evaluation(folder: Path, classes: Sequence[str], rng: np.random.Generator) 
             "macs": sum(macs for _, macs in parts.values()),
             "components": components,
             "input_size": [128, 128],
-            "proposals": 100,
+            "proposals": 100 if proposals else None,
             "images": len(truth["images"]),
         },
     )
