@@ -12,6 +12,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from hotcoco import COCO, COCOeval
 from mmengine.dataset import pseudo_collate
@@ -149,7 +150,7 @@ def coco_metrics(
 
 @torch.no_grad()
 def seconds_per_image(model: Any, dataset: Any, images: int) -> dict[str, Any]:
-    """`speed.json`: mean seconds of one image, from pixels in memory to boxes, one at a time.
+    """`speed.json`: median seconds and quartiles of one image, from pixels to boxes, one at a time.
 
     Args:
         model: a detector in eval mode.
@@ -159,15 +160,21 @@ def seconds_per_image(model: Any, dataset: Any, images: int) -> dict[str, Any]:
     batches = list(_batches(Subset(dataset, range(min(images, len(dataset)))), 1))
     device = next(model.parameters()).device
     model.test_step(batches[0])
-    began = time.perf_counter()
-    for batch in batches:
-        model.test_step(batch)
     if device.type == "cuda":
         torch.cuda.synchronize(device)
-    seconds = (time.perf_counter() - began) / len(batches)
+    times: list[float] = []
+    for batch in batches:
+        began = time.perf_counter()
+        model.test_step(batch)
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        times.append(time.perf_counter() - began)
+    lower, median, upper = np.percentile(times, (25, 50, 75)).tolist()
     return {
-        "format": 1,
-        "seconds_per_image": seconds,
+        "format": 2,
+        "seconds_per_image": median,
+        "lower_quartile": lower,
+        "upper_quartile": upper,
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
         "threads": torch.get_num_threads(),
         "images": len(batches),

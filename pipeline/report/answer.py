@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from statistics import fmean
 
-from matplotlib.figure import Figure as Canvas
+from markupsafe import escape
 
 from pipeline.artifacts.lineage import descended_from
 from pipeline.artifacts.typed import read_as
 from pipeline.config.evaluation import ReportConfig
-from pipeline.report.charts import chart
-from pipeline.report.formats import DASH, percent
+from pipeline.report.formats import accuracy, counted, percent
 from pipeline.report.inputs import EVALUATION, Metrics, Run, Speed
-from pipeline.report.joint_inputs import BASE, BASE_LONGER, RANDOM_STUDENT, STUDENT
+from pipeline.report.joint_inputs import BASE, BASE_LONGER, RANDOM_STUDENT, STUDENT, JointRun
 from pipeline.report.random_section import RANDOM
 from pipeline.report.random_study import STUDY, Study, compare, seed_deviation, verdict_sentence
-from pipeline.report.section import Group, Part, Section, paragraph
-from pipeline.report.svg import MUTED, SERIES, Figure
-from pipeline.report.tables import Cell, Column, Table
+from pipeline.report.scatter import CANDIDATE, COMPARED, FOUND, Point, scatter
+from pipeline.report.scatter import RANDOM as RANDOM_KIND
+from pipeline.report.section import Part, Section, paragraph
+from pipeline.report.tables import Cell, Column, Kind, Table
 
 DETECTORS = {
     EVALUATION: "searched (Hit-Detector)",
@@ -29,8 +30,13 @@ DETECTORS = {
 }
 """What a row is called, by the folder of its evaluation, in the order of the rows."""
 
-FOUND = (EVALUATION, STUDENT)
+SEARCHED = (EVALUATION, STUDENT)
 """What the searches found; the others are there to compare with."""
+CODE = "<code>report.random: true</code>"
+QUARTILES: tuple[tuple[str, str, Kind], ...] = (
+    ("lower quartile", "lower_quartile", "seconds"),
+    ("upper quartile", "upper_quartile", "seconds"),
+)
 
 
 @dataclass(frozen=True)
@@ -55,10 +61,24 @@ def answer_section(run: Run, settings: ReportConfig) -> Section:
         sentences.append(
             "Each detector was trained once: a difference of one or two points of AP may be the seed's."
         )
-    parts: list[Part] = [paragraph("{}", " ".join(sentences)), _table(run, rows, study)]
-    if len(rows) > 1 or study is not None:
-        parts.append(Group((_scatter(rows, study),)))
-    return Section("answer", "What came out", tuple(parts), "Results")
+    timed = rows[EVALUATION].speed
+    parts: list[Part] = [
+        paragraph(str(escape(" ".join(sentences))).replace("report.random: true", CODE)),
+        _table(run, rows, study),
+        paragraph(
+            "Time per image: {} of {}, one at a time, on {} with {}. Each detector was "
+            "timed in its own evaluation, at another moment, so the same network may differ; "
+            "<code>python -m pipeline.latency</code> compares exported detectors in turn.",
+            "mean" if timed.lower_quartile is None else "median and quartiles",
+            counted(timed.images, "image"),
+            timed.device,
+            counted(timed.threads, "thread"),
+        ),
+    ]
+    points = _networks(run, rows, study)
+    if len(points) > 1:
+        parts += scatter("results", "Accuracy over computation of every network of the run", points)
+    return Section("answer", "Results", tuple(parts))
 
 
 def _read(run: Run, folder: str) -> _Row:
@@ -84,7 +104,7 @@ def _of_hit_detector(rows: Mapping[str, _Row], study: Study | None) -> list[str]
             f"It is {said[plain.verdict]} the plain network of its cost (AP {percent(plain.others)} %).",
         ]
     searched, base = rows[EVALUATION].metrics, rows.get(BASE)
-    text = f"The searched detector has an AP of {_ap(searched.AP)}"
+    text = f"The searched detector has an AP of {accuracy(searched.AP)}"
     if base is not None and searched.AP is not None and base.metrics.AP is not None:
         text += (
             f", {_points(searched.AP - base.metrics.AP)} than the base, at "
@@ -92,7 +112,7 @@ def _of_hit_detector(rows: Mapping[str, _Row], study: Study | None) -> list[str]
         )
     return [
         f"{text}. Whether it is better than random architectures of its cost, "
-        "`report.random: true` would tell."
+        "report.random: true would tell."
     ]
 
 
@@ -100,7 +120,7 @@ def _of_joint_detnas(rows: Mapping[str, _Row]) -> list[str]:
     if STUDENT not in rows:
         return []
     student, longer = rows[STUDENT].metrics, rows[BASE_LONGER].metrics
-    text = f"Joint-DetNAS's student has an AP of {_ap(student.AP)}"
+    text = f"Joint-DetNAS's student has an AP of {accuracy(student.AP)}"
     if student.AP is not None and longer.AP is not None:
         change = student.macs / longer.macs - 1
         cost = "fewer" if change < 0 else "more"
@@ -116,12 +136,8 @@ def _points(difference: float) -> str:
     return f"{100 * abs(difference):.1f} points {'more' if difference >= 0 else 'less'}"
 
 
-def _ap(fraction: float | None) -> str:
-    shown = percent(fraction)
-    return shown if shown == DASH else f"{shown} %"
-
-
 def _table(run: Run, rows: Mapping[str, _Row], study: Study | None) -> Table:
+    spread = any(row.speed.lower_quartile is not None for row in rows.values())
     columns = (
         Column("detector", "detector"),
         Column("AP, %", "AP", "percent", bar=True),
@@ -129,7 +145,8 @@ def _table(run: Run, rows: Mapping[str, _Row], study: Study | None) -> Table:
         Column("params", "params", "scaled"),
         Column("MACs", "macs", "scaled"),
         Column("per image", "seconds_per_image", "seconds"),
-        Column("stages, sum", "stage_seconds", "seconds"),
+        *(Column(*quartile) for quartile in (QUARTILES if spread else ())),
+        Column("its stages, added up", "stage_seconds", "seconds"),
     )
     cells: list[list[Cell]] = [
         [
@@ -139,6 +156,7 @@ def _table(run: Run, rows: Mapping[str, _Row], study: Study | None) -> Table:
             row.metrics.params,
             row.metrics.macs,
             row.speed.seconds_per_image,
+            *((row.speed.lower_quartile, row.speed.upper_quartile) if spread else ()),
             row.seconds,
         ]
         for folder, row in rows.items()
@@ -147,7 +165,10 @@ def _table(run: Run, rows: Mapping[str, _Row], study: Study | None) -> Table:
     if study is not None:
         deviation, _ = seed_deviation(study.networks)
         caption += f"; a seed's standard deviation is {100 * deviation:.1f} points of AP"
-        cells += [[name, *values, None, None] for name, values in _compared(study).items()]
+        cells += [
+            [name, *values, *[None] * (len(columns) - 5)]
+            for name, values in _compared(study).items()
+        ]
     return Table("results", columns, cells, caption)
 
 
@@ -170,28 +191,27 @@ def _compared(study: Study) -> dict[str, tuple[float, float, int, int]]:
     return found
 
 
-def _scatter(rows: Mapping[str, _Row], study: Study | None) -> Figure:
-    """AP over MACs, a dot for each detector with its name."""
-    points = {
-        DETECTORS[folder]: (row.metrics.macs, row.metrics.AP, folder in FOUND)
+def _networks(run: Run, rows: Mapping[str, _Row], study: Study | None) -> list[Point]:
+    """All networks of the run whose AP and computation are known."""
+    points = [
+        Point(DETECTORS[folder], FOUND if folder in SEARCHED else COMPARED, m.macs, m.AP)
         for folder, row in rows.items()
-    }
+        if (m := row.metrics).AP is not None
+    ]
     if study is not None:
-        points |= {name: (macs, ap, False) for name, (ap, _, _, macs) in _compared(study).items()}
-
-    def paint(canvas: Canvas) -> None:
-        axes = canvas.add_subplot()
-        for number, (name, (macs, ap, found)) in enumerate(points.items()):
-            if ap is None:
-                continue
-            point = (macs / 1e9, 100 * ap)
-            axes.plot(*point, "o", color=SERIES[0] if found else MUTED, ms=7)
-            # names of detectors with the same cost must not cover each other
-            above = 7 if number % 2 == 0 else -14
-            axes.annotate(name, point, (0, above), textcoords="offset points", ha="center")
-        axes.set(xlabel="GMACs", ylabel="AP, %")
-        axes.margins(0.3)
-
-    return chart(
-        "results", "Accuracy over computation; in colour what was searched", paint, (6.4, 3.4)
-    )
+        points += [
+            Point(
+                each.name,
+                RANDOM_KIND if each.kind == "random" else COMPARED,
+                each.macs,
+                fmean(each.AP),
+            )
+            for each in study.networks
+            if each.kind != "searched"
+        ]
+    if STUDENT in rows:
+        points += [
+            Point(f"candidate {name.generation}.{name.candidate}", CANDIDATE, one.macs, one.best.ap)
+            for name, one in JointRun(run).descent.evaluations.items()
+        ]
+    return points

@@ -38,7 +38,7 @@ LEVEL_GAP = 36.0
 KEY = (
     (("ir_k3_d1_e1", "ir_k3_d1_e3", "ir_k3_d1_e6"), "inverted residual (e: expansion)"),
     (("sep_k3_d1",), "separable"),
-    (("conv_k3_d1", "conv_k5_d1", "conv_k7_d1"), "convolution (d: dilation)"),
+    (("conv_k3_d1", "conv_k5_d1"), "convolution (d: dilation)"),
 )
 """Operations in the drawing's key, and what stands below them."""
 
@@ -47,7 +47,8 @@ def architecture_section(run: Run, settings: ReportConfig) -> Section:
     """The drawing, and the layers as a table file."""
     architecture = run.architecture
     margins = architecture.provenance.get("margins", {})
-    drawing = draw_architecture(architecture, margins)
+    candidates = [name for scored in run.scores.components.values() for name in scored.operations]
+    drawing = draw_architecture(architecture, margins, candidates)
     rows = [
         (
             component,
@@ -73,13 +74,16 @@ def architecture_section(run: Run, settings: ReportConfig) -> Section:
 
 
 def draw_architecture(
-    architecture: Architecture, margins: Mapping[str, Mapping[str, float]]
+    architecture: Architecture,
+    margins: Mapping[str, Mapping[str, float]],
+    candidates: Sequence[str] | None = None,
 ) -> Figure:
     """Draw a derived network: the finest level at the bottom, as pyramids are drawn.
 
     Args:
         architecture: the network.
         margins: by component and block, the probability's margin over the runner-up; may be empty.
+        candidates: operations that were searched, which the key explains; those of the network where None.
 
     Raises:
         ValueError: a block still holds candidates, or the network is not a searched one.
@@ -131,7 +135,9 @@ def draw_architecture(
     body += neck
     head = draw_head(drawn["head"], stem_y + HEIGHT + 44, architecture)
     body += head.parts
-    legend, legend_right = _legend(head.bottom + 30)
+    if candidates is None:
+        candidates = [block.operation for blocks in drawn.values() for block in blocks]
+    legend, legend_right = _legend(head.bottom + 30, candidates)
     body += legend
     total = max(right, head.right, legend_right) + 12
     title = "The searched detector: backbone, neck and head, layer by layer"
@@ -232,13 +238,23 @@ def _neck(
     return parts, out + 84
 
 
-def _legend(y: float) -> tuple[list[str], float]:
-    """One box of each colour, and what it means."""
+def _look(name: str) -> tuple[object, ...]:
+    """What tells an operation's box from others: its colour's depth, or its width."""
+    spec = OperationSpec.parse(name)
+    return (spec.kind, {"ir": spec.expansion, "conv": spec.kernel}.get(spec.kind))
+
+
+def _legend(y: float, candidates: Sequence[str]) -> tuple[list[str], float]:
+    """One box of each colour or width that a candidate has, and what it means."""
+    looks = {_look(name) for name in candidates}
     parts = [text(12, y + 23, "key", 12, fill=MUTED, font_weight="bold")]
     x = right = LEFT
     for names, meaning in KEY:
         left = x
-        for name in names:
+        shown = [name for name in names if _look(name) in looks]
+        if not shown:
+            continue
+        for name in shown:
             spec = OperationSpec.parse(name)
             details = f"e{spec.expansion} d{spec.dilation}" if spec.kind == "ir" else "d1"
             width = box_width(spec.kernel)

@@ -12,11 +12,11 @@ from matplotlib.ticker import MaxNLocator
 from pipeline.config.evaluation import ReportConfig
 from pipeline.report.charts import CHART, chart, curve, legend
 from pipeline.report.finalists import finalists_part
-from pipeline.report.formats import percent
+from pipeline.report.formats import accuracy, macs_unit
 from pipeline.report.inputs import DETECTOR, SCREENING, SEARCH, History, Run, SubSearchSpace
 from pipeline.report.path_search import found_by_paths
 from pipeline.report.section import Group, Section, paragraph
-from pipeline.report.svg import COMPONENT_COLOURS, GRID, MUTED, SERIES, Figure
+from pipeline.report.svg import COMPONENT_COLOURS, MUTED, SERIES, Figure
 from pipeline.search_space.architecture import COMPONENTS
 
 IMPORTED = "data/weights/"
@@ -32,7 +32,7 @@ def search_section(run: Run, settings: ReportConfig) -> Section:
     intro, search = found_by_paths(run) if run.scores_paths else _differentiable(run)
     chosen = finalists_part(run)
     if not run.screened:
-        return Section("curves", "Search curves", (intro, Group(search), *chosen), "Curves")
+        return Section("curves", "Search curves", (intro, Group(search), *chosen))
     screenings = tuple(
         _candidates(component, run.history(f"{SCREENING}/{component}"), space)
         for component, space in run.spaces.items()
@@ -42,7 +42,7 @@ def search_section(run: Run, settings: ReportConfig) -> Section:
         "the number of candidates alive. Grey: removed ones, up to their removal."
     )
     parts = (intro, Group(search), *chosen, between, Group(screenings))
-    return Section("curves", "Search curves", parts, "Curves")
+    return Section("curves", "Search curves", parts)
 
 
 def _differentiable(run: Run) -> tuple[Markup, tuple[Figure, ...]]:
@@ -80,7 +80,10 @@ def gradient_sizes(history: History) -> tuple[Figure, ...]:
         # without λ there is no cost
         if all(value > 0 for _, (_, values) in series for value in values):
             axes.set_yscale("log")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        # room beside a single epoch, or its axis is divided into hundredths
+        epochs = [epoch for _, (found, _) in series for epoch in found]
+        axes.set_xlim(min(epochs) - 0.5, max(epochs) + 0.5)
+        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
         axes.set(xlabel="epoch", ylabel="norm of the gradient")
         legend(canvas, axes)
 
@@ -103,11 +106,13 @@ def training_section(run: Run, settings: ReportConfig) -> Section:
     if not done:
         intro = paragraph("No backbone was pretrained here: {}.", _start(run))
         return Section("training", "Training", (intro, Group((_detector(run.history(DETECTOR)),))))
-    accuracies = ", ".join(f"{name} {percent(run.accuracy(folder))} %" for name, folder in done)
+    accuracies = ", ".join(f"{name} {accuracy(run.accuracy(folder))}" for name, folder in done)
+    chance = run.chance
     intro = paragraph(
-        "Validation accuracy after pretraining: {}. A supernet whose steps run some paths only is "
+        "Validation accuracy after pretraining: {}{}. A supernet whose steps run some paths only is "
         "measured by random paths, too. Curves: accuracy in training; diamonds: in the validation.",
         accuracies,
+        "" if chance is None else f"; by chance {accuracy(chance)} (the dotted line)",
     )
     figures = (_detector(run.history(DETECTOR)), _pretrainings(run, done))
     return Section("training", "Training", (intro, Group(figures)))
@@ -153,11 +158,11 @@ def _entropy(run: Run, history: History) -> Figure:
 
 def _expected_cost(history: History) -> Figure:
     xs, ys = history.series("expected_gmacs")
-    unit, factor = ("GMACs", 1.0) if max(ys, default=1.0) >= 0.1 else ("MMACs", 1e3)
+    unit, factor = macs_unit(1e9 * max(ys, default=1.0))
 
     def paint(canvas: Canvas) -> None:
         axes = canvas.add_subplot()
-        curve(axes, (xs, [factor * y for y in ys]), None, SERIES[2])
+        curve(axes, (xs, [1e9 * factor * y for y in ys]), None, SERIES[2])
         axes.set(xlabel="iteration", ylabel=f"expected cost, {unit}")
         axes.ticklabel_format(useOffset=False)
 
@@ -232,7 +237,8 @@ def _pretrainings(run: Run, done: Sequence[tuple[str, str]]) -> Figure:
             curve(axes, validated, None, colour, marker="D", markersize=6)
         axes.set(xlabel="iteration", ylabel="accuracy, %")
         axes.set_ylim(bottom=0)
-        axes.axhline(0, color=GRID, lw=0.8)
+        if run.chance is not None:
+            axes.axhline(100 * run.chance, color=MUTED, lw=1, ls=(0, (2, 3)), label="chance")
         legend(canvas, axes, columns=2)
 
     return chart(

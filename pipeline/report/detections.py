@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,11 @@ from pipeline.report.inputs import EVALUATION, Detection, Run
 from pipeline.report.section import Group, Section, paragraph
 from pipeline.report.svg import Figure, document, element, hint, text, text_width
 
-FOUND, TRUTH = "#ffb31a", "#5ee7ff"
+RIGHT, WRONG, MISSED = "#5ac8ff", "#ff7a1a", "#fff06b"
+"""Told apart with every kind of colour blindness; a wrong detection's label has a cross, a missed object's
+frame is dashed."""
+COCO_IOU = 0.5
+"""A detection is right where it covers an object of its class by this much, as for AP50."""
 SIDE = 360
 """Longest side of a drawing, pixels."""
 LARGE = 256
@@ -30,6 +34,8 @@ SHRUNK = 640
 FONT_SIZE = 15.0
 LABEL_HEIGHT = 18.0
 
+Objects = list[tuple[int, "Box"]]
+"""Class and box of each object of an image."""
 Box = tuple[float, float, float, float]
 """x, y, width, height."""
 
@@ -64,17 +70,18 @@ def detection_figures(
     names = {category["id"]: str(category["name"]) for category in truth["categories"]}
     images = sorted(truth["images"], key=lambda image: image["id"])[: settings.example_images]
     shown = {image["id"] for image in images}
-    boxes: dict[int, list[Box]] = defaultdict(list)
+    objects: dict[int, Objects] = defaultdict(list)
     for annotation in truth["annotations"]:
         if annotation["image_id"] in shown and not annotation.get("iscrowd", 0):
-            boxes[annotation["image_id"]].append(tuple(annotation["bbox"]))
+            box: Box = tuple(annotation["bbox"])
+            objects[annotation["image_id"]].append((annotation["category_id"], box))
     found = _found(run.path / evaluation / "detections.json", shown)
     return tuple(
         _figure(
             f"{name}_{image['id']:06d}",
             split.images / image["file_name"],
             image,
-            boxes[image["id"]],
+            objects[image["id"]],
             found.get(image["id"], []),
             names,
             settings.score_threshold,
@@ -86,16 +93,51 @@ def detection_figures(
 def detections_key(run: Run, settings: ReportConfig, count: int, beginning: str) -> Markup:
     """What the drawings show; `beginning` stands before `first <count> … images`."""
     return paragraph(
-        '{} first {} {} images by id. <span class="key"><i style="background:{}"></i>'
-        'detection</span> with class and score, from {} on; <span class="key"><i style="background:{}"></i>'
-        "annotated object</span>.",
+        "{} first {} {} images by id, detections with class and score, from {} on: "
+        '<span class="key"><i style="background:{}"></i>right</span>, the class of an object and an IoU of '
+        'at least {} with it; <span class="key"><i style="background:{}"></i>✗ wrong</span>; '
+        '<span class="key"><i class="dashed" style="background:{}"></i>missed</span>, an object that no '
+        "detection is right about.",
         beginning,
         count,
         run.evaluated,
-        FOUND,
         settings.score_threshold,
-        TRUTH,
+        RIGHT,
+        COCO_IOU,
+        WRONG,
+        MISSED,
     )
+
+
+def judged(detections: Sequence[Detection], objects: Objects) -> tuple[list[bool], list[Box]]:
+    """Which detections are right, and the objects that none of them is right about.
+
+    As COCO's evaluation does at one IoU: in the order given, best first, each takes the object of its class
+    that it covers most, among those not taken yet.
+    """
+    left = list(objects)
+    right: list[bool] = []
+    for found in detections:
+        covers = [
+            (overlap_over_union(found.bbox, box), number)
+            for number, (category, box) in enumerate(left)
+            if category == found.category_id
+        ]
+        most, number = max(covers, default=(0.0, -1))
+        right.append(most >= COCO_IOU)
+        if right[-1]:
+            del left[number]
+    return right, [box for _, box in left]
+
+
+def overlap_over_union(first: Box, second: Box) -> float:
+    """IoU of two boxes; 0 where both are empty."""
+    shared = 1.0
+    for axis in (0, 1):
+        end = min(first[axis] + first[axis + 2], second[axis] + second[axis + 2])
+        shared *= max(0.0, end - max(first[axis], second[axis]))
+    union = first[2] * first[3] + second[2] * second[3] - shared
+    return shared / union if union > 0 else 0.0
 
 
 def _found(path: Path, shown: set[int]) -> Mapping[int, list[Detection]]:
@@ -114,7 +156,7 @@ def _figure(
     name: str,
     path: Path,
     image: Mapping[str, Any],
-    truth: list[Box],
+    objects: Objects,
     found: list[Detection],
     names: Mapping[int, str],
     threshold: float,
@@ -130,23 +172,26 @@ def _figure(
 
     detections = [detection for detection in found if detection.score >= threshold]
     pixelated = "image-rendering:pixelated" if scale > 2 else ""
+    right, missed = judged(detections, objects)
     body = [
         element("image", href=uri, width=width, height=height, style=pixelated),
-        *(_frame(place(box), TRUTH, 1.4) for box in truth),
+        *(_frame(place(box), MISSED, 2.4, dashed=True) for box in missed),
     ]
     taken: list[Box] = []
     labels = []
-    for detection in detections:
+    for detection, is_right in zip(detections, right, strict=True):
         box = place(detection.bbox)
+        colour = RIGHT if is_right else WRONG
         label = f"{names[detection.category_id]} {detection.score:.2f}"
-        body.append(_frame(box, FOUND, 2.4, hint(label)))
+        label = label if is_right else f"✗ {label}"
+        body.append(_frame(box, colour, 2.4, hint(label)))
         area = label_area(box, text_width(label, FONT_SIZE, bold=True) + 6, (width, height), taken)
         taken.append(area)
-        labels += _label(label, area)
-    count = f"{len(detections)} found"
+        labels += _label(label, area, colour)
+    count = f"{sum(right)} right, {len(right) - sum(right)} wrong, {len(missed)} missed"
     if found and not detections:
         count += f" (best score {found[0].score:.2f})"
-    title = f"{image['file_name']}: {count}, {len(truth)} annotated"
+    title = f"{image['file_name']}: {count}"
     return Figure(
         name,
         document(width, height, body + labels, title),
@@ -173,19 +218,22 @@ def _embedded(path: Path) -> tuple[str, tuple[int, int]]:
     return f"data:image/{kind};base64,{base64.b64encode(content.getvalue()).decode()}", size
 
 
-def _frame(box: Box, colour: str, thickness: float, content: str = "") -> str:
+def _frame(
+    box: Box, colour: str, thickness: float, content: str = "", *, dashed: bool = False
+) -> str:
     x, y, width, height = box
     # a dark line beneath keeps the frame visible on a bright photograph
     shape = {"x": x, "y": y, "width": width, "height": height, "fill": "none"}
+    dashes = {"stroke_dasharray": "7 5"} if dashed else {}
     return element(
         "rect", **shape, stroke="#000000", stroke_opacity=0.45, stroke_width=thickness + 1.4
-    ) + (element("rect", content, **shape, stroke=colour, stroke_width=thickness))
+    ) + (element("rect", content, **shape, stroke=colour, stroke_width=thickness, **dashes))
 
 
-def _label(label: str, area: Box) -> list[str]:
+def _label(label: str, area: Box, colour: str) -> list[str]:
     x, y, width, height = area
     return [
-        element("rect", x=x, y=y, width=width, height=height, rx=2, fill=FOUND),
+        element("rect", x=x, y=y, width=width, height=height, rx=2, fill=colour),
         text(x + 3, y + 14.2, label, FONT_SIZE, fill="#15181e", font_weight="bold"),
     ]
 

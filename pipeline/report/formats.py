@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 DASH = "–"
 """Stands for a number that is not defined."""
@@ -25,6 +26,22 @@ def percent(fraction: float | None) -> str:
     return DASH if fraction is None else f"{100 * fraction:.1f}"
 
 
+def accuracy(fraction: float | None) -> str:
+    """As `percent`, with the sign where there is a number."""
+    shown = percent(fraction)
+    return shown if shown == DASH else f"{shown} %"
+
+
+def counted(number: int, what: str) -> str:
+    """A number with its noun: `1 epoch`, `2 epochs`."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def macs_unit(largest: float) -> tuple[str, float]:
+    """The unit of an axis of multiply-accumulates, as `scaled` would choose it, and the factor to it."""
+    return ("GMACs", 1e-9) if largest >= 1e9 else ("MMACs", 1e-6)
+
+
 def duration(seconds: float) -> str:
     """A time in the two units that matter: `52 ms`, `8.3 s`, `4 min 5 s`, `3 h 20 min`, `2 d 4 h`."""
     if seconds < 1:
@@ -43,12 +60,40 @@ def duration(seconds: float) -> str:
     raise AssertionError(seconds)
 
 
-def decimal(value: float) -> str:
-    """A number with four significant digits."""
-    return f"{value:.4g}"
+def alike_scaled(values: Sequence[float]) -> list[str]:
+    """Counts of one column: the prefix of the largest, and for all as many decimals.
+
+    The largest has three significant digits; more decimals are given where the least would vanish, up to 3.
+    """
+    largest = max(map(abs, values), default=0.0)
+    rounded = float(f"{largest:.2e}")
+    unit, prefix = next(((u, f" {p}") for u, p in _PREFIXES if rounded >= u), (1.0, ""))
+    if unit == 1.0:
+        return [f"{value:g}" for value in values]
+    places = max(_places(largest / unit, 3), min(_least(values, unit), 3))
+    return [f"{value / unit:.{places}f}{prefix}" for value in values]
+
+
+def alike_decimal(values: Sequence[float]) -> list[str]:
+    """Numbers of one column with as many decimals: the largest has three significant digits."""
+    if all(float(value).is_integer() for value in values):
+        return [f"{value:.0f}" for value in values]
+    places = _places(max(map(abs, values)), 3)
+    return [f"{value:.{places}f}" for value in values]
+
+
+def _least(values: Sequence[float], unit: float) -> int:
+    """Decimals with which the least that is not 0 has two significant digits."""
+    sizes = [abs(value) / unit for value in values if value]
+    return _places(min(sizes), 2) if sizes else 0
 
 
 def _significant(value: float, digits: int) -> str:
     """A number in fixed notation with `digits` significant digits, or all before the point."""
+    return f"{value:.{_places(value, digits)}f}"
+
+
+def _places(value: float, digits: int) -> int:
+    """Decimals of a number with `digits` significant digits."""
     magnitude = math.floor(math.log10(abs(value))) if value else 0
-    return f"{value:.{max(0, digits - 1 - magnitude)}f}"
+    return max(0, digits - 1 - magnitude)

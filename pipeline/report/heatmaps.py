@@ -55,9 +55,7 @@ def heatmaps_section(run: Run, settings: ReportConfig) -> Section:
         "probable ones together that keep it."
     )
     intro = paragraph("{}", what)
-    return Section(
-        "probabilities", "Search probabilities", (intro, Group(figures), table), "Probabilities"
-    )
+    return Section("probabilities", "Search probabilities", (intro, Group(figures), table))
 
 
 def heat_map(component: str, scores: ComponentScores, chosen_in: Mapping[str, str]) -> Figure:

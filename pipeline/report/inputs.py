@@ -19,6 +19,7 @@ from pipeline.search_space.architecture import ARCHITECTURE, COMPONENTS, Archite
 from pipeline.search_space.names import OperationName
 
 DATASET = "data/detection"
+CLASSIFICATION = "data/classification"
 SPLIT_NAMES = {"val": "validation", "test": "test"}
 SCREENING = "hit_detector/screening"
 SEARCH = "hit_detector/search"
@@ -64,9 +65,11 @@ class Metrics(_Read):
 
 
 class Speed(_Read):
-    """`speed.json`: seconds of one image, one at a time."""
+    """`speed.json`: median seconds of one image, one at a time; format 1 has the mean and no quartiles."""
 
     seconds_per_image: float
+    lower_quartile: float | None = None
+    upper_quartile: float | None = None
     device: str
     threads: int
     images: int
@@ -178,6 +181,12 @@ class Run:
             return DatasetIndex.load(path)
         except (OSError, ValueError) as error:
             raise ArtifactError(f"{path} cannot be used: {error}") from error
+
+    @cached_property
+    def chance(self) -> float | None:
+        """Accuracy by chance on the classification dataset: one over its classes; None without one."""
+        path = self.path / CLASSIFICATION / FILE_NAME
+        return 1 / len(DatasetIndex.load(path).classes) if path.exists() else None
 
     @property
     def evaluated(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pipeline.config.evaluation import ReportConfig
 from pipeline.report.detections import detection_figures, detections_key
-from pipeline.report.formats import DASH, percent, scaled
+from pipeline.report.formats import accuracy, counted, scaled
 from pipeline.report.inputs import Run
 from pipeline.report.joint_inputs import STUDENT, JointRun
 from pipeline.report.joint_random import random_comparison
@@ -16,7 +16,10 @@ from pipeline.report.section import Group, Part, Section, paragraph
 def joint_section(run: Run, settings: ReportConfig) -> Section:
     """Base against student, the tree of descent, computation by stage, the student's detections."""
     joint = JointRun(run)
-    compared, scatter = upgrade_table(joint.detectors, "joint_upgrade")
+    names = {"base": "base", "base_longer": "base, trained on", "student": "student"}
+    compared, _ = upgrade_table(
+        {names[name]: each for name, each in joint.detectors.items()}, "joint_upgrade"
+    )
     descent = joint.descent
     gains = {gain.name: gain.value for gain in descent.gains(None)}
     best = descent.best
@@ -38,27 +41,25 @@ def joint_section(run: Run, settings: ReportConfig) -> Section:
         paragraph("{}", _upshot(joint)),
         compared,
         paragraph(
-            "{} candidates in {} generations. Each inherits its parent's weights, changed by one action or "
+            "{} in {}. Each inherits its parent's weights, changed by one action or "
             "taught by another teacher, and is trained for a few epochs; H weighs its AP on the validation "
             "split against its computation, at the resolution where that is best. The student is the "
-            "candidate with the highest H, with no training after the search: {} epochs since the base. "
+            "candidate with the highest H, with no training after the search: {} since the base. "
             "From here on MACs are counted at the input size of the base, above at that of each detector.",
-            len(descent.evaluations),
-            descent.generations,
-            best.epochs,
+            counted(len(descent.evaluations), "candidate"),
+            counted(descent.generations, "generation"),
+            counted(best.epochs, "epoch"),
         ),
         draw_descent("joint_descent", descent),
         line,
         Group((everyone,), "fold", f"All {len(descent.evaluations)} candidates"),
-        Group((stages, scatter)),
+        Group((stages,)),
         allocation,
         *(_against_random(joint) if settings.joint_random else ()),
         detections_key(run, settings, len(detections), "The student on the"),
         Group(detections, "gallery"),
     )
-    return Section(
-        "joint_detnas", "Joint-DetNAS: the base detector upgraded", parts, "Joint-DetNAS"
-    )
+    return Section("joint_detnas", "Joint-DetNAS: the base detector upgraded", parts)
 
 
 def _against_random(joint: JointRun) -> tuple[Part, ...]:
@@ -76,13 +77,8 @@ def _upshot(joint: JointRun) -> str:
         joint.detectors[name].metrics for name in ("base", "base_longer", "student")
     )
     return (
-        f"The base detector has an AP of {_ap(base.AP)} with {scaled(base.params)} parameters and "
-        f"{scaled(base.macs)} MACs; the student an AP of {_ap(student.AP)} with {scaled(student.params)} "
-        f"parameters and {scaled(student.macs)} MACs. The base trained further, for as many epochs as "
-        f"the student and its ancestors together, has an AP of {_ap(longer.AP)}."
+        f"The base detector has an AP of {accuracy(base.AP)} with {scaled(base.params)} parameters and "
+        f"{scaled(base.macs)} MACs; the student an AP of {accuracy(student.AP)} with "
+        f"{scaled(student.params)} parameters and {scaled(student.macs)} MACs. The base trained further, for "
+        f"as many epochs as the student and its ancestors together, has an AP of {accuracy(longer.AP)}."
     )
-
-
-def _ap(fraction: float | None) -> str:
-    shown = percent(fraction)
-    return shown if shown == DASH else f"{shown} %"

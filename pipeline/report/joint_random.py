@@ -20,7 +20,7 @@ COLUMNS: tuple[tuple[str, str, Kind], ...] = (
     ("MACs", "macs", "scaled"),
     ("AP, %", "AP", "percent"),
     ("AP50, %", "AP50", "percent"),
-    ("AP against the random search", "AP_change", "percent"),
+    ("AP against the random search, points", "AP_change", "percent"),
 )
 
 

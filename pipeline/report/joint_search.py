@@ -35,6 +35,9 @@ CHANGE_NAMES = {
 OVER_CONTROL: tuple[str, str, Kind] = ("gain over the parent trained on", "control_gain", "decimal")
 """The column of what a change brought beyond the epochs."""
 
+BASE_AT = -0.6
+"""Where the base stands on the axis of generations."""
+
 COLOURS = dict(zip(CHANGE_NAMES, SERIES, strict=False))
 
 
@@ -110,9 +113,10 @@ def candidate_table(
 def draw_descent(name: str, descent: Descent) -> Figure:
     """Every candidate at its generation and H, joined to its parent; the student's line in colour.
 
-    Children of the base begin at the left, where no H is drawn: the base's is not comparable.
+    Children of the base begin at the left, at their own H: the base's is not comparable.
     """
-    line = set(one.proposal.name for one in descent.line(descent.best))  # noqa: C401
+    taken = descent.line(descent.best)
+    line = {one.proposal.name for one in taken}
 
     def paint(canvas: Canvas) -> None:
         axes = canvas.add_subplot()
@@ -127,26 +131,31 @@ def draw_descent(name: str, descent: Descent) -> Figure:
             if points:
                 xs, ys = zip(*points, strict=True)
                 axes.plot(xs, ys, "o", color=COLOURS[change], ms=5, label=label, zorder=3)
+        for one in taken:
+            place = (one.proposal.name.generation, one.best.score)
+            axes.plot(*place, "o", ms=10, mfc="none", mec=SERIES[0], mew=1.8, zorder=4)
         generations = list(range(descent.generations))
         best = [descent.best_until(number).best.score for number in generations]
         axes.step(generations, best, where="post", color=MUTED, lw=1, ls=(0, (3, 2)), label="best")
         axes.set(xlabel="generation", ylabel="score H")
-        axes.xaxis.set_major_locator(MaxNLocator(10, integer=True))
+        ticks = [
+            int(tick) for tick in MaxNLocator(10, integer=True).tick_values(0, generations[-1])
+        ]
+        ticks = [tick for tick in ticks if 0 <= tick <= generations[-1]]
+        axes.set_xticks([BASE_AT, *ticks], ["base", *map(str, ticks)])
         axes.margins(x=0.04)
         legend(canvas, axes, columns=3)
 
-    title = "The tree of descent: score of each candidate; bold, the line of the student"
+    title = "The tree of descent: score of each candidate; bold and ringed, the line of the student"
     return chart(name, title, paint, (7.4, 3.8), scrolls=True)
 
 
 def _join(axes: Axes, descent: Descent, one: Evaluation, *, taken: bool) -> None:
     parent = one.proposal.parent
-    if parent is None:
-        return
     style = {"color": SERIES[0], "lw": 2.2} if taken else {"color": MUTED, "lw": 0.7, "alpha": 0.5}
-    before = descent.evaluations[parent].best.score
+    before = one.best.score if parent is None else descent.evaluations[parent].best.score
     axes.plot(
-        [parent.generation, one.proposal.name.generation],
+        [BASE_AT if parent is None else parent.generation, one.proposal.name.generation],
         [before, one.best.score],
         **style,
         zorder=2,

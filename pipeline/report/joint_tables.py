@@ -11,7 +11,9 @@ from matplotlib.figure import Figure as Canvas
 from pipeline.artifacts.manifest import Manifest
 from pipeline.artifacts.typed import read_as
 from pipeline.report.charts import bars, chart, legend
+from pipeline.report.formats import macs_unit
 from pipeline.report.inputs import Metrics, Speed
+from pipeline.report.stage_times import by_part
 from pipeline.report.svg import MUTED, SERIES, Figure
 from pipeline.report.tables import Cell, Column, Table
 
@@ -59,11 +61,11 @@ def upgrade_table(
         Column("input size", "input_size"),
         Column("params", "params", "scaled"),
         Column("MACs", "macs", "scaled"),
-        Column("MACs against the base", "macs_change", "percent"),
+        Column("MACs against the base, %", "macs_change", "percent"),
         Column("per image", "seconds_per_image", "seconds"),
         Column("images a second", "images_per_second", "decimal"),
         Column("AP, %", "AP", "percent"),
-        Column("AP against the base", "AP_change", "percent"),
+        Column("AP against the base, points", "AP_change", "percent"),
     )
     base = next(iter(detectors.values()))
     rows: list[list[Cell]] = []
@@ -91,16 +93,17 @@ def upgrade_table(
 
 def accuracy_and_cost(name: str, title: str, detectors: Mapping[str, Metrics]) -> Figure:
     """AP over MACs, a dot for each detector with its name."""
+    unit, factor = macs_unit(max(metrics.macs for metrics in detectors.values()))
 
     def paint(canvas: Canvas) -> None:
         axes = canvas.add_subplot()
         for number, (label, metrics) in enumerate(detectors.items()):
-            point = (metrics.macs / 1e9, 100 * (metrics.AP or 0.0))
+            point = (factor * metrics.macs, 100 * (metrics.AP or 0.0))
             axes.plot(*point, "o", color=SERIES[0] if label == RESULT else MUTED, ms=7)
             # names of detectors with the same cost must not cover each other
             above = 6 if number % 2 == 0 else -13
             axes.annotate(label, point, (0, above), textcoords="offset points", ha="center")
-        axes.set(xlabel="GMACs", ylabel="AP, %")
+        axes.set(xlabel=unit, ylabel="AP, %")
         axes.margins(0.25)
 
     return chart(name, f"{title}: AP over computation", paint, (4.6, 3.2))
@@ -127,7 +130,7 @@ def pipeline_table(pipelines: Mapping[str, Pipeline]) -> tuple[Table, Figure]:
         Column("end: backbone MACs", "backbone_macs", "scaled"),
         Column("end: MACs", "macs", "scaled"),
         Column("end: AP, %", "AP", "percent"),
-        Column("gain in AP", "AP_change", "percent"),
+        Column("gain in AP, points", "AP_change", "percent"),
     )
     rows: list[list[Cell]] = []
     for name, one in pipelines.items():
@@ -211,25 +214,13 @@ def cost_by_part(manifests: Mapping[str, Manifest]) -> dict[str, Spent]:
     Args:
         manifests: by folder, relative to the run's, all that the student descends from.
     """
-    jobs: dict[str, list[Manifest]] = {part: [] for part in (*COST_PARTS, "other")}
-    for folder, manifest in manifests.items():
-        part = next(
-            (
-                name
-                for name, places in COST_PARTS.items()
-                if any(folder == place or folder.startswith(f"{place}/") for place in places)
-            ),
-            "other",
-        )
-        jobs[part].append(manifest)
     return {
         part: Spent(
             len(found),
             sum(manifest.wall_seconds for manifest in found),
             sum(manifest.gpu_hours for manifest in found),
         )
-        for part, found in jobs.items()
-        if found
+        for part, found in by_part(manifests, COST_PARTS).items()
     }
 
 
@@ -347,7 +338,7 @@ def allocation_study(
         axes = canvas.add_subplot()
         axes.grid(visible=False, axis="x")
         largest = max(one.macs for one in (*base.values(), *student.values()))
-        unit, factor = ("GMACs", 1e-9) if largest >= 1e8 else ("MMACs", 1e-6)
+        unit, factor = macs_unit(largest)
         for shift, label, costs, colour in (
             (-0.2, "base", base, MUTED),
             (0.2, "student", student, SERIES[0]),

@@ -28,8 +28,8 @@ from pipeline.report.summary import summary_section
 FINGERPRINT_FILES = ("page.html.j2",)
 
 SECTIONS: tuple[Callable[[Run, ReportConfig], Section], ...] = (
-    random_section,
     answer_section,
+    random_section,
     summary_section,
     detections_section,
     accuracy_section,

@@ -22,6 +22,4 @@ def random_section(run: Run, settings: ReportConfig) -> Section:
         run.metrics.images,
         run.evaluated,
     )
-    return Section(
-        "random", "Against random networks", (upshot, table, Group((figure,))), "Random networks"
-    )
+    return Section("random", "Against random networks", (upshot, table, Group((figure,))))

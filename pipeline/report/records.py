@@ -7,14 +7,16 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pipeline.config.evaluation import ReportConfig
+from pipeline.report.formats import duration
 from pipeline.report.inputs import EVALUATION, SCREENING, SEARCH, Run
 from pipeline.report.section import Group, Section, paragraph
+from pipeline.report.stage_times import by_part, time_passed
 from pipeline.report.tables import Cell, Column, Table
 from pipeline.search_space.architecture import COMPONENTS
 
 
 def time_section(run: Run, settings: ReportConfig) -> Section:
-    """Wall time, GPU-hours and memory of every stage that the detector descends from."""
+    """Wall time, GPU-hours and memory of the run's parts and, folded, of every stage."""
     rows: list[tuple[Cell, ...]] = [
         (
             folder,
@@ -41,12 +43,37 @@ def time_section(run: Run, settings: ReportConfig) -> Section:
         rows,
         total=True,
     )
-    intro = paragraph(
-        "From the manifest of each stage, in the order in which results depend on each other. Stages that "
-        "do not need each other run side by side, so less time passed than they took together. Memory is "
-        "that of a stage's largest process."
+    parts: list[tuple[Cell, ...]] = [
+        (
+            part,
+            len(stages),
+            sum(stage.wall_seconds for stage in stages),
+            sum(stage.gpu_hours for stage in stages),
+            max((stage.peak_memory or 0 for stage in stages), default=0) / 2**30 or None,
+        )
+        for part, stages in by_part(run.manifests).items()
+    ]
+    parts.append(("total", len(manifests), seconds, hours, None))
+    grouped = Table(
+        "time_parts",
+        (
+            Column("part of the run", "part"),
+            Column("stages", "stages", "count"),
+            Column("their time, added up", "wall_seconds", "seconds", bar=True),
+            Column("GPU-hours", "gpu_hours", "decimal"),
+            Column("most memory, GiB", "peak_memory_gib", "decimal"),
+        ),
+        parts,
+        total=True,
     )
-    return Section("time", "Time", (intro, table))
+    intro = paragraph(
+        "The stages took {} together. Stages that do not need each other run side by side: some stage was "
+        "running for {}. Memory is that of a stage's largest process.",
+        duration(seconds),
+        duration(time_passed(manifests)),
+    )
+    fold = Group((table,), "fold", f"Each of the {len(manifests)} stages")
+    return Section("time", "Time", (intro, grouped, fold))
 
 
 def data_section(run: Run, settings: ReportConfig) -> Section:
@@ -55,17 +82,21 @@ def data_section(run: Run, settings: ReportConfig) -> Section:
     keys = list(dict.fromkeys(key for counts in statistics.values() for key in counts))
     table = Table(
         "data",
-        (Column("split", "split"), *(Column(key, key, "count") for key in keys)),
+        (Column("split", "split"), *(Column(_words(key), key, "count") for key in keys)),
         [(split, *(counts.get(key) for key in keys)) for split, counts in statistics.items()],
     )
     classes = run.dataset.classes
     intro = paragraph(
-        "Source: {}. {} classes. Small objects have less than 32² pixels, large ones more than 96².",
+        "Source: {}. {}. Small objects have less than 32² pixels, large ones more than 96².",
         run.dataset.content.source,
-        len(classes),
+        f"{len(classes)} class{'' if len(classes) == 1 else 'es'}",
     )
     listed = Group((paragraph("{}", ", ".join(classes)),), "fold", f"The {len(classes)} classes")
     return Section("data", "Data", (intro, table, listed))
+
+
+def _words(key: str) -> str:
+    return key.replace("with_boxes", "with objects").replace("_", " ")
 
 
 def reproducibility_section(run: Run, settings: ReportConfig) -> Section:

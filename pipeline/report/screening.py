@@ -27,9 +27,9 @@ def screening_section(run: Run, settings: ReportConfig) -> Section:
     component = COMPONENTS[0]
     intro = paragraph(
         "All candidates of each component. The score is the softmax probability, averaged over the "
-        "component’s layers: at the end for those kept (coloured), at removal for those removed "
-        "(pale; the later removed, the higher). Scores rise as candidates go, since they share a sum "
-        "of one. Regulariser {} with μ = {}.",
+        "component’s layers: at the end for those kept (coloured), at removal for those removed (pale; the "
+        "later removed, the higher; an epoch stands beside the last one that it removed). Scores rise as "
+        "candidates go, since they share a sum of one. Regulariser {} with μ = {}.",
         run.setting(f"{SCREENING}/{component}", "screening", "regularizer"),
         run.setting(f"{SCREENING}/{component}", "screening", "mu"),
     )
@@ -51,6 +51,7 @@ def ranking(space: SubSearchSpace) -> list[tuple[str, float, int | None]]:
 def score_chart(component: str, space: SubSearchSpace) -> Figure:
     """Horizontal bars in the order of `ranking`."""
     entries = ranking(space)
+    epochs = [epoch for _, _, epoch in entries]
 
     def paint(canvas: Canvas) -> None:
         axes = canvas.add_subplot()
@@ -58,8 +59,10 @@ def score_chart(component: str, space: SubSearchSpace) -> Figure:
         for row, (name, score, epoch) in enumerate(entries):
             colour = kind_colour(OperationSpec.parse(name).kind)
             axes.barh(row, score, 0.72, color=colour, alpha=1.0 if epoch is None else 0.28)
+            if epoch is not None and epoch == epochs[row - 1]:
+                continue  # an epoch is written once, beside the last that it removed
             axes.annotate(
-                f"{100 * score:.1f} %" if epoch is None else f"epoch {epoch}",
+                f"{100 * score:.1f} %" if epoch is None else f"removed in epoch {epoch}",
                 (score, row),
                 (3, 0),
                 textcoords="offset points",

@@ -30,12 +30,11 @@ Part = Markup | Figure | Table | Group
 
 @dataclass(frozen=True)
 class Section:
-    """A section: `id` is its anchor in the page, `label` its name in the page's navigation."""
+    """A section: `id` is its anchor in the page, `title` its heading and its name in the navigation."""
 
     id: str
     title: str
     parts: tuple[Part, ...]
-    label: str = ""
 
     @property
     def html(self) -> Markup:

@@ -49,6 +49,7 @@ class Figure:
         width: natural width in CSS pixels.
         caption: whether the page shows the title under the drawing.
         scrolls: on a narrow screen, whether to scroll sideways rather than shrink.
+        role: what it is to a screen reader: `group` where its parts can be walked through.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Figure:
     width: float
     caption: bool = True
     scrolls: bool = False
+    role: str = "img"
 
     def html(self) -> Markup:
         """The figure for the page: the drawing inline, and its title."""
@@ -82,7 +84,7 @@ class Figure:
         head = re.sub(r'\s(width|height|version|xmlns(:xlink)?)="[^"]*"', "", head)
         rest = re.sub(r"\s*<metadata>.*?</metadata>", "", rest, flags=re.DOTALL)
         label = escape(self.title)
-        return f'{head} role="img" aria-label="{label}" style="{style}">{rest}'
+        return f'{head} role="{self.role}" aria-label="{label}" style="{style}">{rest}'
 
 
 def document(width: float, height: float, body: list[str], title: str) -> str:

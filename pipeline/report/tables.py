@@ -9,7 +9,7 @@ from typing import Literal
 from markupsafe import Markup
 
 from pipeline.artifacts.csv_file import csv_bytes
-from pipeline.report.formats import DASH, decimal, duration, percent, scaled
+from pipeline.report.formats import DASH, alike_decimal, alike_scaled, duration, percent
 
 Cell = str | int | float | None
 """A table's value as the run gave it; None where it is not defined."""
@@ -71,11 +71,15 @@ class Table:
             max((_size(row[index]) for row in body), default=0.0)
             for index in range(len(self.columns))
         ]
+        shown = [
+            show([row[index] for row in self.rows], column.kind)
+            for index, column in enumerate(self.columns)
+        ]
         for number, row in enumerate(self.rows):
             last = self.total and number == len(self.rows) - 1
             cells = Markup("").join(
-                _cell(column, value, 0.0 if last else top)
-                for column, value, top in zip(self.columns, row, largest, strict=True)
+                _cell(column, value, texts[number], 0.0 if last else top)
+                for column, value, texts, top in zip(self.columns, row, shown, largest, strict=True)
             )
             name = Markup(' class="total"') if last else ""
             parts.append(Markup("<tr{}>{}</tr>").format(name, cells))
@@ -83,15 +87,23 @@ class Table:
         return Markup("").join(parts)
 
 
-def show(value: Cell, kind: Kind) -> str:
-    """A value as the page shows it."""
-    if value is None:
-        return DASH
-    if isinstance(value, str):
-        return value
+def show(values: Sequence[Cell], kind: Kind) -> list[str]:
+    """A column's values as the page shows them: counts and decimals in the same unit, with as many digits."""
+    numbers = [value for value in values if isinstance(value, int | float)]
+    together = {"scaled": alike_scaled, "decimal": alike_decimal}
+    written = iter(
+        together[kind](numbers) if kind in together else [_alone(one, kind) for one in numbers]
+    )
+    return [
+        DASH if value is None else value if isinstance(value, str) else next(written)
+        for value in values
+    ]
+
+
+def _alone(value: float, kind: Kind) -> str:
     if kind == "count":
         return f"{value:,}".replace(",", "\u202f")
-    formats = {"scaled": scaled, "percent": percent, "seconds": duration, "decimal": decimal}
+    formats = {"percent": percent, "seconds": duration}
     return formats[kind](value) if kind in formats else str(value)
 
 
@@ -103,8 +115,7 @@ def _size(value: Cell) -> float:
     return float(value) if isinstance(value, int | float) else 0.0
 
 
-def _cell(column: Column, value: Cell, largest: float) -> Markup:
-    text = show(value, column.kind)
+def _cell(column: Column, value: Cell, text: str, largest: float) -> Markup:
     if column.bar and largest > 0:
         bar = Markup('<span class="bar"><i style="width:{:.1f}%"></i></span>').format(
             100 * _size(value) / largest

@@ -15,6 +15,7 @@ from mmengine.structures import InstanceData
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from pipeline.detection import evaluation
 from pipeline.detection.evaluation import METRICS, coco_metrics, detect, seconds_per_image
 
 CATEGORIES = ({"id": 3, "name": "cat"}, {"id": 7, "name": "dog"}, {"id": 11, "name": "emu"})
@@ -178,7 +179,15 @@ def test_the_mode_is_restored_after_an_error() -> None:
     assert model.training
 
 
-def test_speed_is_the_mean_over_single_images() -> None:
+def test_speed_is_the_median_over_single_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = _Model().eval()
+    # images of 1, 2 and 9 seconds
+    clock = iter([10.0, 11.0, 20.0, 22.0, 30.0, 39.0])
+    with monkeypatch.context() as patched:
+        patched.setattr(evaluation.time, "perf_counter", lambda: next(clock))
+        timed = seconds_per_image(model, _Images(), images=3)
+    assert timed["seconds_per_image"] == 2.0
+    assert (timed["lower_quartile"], timed["upper_quartile"]) == (1.5, 5.5)
     model = _Model().eval()
     speed = seconds_per_image(model, _Images(), images=3)
     # one to warm up

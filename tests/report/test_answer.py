@@ -49,14 +49,14 @@ def test_every_detector_has_a_row_with_the_time_of_all_it_descends_from(run):
     # 34.5 % against 32.0 % of the base trained for as many epochs
     assert "student has an AP of 34.5 %, 2.5 points more than the base trained for as many" in page
     assert "trained once" in page
-    assert page.index("What came out") < page.index("The searched detector in numbers")
+    assert page.index(">Results</h2>") < page.index(">The searched detector in numbers</h2>")
 
 
 def test_a_run_of_one_method_has_one_row_and_no_picture(run):
     files = build_report(run, SETTINGS)
     assert [row["detector"] for row in table(files)] == ["searched (Hit-Detector)"]
     assert "figures/results.svg" not in files
-    assert "`report.random: true` would tell" in files["report.html"].decode()
+    assert "<code>report.random: true</code> would tell" in files["report.html"].decode()
 
 
 def test_random_and_plain_networks_stand_beside_them(run):

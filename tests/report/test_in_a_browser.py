@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -168,3 +169,29 @@ def test_every_link_leads_to_its_section(tab: Tab, page: Page) -> None:
         )
         assert abs(top) < 20 or (at_end and 0 < top < 900), section
     assert tab.problems == []
+
+
+def test_the_scatter_is_walked_through_by_keyboard_and_kinds_are_hidden(
+    tab: Tab, tmp_path: Path
+) -> None:
+    run = make_run(tmp_path / "run")
+    add_joint(run)
+    path = tmp_path / "page.html"
+    path.write_bytes(build_report(run, SETTINGS, BESIDE)["report.html"])
+    tab.open(path, WIDE)
+    tips = "[...document.querySelectorAll('.tip')].filter(each => "
+    tips += "getComputedStyle(each).visibility === 'visible').map(each => each.textContent)"
+    assert tab.run(tips) == []
+    tab.run("document.querySelector('.dot').focus()")
+    first = tab.run(tips)
+    tab.press("Tab", 9)
+    second = tab.run(tips)
+    assert len(first) == len(second) == 1 and first != second
+    assert re.fullmatch(r"candidate \d\.\d: AP [\d.]+ %, [\d.]+( [kMG])? MACs", first[0])
+    visible = "[...document.querySelectorAll('.kind-candidate')].filter(each => "
+    visible += "each.getClientRects().length).length"
+    before = tab.run(visible)
+    tab.run("document.getElementById('show-candidate').focus()")
+    tab.press(" ", 32)
+    assert before > 5 and tab.run(visible) == 0
+    assert tab.run("document.querySelectorAll('.kind-found').length") == 2

@@ -42,7 +42,7 @@ def test_a_run_with_both_methods_shows_both(run: Path) -> None:
     for name in (
         "figures/joint_descent.svg",
         "figures/joint_allocation.svg",
-        "figures/joint_upgrade.svg",
+        "figures/results.svg",
         "figures/student_detections_000001.svg",
         "tables/joint_upgrade.csv",
         "tables/joint_line.csv",

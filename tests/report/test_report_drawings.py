@@ -18,11 +18,12 @@ from pipeline.hit_detector.spaces import supernet_architecture
 from pipeline.report.architecture import draw_architecture
 from pipeline.report.blocks import colour
 from pipeline.report.curves import gradient_sizes, per_epoch
-from pipeline.report.detections import LABEL_HEIGHT, label_area, overlap
-from pipeline.report.formats import duration, percent, scaled
+from pipeline.report.detections import LABEL_HEIGHT, judged, label_area, overlap
+from pipeline.report.formats import alike_decimal, alike_scaled, duration, percent, scaled
 from pipeline.report.heatmaps import heat_map
 from pipeline.report.inputs import (
     ComponentScores,
+    Detection,
     History,
     LayerScores,
     PathRecord,
@@ -64,7 +65,7 @@ def test_the_drawing_shows_every_layer_and_nothing_covers_anything(
 ) -> None:
     architecture = derived(depth, head_blocks, family)
     margins = {"backbone": {"stage1.block1": 0.25}}
-    root = ElementTree.fromstring(draw_architecture(architecture, margins).svg)
+    root = ElementTree.fromstring(draw_architecture(architecture, margins, CANDIDATES).svg)
 
     titles = [title.text or "" for title in root.iter(f"{SVG}title")]
     for component in COMPONENTS:
@@ -86,8 +87,8 @@ def test_the_drawing_shows_every_layer_and_nothing_covers_anything(
     texts = [_text_box(item) for item in root.iter(f"{SVG}text")]
     searched = sum(len(architecture.blocks(component)) for component in COMPONENTS)
     # stem, three merges, RPN, RoIAlign and fc are not searched; of a one-stage detector the stem, two
-    # merges and the towers' last convolutions. Seven boxes explain the colours
-    assert len(boxes) == searched + (5 if family == "retinanet" else 7) + 7
+    # merges and the towers' last convolutions. Six boxes explain the colours
+    assert len(boxes) == searched + (5 if family == "retinanet" else 7) + 6
     shown = {item.text for item in root.iter(f"{SVG}text")}
     towers = {"class tower", "box tower", "9 × 80 class scores", "9 × 4 box offsets", "stride 128"}
     assert towers <= shown if family == "retinanet" else not towers & shown
@@ -98,6 +99,45 @@ def test_the_drawing_shows_every_layer_and_nothing_covers_anything(
     for line in texts:
         # a text lies in one box or outside of all
         assert all(not overlap(line, box) or _inside(line, box) for box in boxes)
+
+
+def test_the_key_explains_what_was_searched_and_nothing_else() -> None:
+    architecture = derived((1, 1, 1, 1), 1)
+    candidates = ["conv_k3_d1", "conv_k3_d2", "ir_k5_d1_e3"]
+    svg = draw_architecture(architecture, {}, candidates).svg
+    key = svg[svg.index(">key</text>") :]
+    assert "conv 3×3" in key and "e3 d1" in key and "convolution (d: dilation)" in key
+    assert "7×7" not in key and "5×5" not in key and "e6" not in key and "separable" not in key
+
+
+def test_detections_are_right_once_for_each_object_of_their_class() -> None:
+    objects = [(1, (0.0, 0.0, 10.0, 10.0)), (2, (50.0, 50.0, 10.0, 10.0))]
+
+    def found(category: int, *bbox: float) -> Detection:
+        return Detection.model_validate(
+            {"image_id": 1, "category_id": category, "bbox": bbox, "score": 0.9}
+        )
+
+    # half covered: IoU 50 / 100; a second one on the same object; the wrong class; a third of the union
+    detections = [
+        found(1, 0, 0, 10, 5),
+        found(1, 0, 0, 10, 10),
+        found(1, 50, 50, 10, 10),
+        found(2, 55, 50, 10, 10),
+    ]
+    right, missed = judged(detections, objects)
+    assert right == [True, False, False, False]
+    assert missed == [(50.0, 50.0, 10.0, 10.0)]
+
+
+def test_numbers_of_a_column_have_one_unit_and_as_many_decimals() -> None:
+    assert alike_scaled([1_320_000, 981_000, 9_740]) == ["1.320 M", "0.981 M", "0.010 M"]
+    assert alike_scaled([88_000_000, 68_540_000, 0]) == ["88.0 M", "68.5 M", "0.0 M"]
+    assert alike_scaled([999_960, 12]) == ["1.000 M", "0.000 M"]
+    assert alike_scaled([12, 7]) == ["12", "7"] and alike_scaled([]) == []
+    assert alike_decimal([0.034, -0.00612]) == ["0.0340", "-0.0061"]
+    assert alike_decimal([39.5, 38.34]) == ["39.5", "38.3"]
+    assert alike_decimal([4.0, 0]) == ["4", "0"]
 
 
 def test_only_a_derived_network_is_drawn() -> None:

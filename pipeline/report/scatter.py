@@ -1,0 +1,172 @@
+"""Accuracy over computation of every network, drawn to be walked through by pointer or keyboard.
+
+There is no script. A point shows what it is while the pointer rests on it or the keyboard's focus does, and
+boxes above the drawing hide the points of a kind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup, escape
+from matplotlib.ticker import MaxNLocator
+
+from pipeline.report.detections import Box, overlap
+from pipeline.report.formats import macs_unit, percent, scaled
+from pipeline.report.svg import (
+    GRID,
+    INK,
+    MUTED,
+    PAPER,
+    SERIES,
+    Figure,
+    document,
+    element,
+    text,
+    text_width,
+)
+
+WIDTH, HEIGHT = 720.0, 380.0
+LEFT, RIGHT, TOP, BOTTOM = 54.0, 24.0, 18.0, 44.0
+"""Margins of the plot."""
+SIZE = 12.0
+ROOM = 0.12
+"""Beyond the outermost points, a share of their range."""
+STYLE = (
+    ".tip{visibility:hidden;pointer-events:none}.dot{outline:none}.dot:hover .tip,.dot:focus .tip"
+    "{visibility:visible}.dot:focus .mark,.dot:hover .mark{stroke-width:3}"
+    "@media print{.tip{visibility:hidden!important}}"
+)
+"""In the drawing itself, so that its file does the same."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Points that are shown alike and hidden together; `named`: their names stand beside them."""
+
+    id: str
+    title: str
+    colour: str
+    radius: float = 5.5
+    named: bool = False
+
+
+FOUND = Kind("found", "found by a search", SERIES[0], named=True)
+COMPARED = Kind("compared", "to compare with", MUTED, named=True)
+RANDOM = Kind("random", "random, each the mean of its seeds", SERIES[1])
+CANDIDATE = Kind(
+    "candidate", "candidates of Joint-DetNAS, on validation images, trained briefly", SERIES[3], 4.0
+)
+KINDS = (CANDIDATE, RANDOM, COMPARED, FOUND)
+"""From the lowest to the topmost."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """A network: what it is, its computation, and its AP as a fraction."""
+
+    name: str
+    kind: Kind
+    macs: float
+    AP: float
+
+
+def scatter(name: str, title: str, points: Sequence[Point]) -> tuple[Markup, Figure]:
+    """Boxes that hide the kinds of points, and the drawing.
+
+    Args:
+        name: of the file.
+        title: says what is drawn.
+        points: in the order in which the keyboard walks through those of a kind.
+    """
+    unit, factor = macs_unit(max(point.macs for point in points))
+    across = _Axis([factor * point.macs for point in points], LEFT, WIDTH - RIGHT)
+    up = _Axis([100 * point.AP for point in points], HEIGHT - BOTTOM, TOP)
+    body = [element("style", STYLE), *_frame(across, up, unit)]
+    kinds = [kind for kind in KINDS if any(point.kind == kind for point in points)]
+    taken: list[Box] = []
+    for kind in kinds:
+        for point in points:
+            if point.kind == kind:
+                x, y = across.place(factor * point.macs), up.place(100 * point.AP)
+                body.append(_dot(point, x, y, taken))
+    figure = Figure(
+        name, document(WIDTH, HEIGHT, body, title), title, WIDTH, scrolls=True, role="group"
+    )
+    boxes = Markup("").join(
+        Markup(
+            '<label><input type="checkbox" id="show-{0}" checked> <i style="background:{1}"></i>{2}</label>'
+        ).format(kind.id, kind.colour, kind.title)
+        for kind in kinds
+    )
+    return Markup('<p class="kinds">{}</p>').format(boxes), figure
+
+
+class _Axis:
+    """From values to places between two ends, with some room beside the outermost values."""
+
+    def __init__(self, values: Sequence[float], begin: float, end: float) -> None:
+        low, high = min(values), max(values)
+        room = ROOM * ((high - low) or abs(high) or 1.0)
+        self.low, self.high = max(0.0, low - room), high + room
+        self.begin, self.end = begin, end
+        ticks = MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]).tick_values(self.low, self.high)
+        self.ticks = [float(tick) for tick in ticks if self.low <= tick <= self.high]
+
+    def place(self, value: float) -> float:
+        share = (value - self.low) / (self.high - self.low)
+        return self.begin + share * (self.end - self.begin)
+
+
+def _frame(across: _Axis, up: _Axis, unit: str) -> list[str]:
+    """Grid, ticks and names of the axes."""
+    bottom, small = HEIGHT - BOTTOM, {"fill": MUTED}
+    parts: list[str] = []
+    for tick in across.ticks:
+        x = across.place(tick)
+        parts.append(element("line", x1=x, x2=x, y1=TOP, y2=bottom, stroke=GRID))
+        parts.append(text(x, bottom + 16, f"{tick:g}", 11.5, text_anchor="middle", **small))
+    for tick in up.ticks:
+        y = up.place(tick)
+        parts.append(element("line", x1=LEFT, x2=WIDTH - RIGHT, y1=y, y2=y, stroke=GRID))
+        parts.append(text(LEFT - 7, y + 4, f"{tick:g}", 11.5, text_anchor="end", **small))
+    middle = (LEFT + WIDTH - RIGHT) / 2
+    parts.append(text(middle, HEIGHT - 8, unit, SIZE, text_anchor="middle", **small))
+    turned = f"rotate(-90 14 {(TOP + bottom) / 2:g})"
+    parts.append(
+        text(14, (TOP + bottom) / 2, "AP, %", SIZE, text_anchor="middle", transform=turned, **small)
+    )
+    return parts
+
+
+def _dot(point: Point, x: float, y: float, taken: list[Box]) -> str:
+    """The mark, its name where names are shown, and what pointer and focus make visible."""
+    kind = point.kind
+    told = f"{point.name}: AP {percent(point.AP)} %, {scaled(point.macs)} MACs"
+    parts = [
+        element(
+            "circle", cx=x, cy=y, r=kind.radius, fill=kind.colour, stroke=INK, stroke_width=0.6,
+            **{"class": "mark"},
+        )
+    ]  # fmt: skip
+    if kind.named:
+        width = text_width(point.name, SIZE)
+        left = min(max(x - width / 2, LEFT), WIDTH - RIGHT - width)
+        for shift in (-11.0, 21.0, -25.0, 35.0):
+            area = (left, y + shift - SIZE, width, SIZE + 3)
+            if not any(overlap(area, other) for other in taken):
+                break
+        taken.append(area)
+        parts.append(text(left, y + shift, point.name, SIZE))
+    wide = text_width(told, SIZE) + 14
+    left = min(max(x - wide / 2, 2), WIDTH - wide - 2)
+    top = y + 12 if y < HEIGHT / 2 else y - 36
+    tip = element(
+        "rect", x=left, y=top, width=wide, height=24, rx=4, fill=PAPER, stroke=INK
+    ) + text(left + 7, top + 16, told, SIZE)
+    parts.append(element("g", tip, **{"class": "tip"}))
+    return (
+        f'<g class="dot kind-{kind.id}" tabindex="0" role="img" aria-label="{escape(told)}">'
+        f"{''.join(parts)}</g>"
+    )
