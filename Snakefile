@@ -60,9 +60,9 @@ complete_rules()
 
 
 rule all:
-    """Everything: the detectors of both methods (of one, with `report.joint_detnas: false`), and the report."""
+    """Everything: the detectors of both methods (of one, with `run.methods: [hit_detector]`), and the report."""
     default_target: True
     input:
         rules.draw_report.output.page,
-        rules.joint_detnas.input if CONFIG.report.joint_detnas else [],
+        rules.joint_detnas.input if "joint_detnas" in CONFIG.run.methods else [],
     localrule: True

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field, PositiveInt
+from typing import Any
+
+from pydantic import Field, PositiveInt, model_validator
 
 from pipeline.config.base import Section
 from pipeline.config.optimization import Optimizer, Training
@@ -38,13 +40,9 @@ class ReportConfig(Section):
     score_threshold: float = Field(
         default=0.3, ge=0, le=1, description="detections drawn above this"
     )
-    joint_detnas: bool = Field(
-        default=True,
-        description="whether the default target runs Joint-DetNAS, and the page has a section on it",
-    )
     random: bool = Field(
         default=False,
-        description="whether the page begins with the searched detector among random and plain ones of "
+        description="whether the page shows the searched detector among random and plain ones of "
         "the same cost (`hit_random`), and the default target trains them",
     )
     joint_random: bool = Field(
@@ -52,3 +50,13 @@ class ReportConfig(Section):
         description="whether the section on Joint-DetNAS has the search beside a random one of the same "
         "budget (`joint_random`), and the default target runs that",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _methods_are_the_runs(cls, given: Any) -> Any:
+        if isinstance(given, dict) and "joint_detnas" in given:
+            instead = "[hit_detector, joint_detnas]" if given["joint_detnas"] else "[hit_detector]"
+            raise ValueError(
+                f"joint_detnas is no longer here: write run: {{methods: {instead}}}, which decides what runs"
+            )
+        return given

@@ -9,6 +9,7 @@ from pydantic import Field, PositiveInt, field_validator
 
 from pipeline.config.base import Section
 
+Method = Literal["hit_detector", "joint_detnas"]
 NAME = r"^[A-Za-z0-9_-][A-Za-z0-9_.-]*$"
 LONGEST = 100
 """Characters of a run's name: paths below it stay within what file systems take."""
@@ -59,6 +60,10 @@ class RunConfig(Computing):
         description="results go to results/<name>/",
         json_schema_extra={"pattern": NAME, "maxLength": LONGEST},
     )
+    methods: tuple[Method, ...] = Field(
+        default=("hit_detector", "joint_detnas"),
+        description="what the default target runs and the report shows: hit_detector, or both",
+    )
     seed: int = Field(default=0, ge=0, description="every random draw of the run derives from it")
     device: Literal["auto", "cpu", "cuda"] = Field(
         default="auto", description="auto takes a GPU where one is visible"
@@ -85,6 +90,16 @@ class RunConfig(Computing):
     checkpoint_seconds: float = Field(
         default=60.0, gt=0, description="seconds between two checkpoints of a training stage"
     )
+
+    @field_validator("methods")
+    @classmethod
+    def _begins_with_hit_detector(cls, methods: tuple[Method, ...]) -> tuple[Method, ...]:
+        if len(set(methods)) != len(methods) or "hit_detector" not in methods:
+            raise ValueError(
+                "write [hit_detector] or [hit_detector, joint_detnas]: the report needs the searched detector; "
+                "Joint-DetNAS alone is the target `joint_detnas`"
+            )
+        return methods
 
     @field_validator("name")
     @classmethod

@@ -46,7 +46,7 @@ COST_SIZES = 2.0
 
 def default_rules(config: Config) -> frozenset[str]:
     """The rules of the default target that train."""
-    rules = HIT_DETECTOR | (JOINT_DETNAS if config.report.joint_detnas else frozenset())
+    rules = HIT_DETECTOR | (JOINT_DETNAS if "joint_detnas" in config.run.methods else frozenset())
     return rules - SCREENING if config.screening.spaces else rules
 
 

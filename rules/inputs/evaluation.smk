@@ -32,5 +32,5 @@ def server_settings(wildcards) -> str:
 def server_manifests(wildcards) -> list[str]:
     """Those of the searched detector and, where Joint-DetNAS is run, of its student."""
     predicted_split()
-    joint = ["joint_detnas/student"] if CONFIG.report.joint_detnas else []
+    joint = ["joint_detnas/student"] if "joint_detnas" in CONFIG.run.methods else []
     return [f"{RUN}/{name}/server/manifest.json" for name in ("hit_detector", *joint)]

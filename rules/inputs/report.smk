@@ -3,7 +3,7 @@
 
 def joint_report() -> dict[str, str]:
     """What the report shows of Joint-DetNAS, by the names of its arguments."""
-    if not CONFIG.report.joint_detnas:
+    if "joint_detnas" not in CONFIG.run.methods:
         return {}
     evaluations = {
         name: evaluation(f"joint_detnas/{name}") for name in ("student", "base", "base_longer")

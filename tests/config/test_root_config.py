@@ -145,3 +145,18 @@ def test_a_pyramid_level_of_one_pixel_needs_more_than_one_image() -> None:
     load_config({"data": {}, **small, "training": {"batch_size": 2}})
     load_config({"data": {}, "supernet": small["supernet"], "training": {"batch_size": 1}})
     load_config({"data": {}, "detector": small["detector"], "training": {"batch_size": 1}})
+
+
+@pytest.mark.parametrize(
+    ("old", "instead"),
+    [(False, r"\[hit_detector\]"), (True, r"\[hit_detector, joint_detnas\]")],
+)
+def test_the_methods_have_one_key_and_the_former_one_says_which(old: bool, instead: str) -> None:
+    with pytest.raises(ConfigError, match=rf"report: .*write run: {{methods: {instead}}}"):
+        load_config({"data": {}, "report": {"joint_detnas": old}})
+    for methods in ([], ["joint_detnas"], ["hit_detector", "hit_detector"]):
+        with pytest.raises(ConfigError, match=r"run\.methods: .*the target `joint_detnas`"):
+            load_config({"data": {}, "run": {"methods": methods}})
+    with pytest.raises(ConfigError, match=r"run\.methods"):
+        load_config({"data": {}, "run": {"methods": ["hit_detector", "other"]}})
+    assert load_config({"data": {}}).run.methods == ("hit_detector", "joint_detnas")

@@ -160,7 +160,7 @@ def own(folder: Path, boxes: int) -> dict[str, Any]:
             "detection": {"source": "coco", "coco": {"train": split, "val": split}},
             "classification": {"source": "crops"},
         },
-        "report": {"joint_detnas": False},
+        "run": {"methods": ["hit_detector"]},
     }
 
 

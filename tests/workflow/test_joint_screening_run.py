@@ -15,7 +15,7 @@ KEEP = {"backbone": 3, "neck": 2, "head": 2}
 def test_a_joint_screening_feeds_search_and_report(tmp_path):
     project = copy_project(tmp_path)
     project.edit("config/test.yaml", "\nscreening:\n", "\nscreening:\n  joint: true\n")
-    project.edit("config/test.yaml", "\nreport:\n", "\nreport:\n  joint_detnas: false\n")
+    project.edit("config/test.yaml", "run:\n", "run:\n  methods: [hit_detector]\n")
     result = project.snakemake("results/test/report.html")
     assert result.returncode == 0, result.stdout[-6000:]
     folder = project.results / "hit_detector/screening"

@@ -80,7 +80,8 @@ def mend_the_head(file: Path) -> None:
 def with_config(project: Project, content: dict[str, Any]) -> tuple[str, ...]:
     """Arguments that lay a config on top of the smallest run's; its report is Hit-Detector's alone."""
     path = project.folder / "own.yaml"
-    path.write_text(yaml.safe_dump({"report": {"joint_detnas": False}, **content}))
+    run = {"methods": ["hit_detector"], **content.get("run", {})}
+    path.write_text(yaml.safe_dump({**content, "run": run}))
     return ("--configfile", "config/test.yaml", str(path))
 
 
@@ -198,7 +199,7 @@ def test_the_blood_cells_are_prepared_as_the_example_says(tmp_path: Path) -> Non
     project = copy_project(tmp_path / "project")
     (tmp_path / "shared" / "data").mkdir(parents=True)
     (tmp_path / "shared" / "data" / "bccd").symlink_to(BLOOD_CELLS.absolute())
-    only = ("--config", "report={joint_detnas: false}")
+    only = ("--config", "run={methods: [hit_detector]}")
     config = ("--configfile", "config/examples/bccd.yaml", *only)
     assert project.stale("results/bccd/report.html", *config) == {**PRETRAINING, **REST}
     folder = project.folder / "results/bccd/data"

@@ -59,8 +59,7 @@ def digits(folder: Path) -> dict[str, dict[str, Any]]:
 def run(project: Project, kind: str, section: dict[str, Any], target: str) -> Path:
     """Make a target from the data in one format, in a run of that name; returns the run's folder."""
     content = {
-        "run": {"name": kind},
-        "report": {"joint_detnas": False},
+        "run": {"name": kind, "methods": ["hit_detector"]},
         "data": {
             "detection": {"source": kind, kind: section},
             "classification": {"source": "crops", "crops": {"image_size": 32}},

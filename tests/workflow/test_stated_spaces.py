@@ -23,7 +23,7 @@ def test_stated_spaces_are_searched_without_a_screening_and_have_a_ground_truth(
     stated = f"\nscreening:\n  spaces: {json.dumps(SPACES)}\n"
     project.edit("config/test.yaml", "\nscreening:\n", stated)
     project.edit("config/test.yaml", "  keep: {backbone: 3, neck: 2, head: 2}\n", "")
-    project.edit("config/test.yaml", "\nreport:\n", "\nreport:\n  joint_detnas: false\n")
+    project.edit("config/test.yaml", "run:\n", "run:\n  methods: [hit_detector]\n")
     study = "\nablations:\n  ground_truth: {networks: 2, again: 1}\n"
     project.edit("config/test.yaml", "\nablations:\n", study)
     finalists = "{networks: 3, pretraining_epochs: 1, epochs: 1, chosen_by: dense_loss}"
