@@ -96,7 +96,7 @@ class RunConfig(Computing):
     def _begins_with_hit_detector(cls, methods: tuple[Method, ...]) -> tuple[Method, ...]:
         if len(set(methods)) != len(methods) or "hit_detector" not in methods:
             raise ValueError(
-                "write [hit_detector] or [hit_detector, joint_detnas]: the report needs the searched detector; "
+                "write [hit_detector] or [hit_detector, joint_detnas]: the report needs a searched detector; "
                 "Joint-DetNAS alone is the target `joint_detnas`"
             )
         return methods
