@@ -1,5 +1,5 @@
 # make demo: the whole workflow on the embedded data, on this machine's CPU. make test: lints and tests.
-.PHONY: demo test lint test-fast test-slow kill-test kill-driver-test slurm-test gpu-check bench format clean help
+.PHONY: env demo test lint test-fast test-slow kill-test kill-driver-test slurm-test gpu-check bench format clean help
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3.11
@@ -12,6 +12,7 @@ READY := .venv/.ready
 SCHEMA := config/schema.json
 
 help:
+	@echo "make env    set up .venv and config/schema.json, run nothing"
 	@echo "make demo   run the whole workflow on the embedded data ($(CORES) cores), print where the report is"
 	@echo "make test   lint, type check, and every test"
 	@echo "make kill-test  kill every stage of a tiny run at 20 moments, compare (half an hour)"
@@ -32,6 +33,8 @@ $(READY): $(LOCK)
 # what editors complete and check config files with: from the config's models
 $(SCHEMA): $(READY) $(wildcard pipeline/config/*.py)
 	PYTHONPATH=. $(BIN)/python -m pipeline.config.root
+
+env: $(READY) $(SCHEMA)
 
 demo: $(READY) $(SCHEMA)
 	$(BIN)/snakemake --cores $(CORES)

@@ -19,6 +19,7 @@ rule prepare_detection_data:
             "prepare_detection_data",
             RUN / "data/detection",
             settings(dataset="data.detection"),
+            seed=0,  # what they draw, they draw from seeds of their own section
         ),
         # no input: a file whose head alone has changed, or its masks, is the same data
         annotations=annotations,
@@ -44,6 +45,7 @@ rule prepare_classification_data:
             "prepare_classification_data",
             RUN / "data/classification",
             settings(dataset="data.classification"),
+            seed=0,  # what they draw, they draw from seeds of their own section
         ),
     message:
         "Preparing the classification dataset"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Literal
 
-from pydantic import Field, PositiveInt, field_validator
+from pydantic import Field, PositiveInt, field_validator, model_validator
 
 from pipeline.config.base import Section
 
@@ -65,6 +65,10 @@ class RunConfig(Computing):
         description="what the default target runs and the report shows: hit_detector, or both",
     )
     seed: int = Field(default=0, ge=0, description="every random draw of the run derives from it")
+    seeds: tuple[int, ...] = Field(
+        default=(),
+        description="seeds of `python -m pipeline.seeds`, which runs the chain with each; `seed` among them",
+    )
     device: Literal["auto", "cpu", "cuda"] = Field(
         default="auto", description="auto takes a GPU where one is visible"
     )
@@ -111,3 +115,23 @@ class RunConfig(Computing):
                 f"begin with a dot, and has at most {LONGEST} characters"
             )
         return name
+
+    @model_validator(mode="after")
+    def _seeds_hold_the_runs_own(self) -> RunConfig:
+        if self.seeds and (
+            self.seed not in self.seeds
+            or len(set(self.seeds)) != len(self.seeds)
+            or min(self.seeds) < 0
+        ):
+            raise ValueError(
+                f"seeds are different whole numbers of at least 0, and run.seed ({self.seed}) is among them; "
+                f"given: {list(self.seeds)}"
+            )
+        return self
+
+    def seed_runs(self) -> dict[int, str]:
+        """The run's name for each of its seeds: its own for its own, `<name>_seed_<seed>` for others."""
+        return {
+            seed: self.name if seed == self.seed else f"{self.name}_seed_{seed}"
+            for seed in self.seeds
+        }

@@ -71,3 +71,22 @@ class Layout:
     def evaluation(self, detector: str) -> str:
         """The manifest of a detector's evaluation; the detector lies in `<run>/<detector>/detector/`."""
         return f"{self.folder}/{detector}/evaluation/{MANIFEST}"
+
+
+def seed_evaluations(layout: Layout) -> dict[str, str]:
+    """The manifests of the evaluations of each seed's run, by `<seed>.<detector>`; none before all are there.
+
+    No rule of this run makes those of another one.
+    """
+    folders = {"hit_detector": "hit_detector"}
+    if "joint_detnas" in layout.config.run.methods:
+        folders |= {name: f"joint_detnas/{name}" for name in ("base", "base_longer", "student")}
+    runs = layout.config.run.seed_runs()
+    found = {
+        f"{seed}.{name}": f"{layout.folder.with_name(run)}/{folder}/evaluation/{MANIFEST}"
+        for seed, run in runs.items()
+        for name, folder in folders.items()
+    }
+    own = layout.config.run.seed
+    others = [path for key, path in found.items() if not key.startswith(f"{own}.")]
+    return found if others and all(Path(path).exists() for path in others) else {}

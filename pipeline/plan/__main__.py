@@ -16,9 +16,7 @@ from pipeline.config.files import load_config_files, parse_config
 from pipeline.config.root import load_config
 from pipeline.console import run_program
 from pipeline.errors import DetSearchError
-from pipeline.plan.hit_detector import hit_detector_stages
 from pipeline.plan.images import count_images
-from pipeline.plan.joint_detnas import joint_detnas_stages
 from pipeline.plan.stages import planned_stages
 from pipeline.plan.table import lever_table, plan_table, speed
 
@@ -50,14 +48,8 @@ def main(argv: list[str] | None = None) -> None:
         devices = speed(config, gpu_there=torch.cuda.is_available())
         print(plan_table(planned_stages(config, images), devices, config, images))
         if devices.device == "GPU":
-            joint = list(joint_detnas_stages(config, images))
             print()
-            print(
-                lever_table(
-                    lambda reckoning: [*hit_detector_stages(config, images, reckoning), *joint],
-                    devices,
-                )
-            )
+            print(lever_table(lambda reckoning: planned_stages(config, images, reckoning), devices))
     except DetSearchError as error:
         sys.exit(f"plan: {error}")
 

@@ -10,8 +10,9 @@ from pipeline.plan.planned import WHOLE, Planned, Reckoning
 
 
 def planned_stages(config: Config, images: Images, reckoning: Reckoning = WHOLE) -> list[Planned]:
-    """The stages of both methods, in an order in which they can run."""
+    """The stages of the run's methods, in an order in which they can run."""
+    joint = "joint_detnas" in config.run.methods
     return [
         *hit_detector_stages(config, images, reckoning),
-        *joint_detnas_stages(config, images),
+        *(joint_detnas_stages(config, images) if joint else ()),
     ]

@@ -20,6 +20,8 @@ FULL = 4
 BY_HAND = 29.6e-12
 """Seconds more for each number that the hand-written batch normalisation puts out than by torch's
 synchronised kernels: 8.02 and 2.49 ms for 4 · 768 · 200 · 304 of them, without what is sent."""
+ABSURD_HOURS = 1000
+"""Of all stages on CPUs: beyond them nobody waits."""
 HEADER = ("stage", "GPUs", "GPU-hours", "GiB a GPU", "disk GiB", "hours")
 
 
@@ -87,7 +89,19 @@ def plan_table(stages: Sequence[Planned], devices: Speed, config: Config, images
         rows += [_row(stage, devices) for stage in part]
         rows.append(_total(method, part, devices))
     rows.append(_total("all", stages, devices))
-    return "\n".join([_aligned(rows), "", *_assumptions(devices, config, images)])
+    advice = _on_gpus(sum(map(devices.all_hours, stages)), devices)
+    return "\n".join([_aligned(rows), "", *advice, *_assumptions(devices, config, images)])
+
+
+def _on_gpus(hours: float, devices: Speed) -> list[str]:
+    """What to write where CPUs would take absurdly long."""
+    if devices.device != "CPU" or hours < ABSURD_HOURS:
+        return []
+    return [
+        f"{hours:,.0f} CPU-hours are no plan: here no GPU is visible, or run.device is cpu. Write",
+        "run: {device: cuda} into the config (or --config run='{device: cuda}'), and GPUs are reckoned with.",
+        "",
+    ]
 
 
 def _aligned(rows: Sequence[tuple[str, ...]]) -> str:
@@ -123,12 +137,13 @@ def lever_table(stages: Callable[[Reckoning], Sequence[Planned]], devices: Speed
     ]
     if devices.bf16:
         steps.append(("bf16 where a GPU has 4 images or more (reckoned)", Reckoning(), devices))
-    rows: list[tuple[str, ...]] = [("lever, GPU-hours with it and those before", *METHODS)]
+    methods = [name for name in METHODS if any(each.method == name for each in stages(Reckoning()))]
+    rows: list[tuple[str, ...]] = [("lever, GPU-hours with it and those before", *methods)]
     for name, reckoning, with_it in steps:
         taken = stages(reckoning)
         hours = [
             sum(with_it.all_hours(stage) for stage in taken if stage.method == method)
-            for method in METHODS
+            for method in methods
         ]
         rows.append((name, *map(_number, hours)))
     return _aligned(rows)

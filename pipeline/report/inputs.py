@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -163,10 +163,12 @@ class Run:
     Attributes:
         path: the folder.
         beside: folders, relative to it, of what the page shows besides the searched detector.
+        seeds: evaluations of the runs with other seeds and of this one, by `<seed>.<detector>`.
     """
 
     path: Path
     beside: tuple[str, ...] = ()
+    seeds: Mapping[str, Path] = field(default_factory=dict)
 
     @property
     def name(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -23,12 +23,14 @@ from pipeline.report.random_section import RANDOM, random_section
 from pipeline.report.records import data_section, reproducibility_section, time_section
 from pipeline.report.screening import screening_section
 from pipeline.report.section import Section
+from pipeline.report.seeds import seeds_section
 from pipeline.report.summary import summary_section
 
 FINGERPRINT_FILES = ("page.html.j2",)
 
 SECTIONS: tuple[Callable[[Run, ReportConfig], Section], ...] = (
     answer_section,
+    seeds_section,
     random_section,
     summary_section,
     detections_section,
@@ -47,7 +49,12 @@ SECTIONS: tuple[Callable[[Run, ReportConfig], Section], ...] = (
 """The page from top to bottom."""
 
 
-def build_report(run: Path, settings: ReportConfig, beside: Sequence[str] = ()) -> dict[str, bytes]:
+def build_report(
+    run: Path,
+    settings: ReportConfig,
+    beside: Sequence[str] = (),
+    seeds: Mapping[str, Path] | None = None,
+) -> dict[str, bytes]:
     """Draw the report of a run; the same files give the same bytes.
 
     Args:
@@ -56,6 +63,7 @@ def build_report(run: Path, settings: ReportConfig, beside: Sequence[str] = ()) 
         beside: folders, relative to the run's, of what the page shows besides the searched detector;
             with the student's evaluation among them it has a section on Joint-DetNAS, with the
             table `hit_random` one on random networks.
+        seeds: evaluations by `<seed>.<detector>`, where the chain ran with several seeds.
 
     Returns:
         Content by path relative to the run: `report.html`, `figures/*.svg`, `tables/*.csv`.
@@ -63,11 +71,12 @@ def build_report(run: Path, settings: ReportConfig, beside: Sequence[str] = ()) 
     Raises:
         ArtifactError: a file of the run is missing or is not in its format; the message names it.
     """
-    source = Run(run, tuple(beside))
+    source = Run(run, tuple(beside), seeds or {})
     joint = STUDENT in source.beside
     left_out = [
         *([] if joint else [joint_section]),
         *([] if RANDOM in source.beside else [random_section]),
+        *([] if source.seeds else [seeds_section]),
         *([] if source.screened else [screening_section]),
     ]
     sections = [section(source, settings) for section in SECTIONS if section not in left_out]

@@ -77,7 +77,7 @@ def parse(
             option(argument),
             nargs="+",
             action="extend",
-            required=True,
+            default=[],
             metavar="NAME=FILE",
             help="artifacts that are read: a name, and any file of it",
         )

@@ -40,7 +40,7 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
         for name in (*JOINT, RANDOM)
         if name in stage.inputs
     ]
-    return build_report(stage.folder, stage.settings.report, beside)
+    return build_report(stage.folder, stage.settings.report, beside, stage.several("seeds"))
 
 
 if __name__ == "__main__":
@@ -56,4 +56,5 @@ if __name__ == "__main__":
             "evaluation",
         ),
         optional_inputs=("screening_supernet", "supernet", "pretraining", *JOINT, RANDOM),
+        several_inputs=("seeds",),
     )

@@ -24,3 +24,8 @@ def random_report() -> dict[str, str]:
     if not CONFIG.report.random:
         return {}
     return {"random": f"{RUN}/tables/hit_random/manifest.json"}
+
+
+def seeds_report() -> dict[str, str]:
+    """The evaluations of the runs with each seed, where all are there: `python -m pipeline.seeds`."""
+    return grouped("seeds", seed_evaluations(LAYOUT))

@@ -46,7 +46,7 @@ def test_several_mistakes_of_every_kind_are_reported_together() -> None:
     assert len(by_path) == len(lines) == 10
     assert by_path["run.sead"] == (
         "unknown key; allowed here: batch_norm, checkpoint_seconds, cpus, deterministic, device, "
-        "fork_server, gpus, methods, micro_batch, name, precision, reference_gpus, seed, track_code, "
+        "fork_server, gpus, methods, micro_batch, name, precision, reference_gpus, seed, seeds, track_code, "
         "validation_batch_size"
     )
     assert "data, detector, evaluation" in by_path["searching"]

@@ -336,6 +336,26 @@ def test_a_search_over_paths_is_planned_with_its_forward_passes() -> None:
     assert many / few == pytest.approx((6 + 12) / (6 + 4))
 
 
+def test_what_the_run_leaves_out_is_not_planned_and_absurd_hours_name_the_way_out(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    alone = tmp_path / "alone.yaml"
+    alone.write_text("run: {methods: [hit_detector], device: cpu}")
+    main(["--configfile", str(ROOT / "config/paper.yaml"), str(alone)])
+    told = capsys.readouterr().out
+    assert "hit_detector, together" in told and "joint_detnas" not in told
+    assert "CPU-hours are no plan" in told and "run: {device: cuda}" in told
+    alone.write_text("run: {methods: [hit_detector], device: cuda}")
+    main(["--configfile", str(ROOT / "config/paper.yaml"), str(alone)])
+    told = capsys.readouterr().out
+    assert "are no plan" not in told and "joint_detnas" not in told
+    # on the embedded data CPUs are what one has
+    alone.write_text("run: {device: cpu}")
+    main(["--configfile", str(alone)])
+    told = capsys.readouterr().out
+    assert "are no plan" not in told and "joint_detnas, together" in told
+
+
 def test_random_networks_are_planned_where_the_report_asks_for_them() -> None:
     config = changed(
         load_config_files([ROOT / "config/test.yaml"]),
