@@ -116,7 +116,7 @@ def draw_descent(name: str, descent: Descent) -> Figure:
     Children of the base begin at the left, at their own H: the base's is not comparable.
     """
     taken = descent.line(descent.best)
-    line = {one.proposal.name for one in taken}
+    line = [one.proposal.name for one in taken]
 
     def paint(canvas: Canvas) -> None:
         axes = canvas.add_subplot()

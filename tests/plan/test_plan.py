@@ -136,8 +136,7 @@ def test_each_kind_of_computation_takes_its_own_time() -> None:
     stage = replace(planned("a", 0, 8), compute=Work(macs=5e12, depthwise=2e12, normalised=1e12))
     plain = Speed(1000.0, "GPU", 8, depthwise_gmacs=100.0)
     assert 3600 * plain.hours(stage) == pytest.approx(3 + 20)
-    # the same hand-written norms of 4 · 768 · 200 · 304 numbers took 8.02 ms, torch's 2.49
-    # (docs/reference/gpu.md)
+    # the same hand-written norms of 4 · 768 · 200 · 304 numbers took 8.02 ms, torch's 2.49 (docs/reference/gpu.md)
     by_hand = 1e12 * (8.02e-3 - 2.49e-3) / (4 * 768 * 200 * 304)
     slow = replace(plain, norms_by_hand=True)
     assert 3600 * slow.hours(stage) == pytest.approx(23 + by_hand, rel=1e-3)
@@ -340,21 +339,21 @@ def test_a_search_over_paths_is_planned_with_its_forward_passes() -> None:
 def test_what_the_run_leaves_out_is_not_planned_and_absurd_hours_name_the_way_out(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    alone = tmp_path / "alone.yaml"
-    alone.write_text("run: {methods: [hit_detector], device: cpu}")
-    main(["--configfile", str(ROOT / "config/paper.yaml"), str(alone)])
-    told = capsys.readouterr().out
-    assert "hit_detector, together" in told and "joint_detnas" not in told
-    assert "CPU-hours are no plan" in told and "run: {device: cuda}" in told
-    alone.write_text("run: {methods: [hit_detector], device: cuda}")
-    main(["--configfile", str(ROOT / "config/paper.yaml"), str(alone)])
-    told = capsys.readouterr().out
-    assert "are no plan" not in told and "joint_detnas" not in told
+    own = tmp_path / "own.yaml"
+
+    def told(text: str) -> str:
+        own.write_text(text)
+        main(["--configfile", str(own)])
+        return capsys.readouterr().out
+
+    alone = told("{run: {methods: [hit_detector], device: cpu}, plan: {cpu_gmacs: 0.001}}")
+    assert "hit_detector, together" in alone and "joint_detnas" not in alone
+    assert "CPU-hours are no plan" in alone and "run: {device: cuda}" in alone
+    on_gpus = told("run: {methods: [hit_detector], device: cuda}")
+    assert "are no plan" not in on_gpus and "joint_detnas" not in on_gpus
     # on the embedded data CPUs are what one has
-    alone.write_text("run: {device: cpu}")
-    main(["--configfile", str(alone)])
-    told = capsys.readouterr().out
-    assert "are no plan" not in told and "joint_detnas, together" in told
+    both = told("run: {device: cpu}")
+    assert "are no plan" not in both and "joint_detnas, together" in both
 
 
 def test_random_networks_are_planned_where_the_report_asks_for_them() -> None:
