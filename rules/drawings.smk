@@ -1,4 +1,4 @@
-"""The papers' tables and figures as targets, `snakemake hit_table4` and so on: docs/ablations.md, docs/analyses.md.
+"""The papers' tables and figures as targets, `snakemake hit_table4` and so on: docs/methods/ablations.md, docs/methods/analyses.md.
 
 Each trains only what is not there yet. A new one is a row in `pipeline/driver/drawings.py`, and a
 function in `pipeline/drawings/`.

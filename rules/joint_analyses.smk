@@ -1,4 +1,4 @@
-"""What Joint-DetNAS's tables train besides the search: docs/analyses.md."""
+"""What Joint-DetNAS's tables train besides the search: docs/methods/analyses.md."""
 
 
 wildcard_constraints:

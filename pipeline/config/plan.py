@@ -10,7 +10,7 @@ from pipeline.config.base import Section
 class PlanConfig(Section):
     """Assumptions of the plan; nothing that is trained depends on them.
 
-    Those of a GPU are measured ones, of an H200 in float32 (docs/gpu.md): state your card's.
+    Those of a GPU are measured ones, of an H200 in float32 (docs/reference/gpu.md): state your card's.
     """
 
     gpus: PositiveInt | None = Field(

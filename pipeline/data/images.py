@@ -1,6 +1,6 @@
 """Reading images: the one function by which every part of the workflow sees pixels.
 
-What it makes of a file, whoever asks (docs/own_data.md shows it to users):
+What it makes of a file, whoever asks (docs/reference/data.md shows it to users):
 
 - JPEG, PNG, BMP, TIFF, WebP, GIF and PPM/PGM are read, told by their first bytes, whatever the name
   says. No other format is opened: some of Pillow's readers start programs (Ghostscript).

@@ -1,4 +1,4 @@
-"""`dataset.json`: what later stages know of a prepared dataset. Format: docs/formats.md."""
+"""`dataset.json`: what later stages know of a prepared dataset. Format: docs/reference/formats.md."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -19,7 +19,7 @@ from pipeline.doctor.datasets import missing_datasets
 from pipeline.doctor.finding import Finding
 from pipeline.doctor.settings import default_rules, demands, known_counts, remarks, unshared
 
-HOW = "docs/own_data.md says how to mend it"
+HOW = "docs/howto/mend_data.md says how to mend it"
 HEADS = "images by their heads; the run decodes every pixel"
 
 

@@ -31,7 +31,7 @@ def datasets(data: DataConfig) -> Iterator[Finding]:
                 name,
                 "fault",
                 "not there: " + "; ".join(missing),
-                f"relative paths start at {Path.cwd()}; config/README.md shows the expected trees",
+                f"relative paths start at {Path.cwd()}; docs/reference/config.md shows the expected trees",
             )
         elif paths:
             yield Finding(name, "ok", f"{len(paths)} paths, all there")
@@ -95,7 +95,7 @@ def missing_datasets(data: DataConfig) -> str | None:
     return (
         f"datasets are missing; no job was started. Expected, relative to {Path.cwd()}:\n"
         + "\n".join(tree)
-        + "\nPut or link them there, or change the paths in the config (config/README.md)."
+        + "\nPut or link them there, or change the paths in the config (docs/reference/config.md)."
     )
 
 

@@ -1,4 +1,4 @@
-"""Hit-Detector's tables and figures: docs/ablations.md."""
+"""Hit-Detector's tables and figures: docs/methods/ablations.md."""
 
 from __future__ import annotations
 

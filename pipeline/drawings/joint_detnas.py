@@ -1,4 +1,4 @@
-"""Joint-DetNAS's tables and figures: docs/analyses.md."""
+"""Joint-DetNAS's tables and figures: docs/methods/analyses.md."""
 
 from __future__ import annotations
 

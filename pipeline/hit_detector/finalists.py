@@ -1,8 +1,9 @@
 """Finalists: networks that the search makes likely, each trained alone for a short time; the best is derived.
 
 α and one-shot scores judge a network by weights that it shares with others, and what they say of networks
-of about the same score is mostly noise (docs/does_it_search.md). Differentiable searches have been followed
-by short trainings of several results since the first (Liu et al. 2019); here one search gives the several.
+of about the same score is mostly noise (docs/methods/does_it_search.md). Differentiable searches have
+been followed by short trainings of several results since the first (Liu et al. 2019); here
+one search gives the several.
 """
 
 from __future__ import annotations
@@ -103,7 +104,7 @@ def dense_loss(records: Sequence[Mapping[str, Any]]) -> float:
 
     That of the RPN, or of a one-stage head. Every anchor of every image counts, so few steps tell much; the
     losses of sampled RoIs grow first, as a network that finds objects has more of them to judge
-    (docs/does_it_search.md).
+    (docs/methods/does_it_search.md).
 
     Args:
         records: of a detector's `history.json`; each loss is the mean since the record before it.

@@ -12,9 +12,9 @@ from pipeline.plan.schedule import Job, schedule
 
 GIB = 2**30
 BF16_DENSE, BF16_DEPTHWISE = 0.7, 0.85
-"""What bf16 leaves of a step's time: reckoned from the layers of docs/gpu.md, where dense convolutions take
-0.4 to 0.8 of it, batch normalisation 0.8 and undilated depthwise convolutions 0.8 to 0.9. No whole step in
-bf16 was measured yet."""
+"""What bf16 leaves of a step's time: reckoned from the layers of docs/reference/gpu.md, where dense
+convolutions take 0.4 to 0.8 of it, batch normalisation 0.8 and undilated depthwise convolutions 0.8 to 0.9.
+No whole step in bf16 was measured yet."""
 FULL = 4
 """Images at once from which on bf16 is taken to help. With two, a GPU waits for Python: it took longer."""
 BY_HAND = 29.6e-12
@@ -185,7 +185,9 @@ def _assumptions(devices: Speed, config: Config, images: Images) -> list[str]:
     each = {"GPU": "a GPU", "CPU": f"{run.cpus} CPU cores"}[devices.device]
     keys = {"GPU": "plan.gpu_gmacs, plan.gpu_depthwise_gmacs", "CPU": "plan.cpu_gmacs"}
     depthwise = f" and {devices.depthwise_gmacs:g} depthwise" if devices.depthwise_gmacs else ""
-    measured = ["What one H200 did in float32 (docs/gpu.md) is the default."] * bool(depthwise)
+    measured = ["What one H200 did in float32 (docs/reference/gpu.md) is the default."] * bool(
+        depthwise
+    )
     return [
         f"Taken for granted: {each} does {devices.gmacs:g}·10⁹ multiply-accumulates a second{depthwise}"
         f" ({keys[devices.device]}); several are as many times faster; {devices.gpus} at once (plan.gpus).",

@@ -5,7 +5,7 @@ backward pass), most of all on maps of a few pixels, such as RoI features, and t
 too. The same sums are taken in another order here; `benchmarks/depthwise.py` prints what that gains.
 
 On a GPU, channels last is 3 to 5 times faster than NCHW for undilated kernels of 3 and 5, and up to 9 times
-slower for dilated ones, and for one of 7 in float32 (docs/gpu.md): these go another way, too.
+slower for dilated ones, and for one of 7 in float32 (docs/reference/gpu.md): these go another way, too.
 """
 
 from __future__ import annotations

@@ -32,6 +32,7 @@ def prepare_process(
     on_cpu = device.type == "cpu"
     wanted = on_cpu if computing.deterministic == "auto" else computing.deterministic
     torch.use_deterministic_algorithms(wanted, warn_only=not on_cpu)
-    # it would fill every new tensor once more, for code that reads what it has not written (docs/gpu.md: 6 %)
+    # it would fill every new tensor once more, for code that reads what it has not written
+    # (docs/reference/gpu.md: 6 %)
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     seed_everything(*seed)

@@ -96,8 +96,8 @@ FIGURES: tuple[Figure, ...] = (
     Figure(_JOINT_4, "fpn_r101", "total", "flops", "295.7", JOINT),
     Figure(_JOINT_4, "fpn_x101_32x4d", "total", "flops", "286.9", JOINT_SHORT),
 )
-"""Every figure of these tables that a network of the zoo answers for. docs/published_numbers.md names
-the figures that are left out, and why."""
+"""Every figure of these tables that a network of the zoo answers for.
+docs/reference/published_numbers.md names the figures that are left out, and why."""
 
 _NAMES = {"params": "parameters (M)", "flops": "FLOPs (G)"}
 _UNITS = {"params": 10**6, "flops": 10**9}

@@ -303,7 +303,7 @@ def _coco() -> dict[str, Any]:
 
 
 def _architecture() -> dict[str, Any]:
-    """An architecture file, as docs/formats.md shows it."""
+    """An architecture file, as docs/reference/formats.md shows it."""
     block = {"operation": "ir_k3_d1_e3", "channels": 8, "stride": 1}
     return {
         "format": 1,

@@ -40,7 +40,7 @@ def _written(values: dict[str, Any], path: str = "") -> Iterator[str]:
             yield from _written(value, f"{path}{name}.")
 
 
-# sources of the user's own, which config/README.md explains
+# sources of the user's own, which docs/reference/config.md explains
 OWN_DATA = {
     "data.detection.coco",
     "data.detection.yolo",

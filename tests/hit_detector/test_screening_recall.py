@@ -1,4 +1,4 @@
-"""Does Eq. 4 help a screening to keep what is best? A simulation, whose table docs/hit_detector.md shows.
+"""Does Eq. 4 help a screening to keep what is best? Table: docs/methods/hit_detector.md.
 
 α of L layers and N candidates follows the screening's own rules: softmax, Adam, the least mean probability
 goes, linearly until `KEEP` are left. In place of a supernet there is a planted worth of each candidate,
@@ -81,7 +81,7 @@ def _of_columns(alpha: np.ndarray, alive: np.ndarray, regularizer: str) -> np.nd
 
 @pytest.mark.parametrize("paths", [2, None])
 def test_eq_4_keeps_no_more_of_the_best_than_no_regulariser(paths: int | None) -> None:
-    """What docs/hit_detector.md says: of 8, more than chance with each, and no more with Eq. 4."""
+    """What docs/methods/hit_detector.md says: of 8, more than chance with each, and no more with Eq. 4."""
     free = screened(0.0, "min_column", paths, steps=80)
     assert free > KEEP**2 / CANDIDATES + 0.5
     for mu in (0.01, 0.1):

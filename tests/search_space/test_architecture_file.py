@@ -89,7 +89,7 @@ def _block(operation: Any = "conv_k3_d1", channels: int = 8, stride: int = 1) ->
 
 
 def _content() -> dict[str, Any]:
-    """A valid architecture file, written by hand as docs/formats.md shows it."""
+    """A valid architecture file, written by hand as docs/reference/formats.md shows it."""
     return {
         "format": 1,
         "family": "hit_detector",

@@ -1,4 +1,4 @@
-"""The rows of docs/staleness.md: a change, and what runs again after it on a finished run.
+"""The rows of docs/reference/staleness.md: a change, and what runs again after it on a finished run.
 
 `test_staleness.py` checks each row with a dry run. To write the page:
 `PYTHONPATH=. .venv/bin/python tests/workflow/staleness_rows.py`
@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-PAGE = Path(__file__).parents[2] / "docs" / "staleness.md"
+PAGE = Path(__file__).parents[2] / "docs/reference/staleness.md"
 BEGIN, END = "<!-- table -->\n", "<!-- end of table -->\n"
 
 CONFIG = "config/test.yaml"
@@ -93,7 +93,7 @@ ROWS = (
         {},
     ),
     Row(
-        "`run.checkpoint_seconds`, `run.device`: how a stage runs",
+        "`run.checkpoint_seconds`, `run.device`, `run.fork_server`: how a stage runs",
         CONFIG,
         "\nrun:\n",
         "\nrun:\n  checkpoint_seconds: 5\n",

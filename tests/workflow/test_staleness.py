@@ -1,4 +1,4 @@
-"""After a change exactly the stages that use what was changed are stale: each row of docs/staleness.md."""
+"""After a change exactly the stages that use what was changed are stale: docs/reference/staleness.md."""
 
 from collections.abc import Callable
 

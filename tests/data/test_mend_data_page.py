@@ -1,4 +1,4 @@
-"""The lines of Python that docs/own_data.md gives for a message mend the file that has it."""
+"""The lines of Python that docs/howto/mend_data.md gives for a message mend the file that has it."""
 
 import copy
 import json
@@ -14,7 +14,7 @@ from pipeline.config.data import CocoDetection
 from pipeline.data.coco import check_detection
 from pipeline.data.defects import DatasetError
 
-PAGE = (Path(__file__).parents[2] / "docs/own_data.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "docs/howto/mend_data.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"```python\n(.*?)```", re.DOTALL)
 PREFACE = BLOCK.findall(PAGE)[0]
 WIDTH, HEIGHT = 40, 30
