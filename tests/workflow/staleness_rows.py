@@ -100,7 +100,7 @@ ROWS = (
         {},
     ),
     Row(
-        "`run.checkpoint_seconds`, `run.device`: how a stage runs",
+        "`run.checkpoint_seconds`, `run.device`, `run.fork_server`: how a stage runs",
         CONFIG,
         "\nrun:\n",
         "\nrun:\n  checkpoint_seconds: 5\n",
