@@ -1,11 +1,13 @@
 """Detect objects in images with a searched detector.
 
-Prints one line per detection (image, class, score, box in pixels), and draws them where `--out` is given.
+Prints one line per detection (image, class, score, box in pixels), draws them where `--out` is given, and
+writes them in COCO's result format where `--json` is given.
 """
 
 from __future__ import annotations
 
 import argparse
+import glob
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,9 +16,11 @@ from typing import Any
 import cv2
 from PIL import Image, ImageDraw
 
+from pipeline.artifacts.files import write_json
 from pipeline.config.image_limits import MOST_PIXELS
 from pipeline.console import one_line, run_program
 from pipeline.data.images import ImageError, load_image
+from pipeline.deploy.sample_images import image_paths
 from pipeline.deploy.session import Found, OnnxDetector
 from pipeline.errors import DetSearchError
 
@@ -30,7 +34,11 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument(
         "detector", type=Path, help="a detector folder, or an .onnx file of pipeline.export"
     )
-    parser.add_argument("images", type=Path, nargs="+")
+    parser.add_argument(
+        "images",
+        nargs="+",
+        help="images, folders of images, and patterns such as 'photos/**/*.jpg'",
+    )
     parser.add_argument("--score", type=float, default=0.3, help="least score shown")
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, …")
     parser.add_argument(
@@ -43,6 +51,12 @@ def main(argv: list[str] | None = None) -> None:
         "--out",
         type=Path,
         help="write the drawn image here: a file for one image, or a folder for any number",
+    )
+    parser.add_argument(
+        "--json",
+        type=Path,
+        help="write COCO results here: image_id counts the images from 1 in their order, category_id the "
+        "classes; each entry also has file_name and category_name",
     )
     arguments = parser.parse_args(argv)
     try:
@@ -58,14 +72,14 @@ def predict(arguments: argparse.Namespace) -> None:
         DetSearchError: an image or the detector folder is missing or altered, an image is none, the
             device is not there, or a drawing cannot be written where it should be.
     """
-    missing = [str(path) for path in arguments.images if not path.is_file()]
-    if missing:
-        raise DetSearchError(f"no such image: {', '.join(missing)}")
-    targets = drawing_paths(arguments.images, arguments.out) if arguments.out else None
-    for path in arguments.images:
+    images = named_images(arguments.images)
+    targets = drawing_paths(images, arguments.out) if arguments.out else None
+    _check_json(arguments.json, [*images, *(targets or [])])
+    for path in images:
         _load(path, arguments.most_pixels)
     detect, classes = _opened(arguments.detector, arguments.device)
-    for number, path in enumerate(arguments.images):
+    results: list[dict[str, Any]] = []
+    for number, path in enumerate(images):
         image = _load(path, arguments.most_pixels)
         found = detect(image).above(arguments.score)
         for label, score, box in zip(found.labels, found.scores, found.bboxes, strict=True):
@@ -73,6 +87,50 @@ def predict(arguments: argparse.Namespace) -> None:
             print(f"{path}\t{one_line(classes[int(label)])}\t{score:.3f}\t{corners}")
         if targets:
             draw(Image.fromarray(image), found, classes, targets[number])
+        for entry in found.coco_results(number + 1, range(1, len(classes) + 1)):
+            name = classes[entry["category_id"] - 1]
+            results.append({**entry, "file_name": str(path), "category_name": name})
+    if arguments.json:
+        write_json(arguments.json, results)
+
+
+def named_images(given: Sequence[str]) -> list[Path]:
+    """The files that arguments name, each once, in their order.
+
+    Args:
+        given: files; folders, which stand for the images in them and in their folders; and patterns of
+            `glob`, where there is no file of that name.
+
+    Raises:
+        DetSearchError: one names nothing.
+    """
+    found: dict[Path, None] = {}
+    missing = []
+    for name in given:
+        path = Path(name)
+        if path.is_file():
+            paths = [path]
+        elif path.is_dir():
+            paths = image_paths([path])
+        else:
+            # Path.glob takes no absolute pattern
+            matches = map(Path, sorted(glob.glob(name, recursive=True)))  # noqa: PTH207
+            paths = [match for match in matches if match.is_file()]
+        if not paths:
+            missing.append(name)
+        found |= dict.fromkeys(paths)
+    if missing:
+        raise DetSearchError(f"no such image: {', '.join(missing)}")
+    return list(found)
+
+
+def _check_json(target: Path | None, taken: Sequence[Path]) -> None:
+    if target is None:
+        return
+    if target.is_dir():
+        raise DetSearchError(f"--json {target} is a folder: name a file")
+    if target.resolve() in {path.resolve() for path in taken}:
+        raise DetSearchError(f"--json would write over the image {target}: name another file")
 
 
 def _opened(detector: Path, device: str) -> tuple[Callable[[Any], Found], Sequence[str]]:

@@ -21,8 +21,8 @@ rule evaluate:
             RUN / "{detector}/evaluation",
             settings(
                 *DETECTOR,
-                "evaluation",
                 proposals="supernet.proposals",
+                constants={"evaluation": EVALUATING},
             ),
         ),
     message:

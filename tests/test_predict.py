@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
+from pipeline.deploy.session import Found
 from pipeline.errors import DetSearchError
-from pipeline.predict import drawing_paths, main
+from pipeline.predict import drawing_paths, main, named_images
 
 
 def test_drawings_of_equal_names_are_all_kept(tmp_path: Path) -> None:
@@ -35,3 +37,23 @@ def test_an_image_that_is_none_is_told_before_anything_is_loaded(tmp_path: Path)
     frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
     with pytest.raises(SystemExit, match=r"predict: .*a\.gif holds 2 frames"):
         main([str(tmp_path), str(tmp_path / "a.gif")])
+
+
+def test_folders_and_patterns_stand_for_their_images_each_once(tmp_path: Path) -> None:
+    for name in ("a/2.png", "a/b/1.jpg", "a/notes.txt", "c[1].png", "d.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    given = [str(tmp_path / name) for name in ("c[1].png", "a", "a/*", "**/*.jpg", "d.txt")]
+    found = [path.relative_to(tmp_path).as_posix() for path in named_images(given)]
+    assert found == ["c[1].png", "a/2.png", "a/b/1.jpg", "a/notes.txt", "d.txt"]
+    with pytest.raises(DetSearchError, match=r"no such image: nowhere, \*\.xyz"):
+        named_images(["nowhere", str(tmp_path / "a"), "*.xyz"])
+
+
+def test_results_have_the_ids_and_corners_that_coco_s_tools_take() -> None:
+    boxes = np.array([[1, 2, 4, 8], [0, 0, 1, 1]], np.float32)
+    found = Found(boxes, np.array([0.5, 0.25], np.float32), np.array([1, 0]))
+    assert found.coco_results(7, range(1, 3)) == [
+        {"image_id": 7, "category_id": 2, "bbox": [1.0, 2.0, 3.0, 6.0], "score": 0.5},
+        {"image_id": 7, "category_id": 1, "bbox": [0.0, 0.0, 1.0, 1.0], "score": 0.25},
+    ]

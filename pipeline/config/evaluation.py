@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, PositiveInt, model_validator
 
@@ -19,7 +19,7 @@ class TrainingConfig(Training):
     )
 
 
-class EvaluationConfig(Section):
+class Evaluating(Section):
     """Evaluation of a detector, on the test split where there is one, or on val."""
 
     batch_size: PositiveInt = Field(default=1, description="images at once, on each GPU")
@@ -28,6 +28,33 @@ class EvaluationConfig(Section):
     )
     timed_images: PositiveInt = Field(
         default=20, description="images over which the speed is measured"
+    )
+
+
+class LatencyConfig(Section):
+    """On what the latency of detectors is measured, from pixels to boxes."""
+
+    runtime: Literal["onnxruntime", "torch"] = Field(
+        default="onnxruntime", description="what runs the detectors: exported, or as they are"
+    )
+    device: Literal["cpu", "cuda"] = Field(
+        default="cpu", description="where; cuda with onnxruntime needs the package onnxruntime-gpu"
+    )
+    threads: PositiveInt = Field(default=1, description="of the runtime and of image resizing")
+    images: PositiveInt = Field(
+        default=8, description="images of val that are timed, one at a time"
+    )
+    rounds: PositiveInt = Field(
+        default=20, description="times that each detector sees each of them, interleaved"
+    )
+
+
+class EvaluationConfig(Evaluating):
+    """How detectors are evaluated, and on what their latency is measured."""
+
+    latency: LatencyConfig | None = Field(
+        default=LatencyConfig(),
+        description="for the front of `snakemake front`; null: nothing is timed, MACs take its place",
     )
 
 

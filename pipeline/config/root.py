@@ -15,6 +15,7 @@ from pipeline.config.base_detector import BaseDetectorConfig
 from pipeline.config.data import DataConfig
 from pipeline.config.detector import DetectorConfig, Normalization, TestingConfig
 from pipeline.config.evaluation import EvaluationConfig, ReportConfig, TrainingConfig
+from pipeline.config.front import FrontConfig
 from pipeline.config.hill_climb import HillClimbConfig
 from pipeline.config.hit_detector import ScreeningConfig, SearchConfig
 from pipeline.config.joint_tables import JointTablesConfig
@@ -64,6 +65,7 @@ class Config(Section):
     ablations: AblationsConfig = AblationsConfig()
     teacher_pool: TeacherPoolConfig = TeacherPoolConfig()
     hill_climb: HillClimbConfig = HillClimbConfig()
+    front: FrontConfig = FrontConfig()
     joint_tables: JointTablesConfig = JointTablesConfig()
     upgrade: UpgradeConfig = UpgradeConfig()
     report: ReportConfig = ReportConfig()

@@ -7,7 +7,7 @@ from typing import Any
 from pipeline.artifacts.files import read_json
 from pipeline.data.index import SplitPaths
 from pipeline.deploy.sample_images import loaded
-from pipeline.deploy.session import Found, OnnxDetector
+from pipeline.deploy.session import OnnxDetector
 from pipeline.detection.evaluation import Detection, coco_metrics
 from pipeline.errors import DetSearchError
 
@@ -32,26 +32,5 @@ def exported_metrics(exported: OnnxDetector, split: SplitPaths) -> dict[str, Any
     paths = [split.images / image["file_name"] for image in truth["images"]]
     detections: list[Detection] = []
     for image, pixels in zip(truth["images"], loaded(paths), strict=True):
-        detections += coco_results(exported(pixels), image["id"], categories)
+        detections += exported(pixels).coco_results(image["id"], categories)
     return coco_metrics(split.annotations, detections)
-
-
-def coco_results(found: Found, image: int, categories: list[int]) -> list[Detection]:
-    """Detections of an image in COCO's result format.
-
-    Args:
-        found: in the image's pixels.
-        image: its id.
-        categories: the id of each label.
-    """
-    return [
-        {
-            "image_id": image,
-            "category_id": categories[label],
-            "bbox": [left, top, right - left, bottom - top],
-            "score": score,
-        }
-        for (left, top, right, bottom), score, label in zip(
-            found.bboxes.tolist(), found.scores.tolist(), found.labels.tolist(), strict=True
-        )
-    ]

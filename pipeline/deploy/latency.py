@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
@@ -144,14 +145,52 @@ def measure(
     if len({path.resolve() for path in paths}) < len(paths):
         raise DetSearchError("a detector is given twice")
     detectors = {str(path): OnnxDetector(path, device, threads) for path in paths}
+    return timed(
+        detectors,
+        images,
+        runtime="onnxruntime",
+        device=device,
+        threads=threads,
+        rounds=rounds,
+        warm_up=warm_up,
+        seed=seed,
+    )
+
+
+def timed(
+    detectors: Mapping[str, Detect],
+    images: Sequence[NDArray[np.uint8]],
+    *,
+    runtime: Literal["onnxruntime", "torch"],
+    device: str,
+    threads: int,
+    rounds: int,
+    warm_up: int = 3,
+    seed: int = 0,
+) -> Latencies:
+    """`measure` for detectors that are loaded already.
+
+    Args:
+        detectors: by the names that they have in the record.
+        images: (h, w, 3), RGB: the same for all.
+        runtime: what runs the detectors.
+        device: where they run.
+        threads: with which they were loaded; OpenCV's, and torch's where that runs them, are set here.
+        rounds: that every detector sees every image.
+        warm_up: rounds before that are not timed.
+        seed: of the order in a round.
+    """
     before = cv2.getNumThreads()
     cv2.setNumThreads(threads)
     try:
-        seconds = interleaved_seconds(detectors, images, rounds=rounds, warm_up=warm_up, seed=seed)
+        with _torch_threads(threads) if runtime == "torch" else nullcontext():
+            seconds = interleaved_seconds(
+                detectors, images, rounds=rounds, warm_up=warm_up, seed=seed
+            )
     finally:
         cv2.setNumThreads(before)
     return Latencies(
-        runtime="onnxruntime",
+        runtime=runtime,
         device=device_name(device),
         threads=threads,
         images=len(images),
@@ -159,9 +198,21 @@ def measure(
         warm_up=warm_up,
         seed=seed,
         packages={"python": platform.python_version()}
-        | {name: version(name) for name in ("onnxruntime", "numpy", "opencv-python-headless")},
+        | {name: version(name) for name in (runtime, "numpy", "opencv-python-headless")},
         models=tuple(summary(name, times) for name, times in seconds.items()),
     )
+
+
+@contextmanager
+def _torch_threads(threads: int) -> Iterator[None]:
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def device_name(device: str) -> str:

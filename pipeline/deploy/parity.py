@@ -62,7 +62,7 @@ def detect_in_torch(model: Any, entered: Entered) -> Found:
     """Mmdet's own detections of an image that has entered, in the pixels of that.
 
     Args:
-        model: an mmdet detector in eval mode, on the CPU.
+        model: an mmdet detector in eval mode.
         entered: padded or not; the padding is made anew, as mmdet makes it.
     """
     rows, columns = entered.extent
@@ -79,7 +79,7 @@ def detect_in_torch(model: Any, entered: Entered) -> Found:
     there = data["inputs"].shape[-2:]
     below, right = max(height - there[0], 0), max(width - there[1], 0)
     inputs = functional.pad(data["inputs"], (0, right, 0, below))
-    found = model.predict(inputs, data["data_samples"])[0].pred_instances.numpy()
+    found = model.predict(inputs, data["data_samples"])[0].pred_instances.cpu().numpy()
     return Found(found.bboxes, found.scores, found.labels)
 
 

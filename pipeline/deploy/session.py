@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,25 @@ class Found:
         """Those of at least this score."""
         chosen = self.scores >= score
         return Found(self.bboxes[chosen], self.scores[chosen], self.labels[chosen])
+
+    def coco_results(self, image: int, categories: Sequence[int]) -> list[dict[str, Any]]:
+        """In COCO's result format.
+
+        Args:
+            image: its id.
+            categories: the id of each label.
+        """
+        return [
+            {
+                "image_id": image,
+                "category_id": categories[label],
+                "bbox": [left, top, right - left, bottom - top],
+                "score": score,
+            }
+            for (left, top, right, bottom), score, label in zip(
+                self.bboxes.tolist(), self.scores.tolist(), self.labels.tolist(), strict=True
+            )
+        ]
 
 
 class OnnxDetector:

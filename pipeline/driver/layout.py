@@ -68,6 +68,11 @@ class Layout:
         """The manifest of the trained teacher pool."""
         return self.pool / f"phase_{len(self.config.teacher_pool.phases) - 1}" / MANIFEST
 
+    @cached_property
+    def front(self) -> Path:
+        """The front of the pool's subnets, and the search for it."""
+        return self.folder / "front"
+
     def evaluation(self, detector: str) -> str:
         """The manifest of a detector's evaluation; the detector lies in `<run>/<detector>/detector/`."""
         return f"{self.folder}/{detector}/evaluation/{MANIFEST}"

@@ -43,7 +43,13 @@ class Inputs(NamedTuple):
     required: Sequence[str] = ()
     optional: Sequence[str] = ()
     several: Sequence[str] = ()
-    """Each takes any number of artifacts, NAME=FILE: they are named `<input>.<name>`."""
+    """Each takes any number of artifacts, NAME=FILE: they are named `<input>.<name>`. At least one, but of
+    those that are optional, too."""
+
+    @property
+    def single(self) -> list[str]:
+        """Those that take one artifact."""
+        return [name for name in (*self.required, *self.optional) if name not in self.several]
 
 
 def parse(
@@ -65,7 +71,7 @@ def parse(
         required=True,
         help=f"config sections as JSON, or @FILE that holds it, exactly: {sections}",
     )
-    for argument in (*inputs.required, *inputs.optional):
+    for argument in inputs.single:
         parser.add_argument(
             option(argument),
             type=Path,
@@ -77,6 +83,7 @@ def parse(
             option(argument),
             nargs="+",
             action="extend",
+            required=argument not in inputs.optional,
             default=[],
             metavar="NAME=FILE",
             help="artifacts that are read: a name, and any file of it",
@@ -121,7 +128,7 @@ def given_folders(arguments: argparse.Namespace, inputs: Inputs) -> dict[str, Pa
         DetSearchError: a name of several is missing or occurs twice.
     """
     values = vars(arguments)
-    files = {name: values[name] for name in (*inputs.required, *inputs.optional)}
+    files = {name: values[name] for name in inputs.single}
     for argument in inputs.several:
         for pair in values[argument]:
             name, sign, path = pair.partition("=")

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pipeline.artifacts.files import json_bytes
 from pipeline.artifacts.publish import Content
 from pipeline.config.detector import DetectorSections
-from pipeline.config.evaluation import EvaluationConfig
+from pipeline.config.evaluation import Evaluating
 from pipeline.config.supernet import CostSetting
 from pipeline.data.index import FILE_NAME, DatasetIndex
 from pipeline.detection.builder import Surroundings
@@ -23,7 +23,7 @@ from pipeline.training import distributed
 class Settings(DetectorSections):
     """What the stage uses of the config."""
 
-    evaluation: EvaluationConfig
+    evaluation: Evaluating
     proposals: CostSetting
 
 

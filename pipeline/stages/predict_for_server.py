@@ -9,7 +9,7 @@ from pydantic import Field
 
 from pipeline.artifacts.publish import Content
 from pipeline.config.detector import DetectorSections
-from pipeline.config.evaluation import EvaluationConfig
+from pipeline.config.evaluation import Evaluating
 from pipeline.config.own_detection import CocoSplit
 from pipeline.data.image_list import read_image_list
 from pipeline.data.images import VerifyImages
@@ -25,7 +25,7 @@ from pipeline.runner.stage import Stage, stage_main
 class Settings(DetectorSections):
     """What the stage uses of the config: the split, and what the detector is called."""
 
-    evaluation: EvaluationConfig
+    evaluation: Evaluating
     split: CocoSplit
     verify_images: VerifyImages
     name: str = Field(min_length=1)

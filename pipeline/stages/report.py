@@ -55,6 +55,6 @@ if __name__ == "__main__":
             "detector",
             "evaluation",
         ),
-        optional_inputs=("screening_supernet", "supernet", "pretraining", *JOINT, RANDOM),
+        optional_inputs=("screening_supernet", "supernet", "pretraining", *JOINT, RANDOM, "seeds"),
         several_inputs=("seeds",),
     )

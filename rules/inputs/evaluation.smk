@@ -1,5 +1,10 @@
 """What the rules of evaluation.smk compute: the split that detectors are only used on."""
 
+from pipeline.config.evaluation import Evaluating
+
+# The section `evaluation` without that on latencies, on which no evaluation depends.
+EVALUATING = CONFIG.evaluation.model_dump(mode="json", include=set(Evaluating.model_fields))
+
 
 def predicted_split():
     """The split without annotations that the config gives."""
@@ -24,9 +29,10 @@ def server_settings(wildcards) -> str:
     constants = {
         "split": predicted_split().model_dump(mode="json", exclude={"predict_only"}),
         "verify_images": CONFIG.data.detection.coco.verify_images,
+        "evaluation": EVALUATING,
         "name": f"{CONFIG.run.name}-{Path(wildcards.detector).name}",
     }
-    return settings(*DETECTOR, "evaluation", constants=constants)
+    return settings(*DETECTOR, constants=constants)
 
 
 def server_manifests(wildcards) -> list[str]:

@@ -27,7 +27,14 @@ PROGRAM_ROWS = (
         f"{DATA} is no detector folder: its manifest lists no config.py and no weights.safetensors",
     ),
     _predict("no such image", (DATA, "data/9.png"), "no such image: data/9.png"),
-    _predict("a folder as image", (DATA, "data/val"), "no such image: data/val"),
+    _predict("a folder without images", (DATA, DATA), f"no image in {DATA}"),
+    _predict("a pattern of nothing", (DATA, "data/*.gif"), "no such image: data/*.gif"),
+    _predict("results into a folder", (DATA, PHOTO, "--json", "data"), "--json data is a folder"),
+    _predict(
+        "results over the image",
+        (DATA, PHOTO, "--json", PHOTO),
+        f"--json would write over the image {PHOTO}",
+    ),
     _predict("a device as image", (DATA, "/dev/zero"), "no such image: /dev/zero"),
     _predict("a config as image", (DATA, "data/val.json"), "data/val.json is no image"),
     _predict(

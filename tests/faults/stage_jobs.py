@@ -51,14 +51,18 @@ class Job:
         return Path(*self.manifest.parts[:2])
 
 
-def stage_jobs(project: Path, config: str, cores: int = 2) -> list[Job]:
-    """Every stage job of a run in the order of a dry run, whether it is stale or not.
+def stage_jobs(project: Path, config: str, cores: int = 2, target: str | None = None) -> list[Job]:
+    """Every stage job of a run, or of a target, in the order of a dry run, whether it is stale or not.
 
     `cores` must be those of the run: they set the stages' threads, and with these the last bits.
     """
     command = [sys.executable, "-m", "snakemake", "--cores", str(cores), "-n", "-p", "--forceall"]
     result = subprocess.run(
-        [*command, "--configfile", config], cwd=project, text=True, capture_output=True, check=False
+        [*command, *([target] if target else []), "--configfile", config],
+        cwd=project,
+        text=True,
+        capture_output=True,
+        check=False,
     )
     assert result.returncode == 0, result.stdout + result.stderr
     jobs = {}

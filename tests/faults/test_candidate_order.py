@@ -34,8 +34,8 @@ def _single(jobs: list[Job], generation: int, stage: str) -> Job:
     return found
 
 
-def _start(job: Job, project: Path, log: Path, *extra: str) -> subprocess.Popen[bytes]:
-    """Not a fork of this process, as the kill test's script makes them: torch's threads have run here."""
+def start_job(job: Job, project: Path, log: Path, *extra: str) -> subprocess.Popen[bytes]:
+    """Start a stage, not by a fork as the kill test's script does: torch's threads have run here."""
     command = [
         sys.executable,
         "-m",
@@ -69,7 +69,7 @@ def test_reversed_side_by_side_and_killed_candidates_give_the_same_list(
     log = tmp_path / "log"
 
     def run(job: Job) -> None:
-        assert _start(job, project, log).wait() == 0, log.read_text()[-3000:]
+        assert start_job(job, project, log).wait() == 0, log.read_text()[-3000:]
 
     for generation in GENERATIONS:
         run(_single(jobs, generation, "propose"))
@@ -77,7 +77,7 @@ def test_reversed_side_by_side_and_killed_candidates_give_the_same_list(
         if generation == 0:
             # backwards, one after the other; the last is killed between two checkpoints
             run(second)
-            killed = _start(first, project, log, "--checkpoint-seconds", "0")
+            killed = start_job(first, project, log, "--checkpoint-seconds", "0")
             while not _has_checkpoint(project / first.manifest.parent):
                 assert killed.poll() is None, log.read_text()[-3000:]
                 time.sleep(0.001)
@@ -86,7 +86,7 @@ def test_reversed_side_by_side_and_killed_candidates_give_the_same_list(
             run(first)
             assert "resuming at iteration" in log.read_text()
         else:
-            together = [_start(job, project, log) for job in (second, first)]
+            together = [start_job(job, project, log) for job in (second, first)]
             assert [process.wait() for process in together] == [0, 0], log.read_text()[-3000:]
         run(_single(jobs, generation, "rank"))
 

@@ -106,6 +106,13 @@ ROWS = (
         "\nrun:\n  checkpoint_seconds: 5\n",
         {},
     ),
+    Row(
+        "`evaluation.latency`: what `front` alone depends on",
+        CONFIG,
+        "latency: {images: 2, rounds: 2}",
+        "latency: {images: 3, rounds: 2}",
+        {},
+    ),
     Row("`run.seed`", CONFIG, "\nrun:\n", "\nrun:\n  seed: 7\n", AFTER_THE_DATA),
     Row(
         "`data.detection`",

@@ -1,0 +1,1 @@
+"""A Pareto front of detectors out of one trained pool: accuracy against cost."""

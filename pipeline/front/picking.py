@@ -1,0 +1,124 @@
+"""The best detector of a front under constraints, and what comes next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pipeline.errors import DetSearchError
+from pipeline.front.table import Front, Row, standard_error
+
+GIGA, MEGA = 1e9, 1e6
+
+
+@dataclass(frozen=True)
+class Constraints:
+    """What a detector must meet; `None` is no constraint.
+
+    Attributes:
+        max_ms: milliseconds of an image, the measured median.
+        min_ap: AP on val, in [0, 1].
+        max_gmacs: 10⁹ multiply-accumulates of an image.
+        max_params: millions.
+    """
+
+    max_ms: float | None = None
+    min_ap: float | None = None
+    max_gmacs: float | None = None
+    max_params: float | None = None
+
+    @property
+    def any(self) -> bool:
+        """Whether there is one."""
+        return any(value is not None for value in vars(self).values())
+
+    def excess(self, row: Row) -> dict[str, float]:
+        """By how much of the limit a detector misses each constraint that it does not meet.
+
+        A detector that was not timed misses every limit of time by all.
+        """
+        ms = row.latency.median if row.latency else float("inf")
+        over = {
+            f"{ms:.4g} ms": (self.max_ms, ms),
+            f"{row.macs / GIGA:.4g} GMACs": (self.max_gmacs, row.macs / GIGA),
+            f"{row.params / MEGA:.4g} million parameters": (self.max_params, row.params / MEGA),
+        }
+        missed = {
+            text: value / limit - 1
+            for text, (limit, value) in over.items()
+            if limit is not None and value > limit
+        }
+        if self.min_ap is not None and row.val.ap < self.min_ap:
+            missed[f"AP {row.val.ap:.4f}"] = 1 - row.val.ap / self.min_ap
+        return missed
+
+
+@dataclass(frozen=True)
+class Picked:
+    """The best, and the one after it.
+
+    Attributes:
+        best: under the constraints.
+        runner_up: the second; `None` where no other meets them.
+        difference: AP on val of the best less that of the runner-up.
+        noise: standard error of that difference over the images of val; `None` where it is not known.
+    """
+
+    best: Row
+    runner_up: Row | None
+    difference: float | None
+    noise: float | None
+
+    def __str__(self) -> str:
+        if self.runner_up is None or self.difference is None:
+            return f"{self.best.name} is the only one that meets this"
+        text = (
+            f"next comes {self.runner_up.name}: {100 * self.difference:+.2f} points of AP on val "
+            f"between them"
+        )
+        if self.noise is None:
+            return f"{text}; how much of that is noise is not known"
+        if not self.noise:
+            return f"{text}, and no noise: both find the same"
+        units = abs(self.difference) / self.noise
+        verdict = "more than noise" if units >= 2 else "no more than the noise of these images"
+        return f"{text}, {units:.1f} standard errors ({100 * self.noise:.2f} points): {verdict}"
+
+
+def pick(front: Front, constraints: Constraints) -> Picked:
+    """The detector with the highest AP on val that meets the constraints; with a least AP alone the cheapest.
+
+    Raises:
+        DetSearchError: nothing meets them; says what comes nearest.
+    """
+    if constraints.max_ms is not None and front.latencies is None:
+        raise DetSearchError(
+            "--max-ms: no latency was measured in this run (evaluation.latency is null); use --max-gmacs"
+        )
+    fit = [row for row in front.rows if not constraints.excess(row)]
+    if not fit:
+        raise DetSearchError(_nearest(front.rows, constraints))
+    cheapest = constraints == Constraints(min_ap=constraints.min_ap) and constraints.any
+    costs = {row.name: float("inf") if row.cost is None else row.cost for row in fit}
+    ordered = sorted(
+        fit,
+        key=lambda row: (
+            (costs[row.name], -row.val.ap) if cheapest else (-row.val.ap, costs[row.name])
+        ),
+    )
+    best, second = ordered[0], ordered[1] if len(ordered) > 1 else None
+    return Picked(
+        best=best,
+        runner_up=second,
+        difference=best.val.ap - second.val.ap if second else None,
+        noise=standard_error(best, second) if second else None,
+    )
+
+
+def _nearest(rows: Sequence[Row], constraints: Constraints) -> str:
+    def worst(row: Row) -> float:
+        return max(constraints.excess(row).values())
+
+    row = min(rows, key=worst)
+    missed = ", ".join(constraints.excess(row))
+    return f"nothing meets this; {row.name} comes nearest, with {missed} and AP {row.val.ap:.4f} on val"

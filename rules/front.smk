@@ -1,0 +1,140 @@
+"""`snakemake front`: a Pareto front of the pool's subnets by NSGA-II, generation after generation (docs/howto/front.md)."""
+
+from pipeline.driver.front import bred_inputs, breeding_settings, predictor_input, stock_inputs
+
+FRONT = LAYOUT.front
+BRED = FRONT / "generation_{generation}"
+
+
+def front_settings(wildcards=None, **more) -> str:
+    """The settings of a stage that judges or times subnets, and what only one of them uses."""
+    return settings(
+        *DETECTOR,
+        recalibration="teacher_pool.recalibration",
+        proposals="supernet.proposals",
+        constants={"evaluating": EVALUATING, **more},
+    )
+
+
+def shard_settings(wildcards) -> str:
+    """Those of a share of a generation's evaluations."""
+    config = CONFIG.front
+    return front_settings(
+        val_images=config.val_images, shard=int(wildcards.candidate), shards=config.shards
+    )
+
+
+LATENCY = CONFIG.evaluation.latency and CONFIG.evaluation.latency.model_dump(mode="json")
+
+
+rule breed_front:
+    """Put a generation's evaluations together and breed the next one."""
+    input:
+        unpack(lambda wildcards: bred_inputs(LAYOUT, int(wildcards.generation))),
+        pool=LAST_PHASE,
+    output:
+        bred=BRED / "generation.json",
+        manifest=BRED / "manifest.json",
+    log:
+        LOGS / "front/breed_{generation}.log",
+    localrule: True
+    resources:
+        **light(),
+    params:
+        **stage(
+            "breed_front",
+            BRED,
+            lambda wildcards: settings(
+                constants=breeding_settings(CONFIG, int(wildcards.generation))
+            ),
+        ),
+    message:
+        "Breeding generation {wildcards.generation} of the front"
+    shell:
+        STAGE
+
+
+rule measure_subnets:
+    """Time subnets of the pool, and fit what predicts the latency of the others."""
+    input:
+        data=DETECTION,
+        pool=LAST_PHASE,
+    output:
+        predictor=FRONT / "predictor/predictor.json",
+        manifest=FRONT / "predictor/manifest.json",
+    log:
+        LOGS / "front/measure_subnets.log",
+    threads: CONFIG.run.cpus
+    resources:
+        **heavy(120, gpus=1),
+    params:
+        **stage(
+            "measure_subnets",
+            FRONT / "predictor",
+            front_settings(latency=LATENCY, measured=CONFIG.front.measured),
+        ),
+    message:
+        "Measuring the latency of subnets"
+    shell:
+        STAGE
+
+
+rule evaluate_subnets:
+    """Evaluate a share of a generation's subnets."""
+    input:
+        **predictor_input(LAYOUT),
+        data=DETECTION,
+        pool=LAST_PHASE,
+        bred=BRED / "manifest.json",
+    output:
+        evaluations=BRED / "shard_{candidate}/evaluations.json",
+        manifest=BRED / "shard_{candidate}/manifest.json",
+    log:
+        LOGS / "front/evaluate_{generation}_{candidate}.log",
+    threads: CONFIG.front.cpus or cpus_of(1)
+    resources:
+        **heavy(gpus=1),
+    params:
+        **stage("evaluate_subnets", BRED / "shard_{candidate}", shard_settings),
+    message:
+        "Evaluating share {wildcards.candidate} of generation {wildcards.generation} of the front"
+    shell:
+        STAGE
+
+
+rule take_front:
+    """Judge and time the front with the detectors beside it."""
+    input:
+        **predictor_input(LAYOUT),
+        **stock_inputs(LAYOUT),
+        data=DETECTION,
+        pool=LAST_PHASE,
+        bred=FRONT / f"generation_{CONFIG.front.generations}/manifest.json",
+    output:
+        front=FRONT / "front.json",
+        table=FRONT / "front.csv",
+        manifest=FRONT / "manifest.json",
+    log:
+        LOGS / "front/take_front.log",
+    threads: CONFIG.run.cpus
+    resources:
+        **heavy(240, gpus=1),
+    params:
+        **stage(
+            "take_front",
+            FRONT,
+            front_settings(
+                latency=LATENCY, licences=CONFIG.front.licences.model_dump(mode="json")
+            ),
+        ),
+    message:
+        "Judging and timing the front"
+    shell:
+        STAGE
+
+
+rule front:
+    """The front of the trained pool, and the detectors beside it."""
+    input:
+        FRONT / "manifest.json",
+    localrule: True
