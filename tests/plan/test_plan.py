@@ -136,7 +136,8 @@ def test_each_kind_of_computation_takes_its_own_time() -> None:
     stage = replace(planned("a", 0, 8), compute=Work(macs=5e12, depthwise=2e12, normalised=1e12))
     plain = Speed(1000.0, "GPU", 8, depthwise_gmacs=100.0)
     assert 3600 * plain.hours(stage) == pytest.approx(3 + 20)
-    # the same hand-written norms of 4 · 768 · 200 · 304 numbers took 8.02 ms, torch's 2.49 (docs/reference/gpu.md)
+    # the same hand-written norms of 4 · 768 · 200 · 304 numbers took 8.02 ms, torch's 2.49
+    # (docs/reference/gpu.md)
     by_hand = 1e12 * (8.02e-3 - 2.49e-3) / (4 * 768 * 200 * 304)
     slow = replace(plain, norms_by_hand=True)
     assert 3600 * slow.hours(stage) == pytest.approx(23 + by_hand, rel=1e-3)
