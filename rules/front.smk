@@ -1,31 +1,5 @@
 """`snakemake front`: a Pareto front of the pool's subnets by NSGA-II, generation after generation (docs/howto/front.md)."""
 
-from pipeline.driver.front import bred_inputs, breeding_settings, predictor_input, stock_inputs
-
-FRONT = LAYOUT.front
-BRED = FRONT / "generation_{generation}"
-
-
-def front_settings(wildcards=None, **more) -> str:
-    """The settings of a stage that judges or times subnets, and what only one of them uses."""
-    return settings(
-        *DETECTOR,
-        recalibration="teacher_pool.recalibration",
-        proposals="supernet.proposals",
-        constants={"evaluating": EVALUATING, **more},
-    )
-
-
-def shard_settings(wildcards) -> str:
-    """Those of a share of a generation's evaluations."""
-    config = CONFIG.front
-    return front_settings(
-        val_images=config.val_images, shard=int(wildcards.candidate), shards=config.shards
-    )
-
-
-LATENCY = CONFIG.evaluation.latency and CONFIG.evaluation.latency.model_dump(mode="json")
-
 
 rule breed_front:
     """Put a generation's evaluations together and breed the next one."""
