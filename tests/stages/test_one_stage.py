@@ -11,6 +11,7 @@ from mmdet.apis import init_detector
 from pipeline.artifacts.manifest import Manifest, Origin, verify
 from pipeline.artifacts.publish import publish
 from pipeline.config.base import NoSettings
+from pipeline.config.evaluation import Evaluating
 from pipeline.config.hit_detector import DifferentiableSearch
 from pipeline.config.root import load_config
 from pipeline.config.sections import sections
@@ -54,6 +55,7 @@ CONFIG = load_config(
         "evaluation": {"timed_images": 1},
     }
 )
+EVALUATING = CONFIG.evaluation.model_dump(mode="json", include=set(Evaluating.model_fields))
 
 
 def _stage(module: Any, run: Path, out: str, chosen: str, *argv: str, **further: Any) -> Path:
@@ -146,7 +148,12 @@ def test_a_one_stage_detector_goes_through_the_stages(run: Path) -> None:
         evaluate,
         run,
         "evaluation",
-        sections(CONFIG, *detector, "evaluation", proposals="supernet.proposals"),
+        sections(
+            CONFIG,
+            *detector,
+            proposals="supernet.proposals",
+            constants={"evaluation": EVALUATING},
+        ),
         *(*data, *_input(run, "detector", "detector")),
         inputs=("data", "detector"),
     )
@@ -160,12 +167,13 @@ def test_a_one_stage_detector_goes_through_the_stages(run: Path) -> None:
     listed = run / "image_info_mine.json"
     listed.write_text(json.dumps({"images": content["images"]}))
     given = {"annotations": str(listed), "images": str(run / f"data/images/{split}")}
-    constants = {"split": given, "verify_images": "decode", "name": "run-detector"}
+    constants: dict[str, Any] = {"split": given, "verify_images": "decode", "name": "run-detector"}
+    constants["evaluation"] = EVALUATING
     server = _stage(
         predict_for_server,
         run,
         "server",
-        sections(CONFIG, *detector, "evaluation", constants=constants),
+        sections(CONFIG, *detector, constants=constants),
         *(*data, *_input(run, "detector", "detector")),
         inputs=("data", "detector"),
         files=predict_for_server.files,
