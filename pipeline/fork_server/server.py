@@ -1,7 +1,7 @@
 """Import the libraries, and fork for every stage that asks: `python -m pipeline.fork_server.server SOCKET`.
 
 It lives as long as its standard input is open, which the driver holds, and as long as a fork of it runs. It
-forks only while it has one thread, and has touched no GPU: a fork has all of both to itself.
+serves only where Python has no other thread and no GPU's driver was started, which a fork would lack.
 """
 
 from __future__ import annotations
@@ -106,7 +106,16 @@ def serve(address: Path, driver: int | None = None) -> Job | None:
                     client.close()
                     continue
                 content, streams = request
-                if (process := os.fork()) == 0:
+                try:
+                    process = os.fork()
+                except OSError as error:
+                    # no memory, or too many processes: the client, left alone, runs the stage itself
+                    print(f"cannot fork: {error.strerror}", file=sys.stderr, flush=True)
+                    for stream in streams:
+                        os.close(stream)
+                    client.close()
+                    continue
+                if process == 0:
                     sockets.close()
                     for other in (listener, client, *clients.values()):
                         other.close()
@@ -168,19 +177,21 @@ def run(job: Job) -> NoReturn:
 
 def _request(client: socket.socket) -> tuple[bytes, list[int]] | None:
     """What a client sends, and its three streams; None: it ended while it sent."""
-    head, streams, _, _ = socket.recv_fds(client, 8, 3, socket.MSG_WAITALL)
-    size, content = int.from_bytes(head, "big"), b""
-    while head and len(content) < size and (part := client.recv(size - len(content))):
-        content += part
-    if head and len(content) == size:
-        return content, [*streams]
+    streams, content = [], b""
+    with contextlib.suppress(ConnectionError):
+        head, streams, _, _ = socket.recv_fds(client, 8, 3, socket.MSG_WAITALL)
+        size = int.from_bytes(head, "big")
+        while head and len(content) < size and (part := client.recv(size - len(content))):
+            content += part
+        if head and len(content) == size:
+            return content, [*streams]
     for stream in streams:
         os.close(stream)
     return None
 
 
 def _answer(client: socket.socket, number: int) -> None:
-    with contextlib.suppress(BrokenPipeError):  # it was killed
+    with contextlib.suppress(ConnectionError):  # it was killed
         client.sendall(f"{number:{NUMBER}}".encode())
 
 
@@ -197,7 +208,7 @@ def _taken_over(content: bytes, streams: list[int]) -> Job:
 
 def main() -> None:
     """Serve until the driver is gone."""
-    address = Path(sys.argv[1])
+    address, server = Path(sys.argv[1]), os.getpid()
     # what a terminal or a scheduler sends to all is for the stages, which get it from their clients
     for number in IGNORED:
         signal.signal(number, signal.SIG_IGN)
@@ -209,7 +220,8 @@ def main() -> None:
             sys.exit("a library has started threads, which a fork would lack")
         job = serve(address, sys.stdin.fileno())
     except BaseException:
-        shutil.rmtree(address.parent, ignore_errors=True)
+        if os.getpid() == server:  # a fork whose folder is gone ends alone
+            shutil.rmtree(address.parent, ignore_errors=True)
         raise
     if job is not None:
         run(job)

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -154,6 +155,53 @@ def test_a_fork_outlives_a_server_that_is_killed_and_its_client_waits(forks: For
     (forks.folder / "released").touch()
     assert client.wait(30) == 1
     assert not alive(process) and "goes on" in client.communicate()[1]
+
+
+def test_a_client_that_dies_while_it_asks_and_a_folder_that_is_gone_end_no_server(
+    forks: Forks, tmp_path: Path
+) -> None:
+    for sent in (b"", b"\0\0", (10**6).to_bytes(8, "big") + b"half"):
+        with socket.socket(socket.AF_UNIX) as asking:
+            asking.connect(str(forks.address))
+            asking.sendall(sent)
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    with socket.socket(socket.AF_UNIX) as asking:
+        asking.connect(str(forks.address))
+        job = json.dumps([["says"], str(gone), dict(ENVIRONMENT)]).encode()
+        gone.rmdir()
+        socket.send_fds(asking, [len(job).to_bytes(8, "big")], [0, 1, 2])
+        asking.sendall(job)
+        asking.recv(20, socket.MSG_WAITALL)
+        assert int(asking.recv(20, socket.MSG_WAITALL)) == 1
+    assert forks.address.exists()
+    assert forks.start("says").communicate("")[0]
+
+
+def test_a_client_runs_the_stage_itself_where_no_process_can_be_forked(tmp_path: Path) -> None:
+    (tmp_path / "socket").mkdir()
+    address = tmp_path / "socket/fork_server"
+    code = "def fail(): raise OSError(11, 'no more processes')\n" + SERVER.replace(
+        "server.main()",
+        "server.require_usable_gpus = lambda: None\nserver.os.fork = fail\nserver.main()",
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, address],
+        env=ENVIRONMENT,
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    until(address.exists)
+    ask = (
+        "import sys; from pipeline.fork_server.client import run_in_fork;"
+        " print(run_in_fork(sys.argv[1], ['m'], {}))"
+    )
+    for _ in range(2):  # and it still serves
+        command = [sys.executable, "-c", ask, address]
+        done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True)
+        assert done.stdout == "None\n"
+    told = process.communicate()[1]
+    assert told.count(b"cannot fork: no more processes") == 2 and process.returncode == 0
 
 
 def test_without_a_server_the_caller_is_told(tmp_path: Path) -> None:
