@@ -151,6 +151,11 @@ class TeacherPoolConfig(Section):
         default=None,
         description="weights that the largest net's backbone starts from in phase 0; null: none",
     )
+    grown_from_base: bool = Field(
+        default=False,
+        description="whether phase 0 begins with the trained base detector, widened and deepened to the "
+        "largest net without changing what it computes; the base must lie inside the space",
+    )
     gpus: PositiveInt | None = Field(
         default=None,
         description="GPUs of a phase's job, with the batch and rates of run.gpus; null: run.gpus",
@@ -163,6 +168,10 @@ class TeacherPoolConfig(Section):
 
     @model_validator(mode="after")
     def _phases_open_the_space(self) -> TeacherPoolConfig:
+        if self.grown_from_base and self.pretrained:
+            raise ValueError(
+                "the pool begins with `pretrained` weights or is `grown_from_base`, not both"
+            )
         space = self.space
         depths, widths = space.greatest_depths, set(space.widths[-1:])
         for number, phase in enumerate(self.phases):

@@ -18,6 +18,9 @@ from pipeline.data.demands import remarks as data_remarks
 from pipeline.data.index import FILE_NAME, DatasetIndex
 from pipeline.doctor.environment import disk
 from pipeline.errors import DetSearchError
+from pipeline.teacher_pool.space import SubnetSpace, outside_pool
+from pipeline.zoo.architectures import zoo_architecture
+from pipeline.zoo.scaling import scaled as scale_network
 
 DIGITS = 10
 """Classes of the embedded data."""
@@ -144,7 +147,7 @@ def told_at_start(config: Config, run: Path, rules: Collection[str]) -> tuple[li
     sentences = [f"{key} {told}" for key, told in wrong]
     if rules and space.state == "fault":
         sentences.append(f"disk: {space.found}: {space.advice}")
-    sentences += out_of_budget(config, rules)
+    sentences += [*out_of_budget(config, rules), *unfit_base(config, rules)]
     return sentences, [*remarks(config, rules), *data_remarks(wanted, there)]
 
 
@@ -159,6 +162,29 @@ def out_of_budget(config: Config, rules: Collection[str]) -> Iterator[str]:
         require_budget(config.supernet, config.screening, config.search.max_gmacs)
     except DetSearchError as error:
         yield str(error)
+
+
+def unfit_base(config: Config, rules: Collection[str]) -> Iterator[str]:
+    """A sentence where the pool is to be grown from a network of the zoo that does not lie inside it."""
+    base, pool = config.base_detector, config.teacher_pool
+    if not pool.grown_from_base or base.source != "zoo" or "shrink_pool" not in rules:
+        return
+    network = zoo_architecture(base.network)
+    two_stage = pool.space if config.supernet.one_stage else config.supernet
+    try:
+        network = scale_network(
+            network,
+            width=base.width,
+            head_width=base.head_width,
+            classes=DIGITS,  # any: what depends on it is of the same size in both
+            input_size=config.supernet.input_size,
+            anchor_scale=two_stage.anchor_scale,
+        )
+    except DetSearchError:
+        return  # `choose_network` says it
+    reason = SubnetSpace.whole(pool.space, DIGITS).misfit(network)
+    if reason:
+        yield outside_pool(reason)
 
 
 def in_one_list(wrong: Sequence[str]) -> str:

@@ -1,8 +1,8 @@
 """Train one phase of the elastic teacher pool (Joint-DetNAS, section 3.1.3).
 
-Phase 0 trains the largest net; later ones open depths and widths together, taught by a fixed copy of
-phase 0's result. The largest and the smallest net are evaluated at the largest resolution, with
-recalibrated batch statistics.
+Phase 0 trains the largest net, which may begin as the base detector, grown; later ones open depths and
+widths together, taught by a fixed copy of phase 0's result. The largest and the smallest net are
+evaluated at the largest resolution, with recalibrated batch statistics.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 
 from pipeline.artifacts.files import json_bytes
 from pipeline.artifacts.publish import Content
+from pipeline.artifacts.weights import WEIGHTS, load_weights
 from pipeline.config.distillation import DistillationConfig
 from pipeline.config.pretrained import StartingSections
 from pipeline.config.teacher_pool import PoolSpace, Recalibration, ShrinkingPhase
@@ -23,10 +24,13 @@ from pipeline.detection.start import start_backbone
 from pipeline.errors import DetSearchError
 from pipeline.runner.stage import Stage, stage_main
 from pipeline.runner.training import history_bytes, run_training
+from pipeline.search_space.architecture import ARCHITECTURE, Architecture
 from pipeline.teacher_pool.detector import ElasticDetector, subnet_complexity
 from pipeline.teacher_pool.pool import extract_teacher, load_pool, pool_files
 from pipeline.teacher_pool.shrinking import Shrinking
 from pipeline.teacher_pool.space import SubnetSpace
+
+OPTIONAL = ("former", "largest", "backbone", "base")
 
 
 class Settings(StartingSections):
@@ -50,6 +54,11 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
     else:
         teacher = None
         elastic = ElasticDetector(SubnetSpace.whole(settings.space, len(classes)), around)
+        if "base" in stage.inputs:
+            base = stage.inputs["base"]
+            elastic.grow_from(
+                Architecture.load(base / ARCHITECTURE), load_weights(base / WEIGHTS)[0]
+            )
         start_backbone(elastic.model, stage.inputs.get("backbone"), settings.freezing)
         elastic.model.to(stage.device)
     space = SubnetSpace.of_phase(settings.space, len(classes), phase)
@@ -100,4 +109,4 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
 
 
 if __name__ == "__main__":
-    stage_main(run, Settings, inputs=("data",), optional_inputs=("former", "largest", "backbone"))
+    stage_main(run, Settings, inputs=("data",), optional_inputs=OPTIONAL)

@@ -10,11 +10,13 @@ from torch import Tensor
 
 from pipeline.detection.builder import Surroundings, build_detector
 from pipeline.detection.complexity import Complexity, detector_complexity
+from pipeline.errors import DetSearchError
 from pipeline.search_space.architecture import Architecture
 from pipeline.search_space.coupling import coupled_channels
-from pipeline.search_space.slicing import slice_weights, sort_channels
+from pipeline.search_space.growing import grown_weights
+from pipeline.search_space.slicing import Weights, slice_weights, sort_channels
 from pipeline.teacher_pool.elastic import activate, make_elastic
-from pipeline.teacher_pool.space import Subnet, SubnetSpace
+from pipeline.teacher_pool.space import Subnet, SubnetSpace, outside_pool
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,22 @@ class ElasticDetector:
         architecture = self.space.architecture(self.active)
         weights = slice_weights(self.model.state_dict(), self.architecture, architecture)
         return StandaloneDetector(architecture, weights)
+
+    def grow_from(self, architecture: Architecture, weights: Weights) -> None:
+        """Take over a smaller detector: the largest net computes what that does, the rest is to be trained.
+
+        Args:
+            architecture: the smaller detector's.
+            weights: its state dict.
+
+        Raises:
+            DetSearchError: the detector does not lie inside the largest net.
+        """
+        if reason := self.space.misfit(architecture):
+            raise DetSearchError(outside_pool(reason))
+        fresh = self.model.state_dict()
+        grown = grown_weights(weights, architecture, fresh, self.architecture)
+        self.model.load_state_dict(grown)
 
     def sort_channels(self) -> None:
         """Put the channels of each group in falling order of importance, before widths shrink.

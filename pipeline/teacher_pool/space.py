@@ -221,6 +221,45 @@ class SubnetSpace:
             provenance={"method": "teacher_pool", "subnet": subnet.model_dump(mode="json")},
         )
 
+    def misfit(self, detector: Architecture) -> str | None:
+        """What keeps a detector from lying inside the largest net; `None` where it does.
+
+        What is not elastic must be the same: RPN and RoI head.
+        """
+        whole, backbone, neck = self.architecture(self.largest), detector.backbone, detector.neck
+        if not isinstance(backbone, ResNetBackbone) or not isinstance(neck, FpnNeck):
+            return "it is no ResNet with FPN"
+        assert isinstance(whole.backbone, ResNetBackbone) and isinstance(whole.neck, FpnNeck)
+        counts = [
+            ("channels of the stem", backbone.stem_channels, whole.backbone.stem_channels),
+            ("channels of the pyramid", neck.channels, whole.neck.channels),
+        ]
+        stages = zip(backbone.stages, whole.backbone.stages, strict=True)
+        for number, (blocks, most) in enumerate(stages, 1):
+            counts.append((f"blocks of stage {number}", len(blocks), len(most)))
+            for block in blocks:
+                if (block.operation, block.groups) != (most[0].operation, most[0].groups):
+                    return (
+                        f"its blocks are {block.operation} in {block.groups} groups, those of the pool "
+                        f"{most[0].operation}"
+                    )
+                counts.append((f"channels of stage {number}", block.channels, most[0].channels))
+                inner = f"inner channels of stage {number}"
+                counts.append((inner, block.mid_channels, most[0].mid_channels))
+        for what, wanted, there in counts:
+            if wanted > there:
+                return f"{what}: it has {wanted}, the largest net {there}"
+        for part in ("rpn", "head"):
+            own, elastic = getattr(detector, part), getattr(whole, part)
+            if own != elastic:
+                return (
+                    f"its {part} must be {elastic.model_dump(mode='json')}, not "
+                    f"{own.model_dump(mode='json')}"
+                )
+        if neck != whole.neck.model_copy(update={"channels": neck.channels}):
+            return "its pyramid is of another kind"
+        return None
+
     def _stage(self, stage: int, blocks: int, width: float) -> tuple[ResidualBlock, ...]:
         planes = round(self.shape.base_channels * 2**stage * width)
         first = ResidualBlock(
@@ -240,6 +279,14 @@ def load_space(folder: Path) -> SubnetSpace:
     """
     described = read_json(folder / POOL)
     return SubnetSpace.whole(PoolSpace.model_validate(described["space"]), described["classes"])
+
+
+def outside_pool(reason: str) -> str:
+    """The sentence for a base of which the pool cannot be grown, from its `misfit`."""
+    return (
+        f"teacher_pool.grown_from_base: the base does not lie inside the pool's largest net: {reason}; change "
+        "teacher_pool.space, or train the pool from its initialisation with grown_from_base: false"
+    )
 
 
 def _draw(rng: np.random.Generator, values: Sequence[Any]) -> Any:

@@ -7,6 +7,8 @@ LAST_PHASE = LAYOUT.last_phase
 def former_phases(wildcards) -> dict[str, str]:
     """The phase before, and phase 0, whose largest net teaches; phase 0 itself has its start, if one is given."""
     phase = int(wildcards.phase)
+    if phase == 0 and CONFIG.teacher_pool.grown_from_base:
+        return {"base": f"{LAYOUT.base}/{MANIFEST}", "start": f"{LAYOUT.base}/weights.safetensors"}
     if phase == 0:
         return start("teacher_pool")
     return {

@@ -21,6 +21,7 @@ from pipeline.artifacts.digest import bytes_digest
 from pipeline.detection.builder import build_detector
 from pipeline.detection.loss import detection_loss
 from pipeline.detection.recalibration import recalibrate
+from pipeline.errors import DetSearchError
 from pipeline.search_space.coupling import coupled_channels
 from pipeline.search_space.slicing import importance
 from pipeline.teacher_pool.detector import (
@@ -91,6 +92,58 @@ def test_a_subnet_alone_gives_the_outputs_of_the_elastic_net(
         alone = elastic.get_active_subnet()
         assert Subnet.model_validate(alone.architecture.provenance["subnet"]) == subnet
         _agree(_alone(alone), elastic.model, batches[0])
+
+
+@pytest.mark.parametrize("which", ["smallest", "mixed"])
+def test_a_pool_grown_from_a_detector_computes_what_that_does(
+    elastic: ElasticDetector, batches: Any, which: str
+) -> None:
+    """And the new channels and blocks are not dead: the first step moves what reads them."""
+    smaller = elastic.space.smallest if which == "smallest" else MIXED
+    elastic.set_active_subnet(smaller)
+    alone = elastic.get_active_subnet()
+    grown = ElasticDetector(elastic.space, AROUND)
+    grown.grow_from(alone.architecture, alone.weights)
+    first, second = (
+        model.eval().test_step(copy.deepcopy(batches[0]))[0].pred_instances
+        for model in (_alone(alone), grown.model)
+    )
+    assert len(first) > 5 and torch.equal(first.labels, second.labels)
+    torch.testing.assert_close(first.scores, second.scores, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(first.bboxes, second.bboxes, rtol=1e-5, atol=1e-3)
+
+    grown.set_active_subnet(smaller)
+    again = grown.get_active_subnet().weights
+    assert all(torch.equal(again[name], value) for name, value in alone.weights.items())
+
+    grown.set_max_net()
+    grown.model.train()
+    images = grown.model.data_preprocessor(copy.deepcopy(batches[0]), False)["inputs"]
+    scores, _ = grown.model.rpn_head(grown.model.neck(grown.model.backbone(images)))
+    torch.stack([level.square().mean() for level in scores]).sum().backward()
+    reads = grown.model.neck.lateral_convs[3].conv.weight
+    rows, columns = alone.weights["neck.lateral_convs.3.conv.weight"].shape[:2]
+    assert not reads[:rows, columns:].any() and reads.grad[:rows, columns:].any()
+    if which == "smallest":
+        last = [
+            norm
+            for norm in grown.model.backbone.layer3[2].children()
+            if isinstance(norm, nn.BatchNorm2d)
+        ][-1]
+        assert not last.weight.any() and last.weight.grad is not None and last.weight.grad.any()
+
+
+def test_a_pool_is_not_grown_from_a_detector_outside_it(elastic: ElasticDetector) -> None:
+    largest = elastic.space.architecture(elastic.space.largest)
+    other_head = largest.model_copy(
+        update={"head": largest.head.model_copy(update={"fcs": (8, 8)})}
+    )
+    with pytest.raises(DetSearchError, match="its head must be"):
+        elastic.grow_from(other_head, {})
+    smaller = pool_space(elastic.space.shape.block)
+    narrow = smaller.shape.model_copy(update={"widths": (1.0, 1.25)})
+    with pytest.raises(DetSearchError, match="channels of the stem: it has 6, the largest net 5"):
+        ElasticDetector(SubnetSpace.whole(narrow, 10), AROUND).grow_from(largest, {})
 
 
 @torch.no_grad()
