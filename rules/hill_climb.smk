@@ -41,6 +41,7 @@ rule evaluate_candidate:
     input:
         BASE / "weights.safetensors",
         former("ranking/parents.safetensors"),
+        **COUNTED,
         data=DETECTION,
         base=BASE / "manifest.json",
         pool=LAST_PHASE,

@@ -8,6 +8,7 @@ wildcard_constraints:
 rule search_pool:
     """The NAS of a pipeline: the subnet with the highest H of some that are drawn (Table 5)."""
     input:
+        **COUNTED,
         data=DETECTION,
         base=BASE / "manifest.json",
         pool=LAST_PHASE,

@@ -54,6 +54,11 @@ class Variant(Section):
 class Scoring(Section):
     """What the score H weighs."""
 
+    cost: Literal["macs", "latency"] = Field(
+        default="macs",
+        description="C of H: multiply-accumulates, or milliseconds on the device of `evaluation.latency`, "
+        "predicted from subnets of the pool that were measured there",
+    )
     alpha: float = Field(default=0.1, ge=0, description="α of H: accuracy against computation")
     beta: float = Field(default=1.0, ge=0, description="β of H: resolution against architecture")
 

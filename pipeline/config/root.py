@@ -85,6 +85,14 @@ class Config(Section):
         return self
 
     @model_validator(mode="after")
+    def _latency_is_measured(self) -> Config:
+        if self.hill_climb.cost == "latency" and self.evaluation.latency is None:
+            raise ValueError(
+                "hill_climb.cost is latency, but evaluation.latency is null: say on what it is measured"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _levels_have_statistics(self) -> Config:
         # a pyramid level of one pixel, of one image, has no variance
         if self.supernet.one_stage and max(self.detector.image_scale) <= COARSEST_LEVEL:

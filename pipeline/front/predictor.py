@@ -7,6 +7,7 @@ of the RoI head, and the number of blocks. Errors count relative to the measured
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -17,6 +18,7 @@ from scipy.optimize import nnls
 from pipeline.deploy.latency import Latencies
 from pipeline.detection.complexity import Complexity
 from pipeline.errors import DetSearchError
+from pipeline.search_space.architecture import Architecture, ResNetBackbone
 from pipeline.search_space.block import Part
 from pipeline.teacher_pool.space import Subnet
 
@@ -47,14 +49,33 @@ class Work(Part):
     @classmethod
     def of(cls, subnet: Subnet, complexity: Complexity) -> Work:
         """Of a subnet with its costs at its own resolution."""
-        longest, shortest = subnet.resolution
+        return cls._counted(math.prod(subnet.resolution), sum(subnet.depths), complexity)
+
+    @classmethod
+    def of_network(cls, network: Architecture, complexity: Complexity) -> Work:
+        """Of any detector on a ResNet, with its costs at an image of its architecture's size.
+
+        Raises:
+            DetSearchError: it is something else, whose time the pool's subnets do not tell.
+        """
+        backbone = network.backbone
+        if not isinstance(backbone, ResNetBackbone) or network.family != "faster_rcnn":
+            raise DetSearchError(
+                "latency is predicted from subnets of the teacher pool, which are ResNets with FPN: the "
+                f"network is a {network.family} on {backbone.type}; count macs"
+            )
+        blocks = sum(len(stage) for stage in backbone.stages)
+        return cls._counted(math.prod(network.input_size), blocks, complexity)
+
+    @classmethod
+    def _counted(cls, pixels: int, blocks: int, complexity: Complexity) -> Work:
         macs = {name: cost.macs for name, cost in complexity.components.items()}
         return cls(
-            pixels=longest * shortest,
+            pixels=pixels,
             backbone=macs["backbone"],
             pyramid=macs["neck"] + macs["rpn"],
             head=macs["head"],
-            blocks=sum(subnet.depths),
+            blocks=blocks,
         )
 
     @property

@@ -19,6 +19,7 @@ from pipeline.detection.builder import Surroundings, build_detector
 from pipeline.detection.complexity import detector_complexity
 from pipeline.distillation.training import StudentTraining, student_training
 from pipeline.errors import DetSearchError
+from pipeline.front.predictor import Predictor, Work
 from pipeline.hill_climb.parents import load_parent
 from pipeline.hill_climb.records import Base, Evaluation, Proposal, load_ranking
 from pipeline.hill_climb.scoring import scores_of
@@ -142,13 +143,49 @@ def candidate_training(
     return student_training(student.to(device), teacher, settings, index, around.detector, seed)
 
 
+@dataclass(frozen=True)
+class Cost:
+    """What a detector costs, at the input size of its architecture.
+
+    Attributes:
+        macs: multiply-accumulates.
+        milliseconds: of an image, predicted; `None` where the score counts MACs.
+    """
+
+    macs: int
+    milliseconds: float | None = None
+
+    @property
+    def counted(self) -> float:
+        """C of the score H."""
+        return self.macs if self.milliseconds is None else self.milliseconds
+
+
+def cost_of(architecture: Architecture, proposals: int, predictor: Predictor | None) -> Cost:
+    """The cost of a detector of the search.
+
+    Args:
+        architecture: of the detector.
+        proposals: RoIs that its head processes.
+        predictor: of latency, from subnets of the pool; `None` where MACs are the cost.
+
+    Raises:
+        DetSearchError: the detector is made of other blocks than the subnets that were measured.
+    """
+    complexity = detector_complexity(architecture, proposals)
+    if predictor is None:
+        return Cost(complexity.total.macs)
+    work = Work.of_network(architecture, complexity)
+    return Cost(complexity.total.macs, predictor.milliseconds(work))
+
+
 def evaluation(
     proposal: Proposal,
     architecture: Architecture,
     metrics: Sequence[Mapping[str, Any]],
+    cost: Cost,
     base: Base,
     settings: Scoring,
-    proposals: int,
     epochs: int,
 ) -> Evaluation:
     """What the search keeps of a trained candidate.
@@ -157,19 +194,19 @@ def evaluation(
         proposal: how it came about.
         architecture: of the student that was trained.
         metrics: its validation at every resolution, as `StudentTraining.metrics` holds them.
+        cost: of the student.
         base: what H measures it against.
         settings: α and β.
-        proposals: RoIs that its head processes, as counted for the base.
         epochs: that it was trained in the search, in the candidates it descends from included.
 
     Raises:
         DetSearchError: a validation has no AP.
     """
-    macs = detector_complexity(architecture, proposals).total.macs
     return Evaluation(
         proposal=proposal,
         architecture=architecture,
-        macs=macs,
-        scores=scores_of(metrics, macs, base, settings),
+        macs=cost.macs,
+        milliseconds=cost.milliseconds,
+        scores=scores_of(metrics, cost.counted, base, settings),
         epochs=epochs,
     )

@@ -216,5 +216,5 @@ def base_score(
         settings: α and β.
     """
     # C over C_base is 1
-    scores = scores_of(metrics, 1, Base(macs=1, resolution=resolution), settings)
+    scores = scores_of(metrics, 1, Base(cost=1, resolution=resolution), settings)
     return max(score.score for score in scores)

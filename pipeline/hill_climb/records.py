@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, PositiveInt, TypeAdapter, model_validator
+from pydantic import Field, PositiveFloat, PositiveInt, TypeAdapter, model_validator
 
 from pipeline.artifacts.files import json_bytes, read_json
 from pipeline.errors import DetSearchError
@@ -57,11 +57,11 @@ class Base(Part):
     """What H measures a student against.
 
     Attributes:
-        macs: of the base detector, at the input size of its architecture.
+        cost: of the base detector at the input size of its architecture: MACs, or milliseconds.
         resolution: longest and shortest side at which the base is used, pixels.
     """
 
-    macs: PositiveInt
+    cost: PositiveFloat
     resolution: Resolution
 
 
@@ -73,6 +73,11 @@ class Score(Part):
     score: float
 
 
+def not_counted(milliseconds: float | None) -> bool:
+    """Whether the search counts MACs: its records are then as they always were."""
+    return milliseconds is None
+
+
 class Evaluation(Part):
     """A student–teacher pair after its training.
 
@@ -80,6 +85,7 @@ class Evaluation(Part):
         proposal: how it came about.
         architecture: of the student.
         macs: of the student, at the input size of its architecture, which is the base's.
+        milliseconds: that an image of that size is predicted to take, where the search counts them.
         scores: at every resolution.
         epochs: that it was trained in the search, in the candidates it descends from included.
     """
@@ -87,6 +93,7 @@ class Evaluation(Part):
     proposal: Proposal
     architecture: Architecture
     macs: PositiveInt
+    milliseconds: PositiveFloat | None = Field(default=None, exclude_if=not_counted)
     scores: tuple[Score, ...] = Field(min_length=1)
     epochs: PositiveInt
 

@@ -13,7 +13,7 @@ from pipeline.hill_climb.records import Base, Score
 
 def hill_score(
     ap: float,
-    macs: int,
+    cost: float,
     resolution: tuple[int, int],
     base: Base,
     *,
@@ -27,18 +27,18 @@ def hill_score(
 
     Args:
         ap: of the student at the resolution.
-        macs: of the student, at the size at which the base's are counted.
+        cost: of the student, counted as the base's is, at the same image size.
         resolution: longest and shortest side, pixels.
         base: C_base and R_base.
         alpha: accuracy against computation.
         beta: resolution against architecture.
     """
     area = math.prod(resolution) / math.prod(base.resolution)
-    return ap * (macs / base.macs * area**beta) ** -alpha
+    return ap * (cost / base.cost * area**beta) ** -alpha
 
 
 def scores_of(
-    metrics: Sequence[Mapping[str, Any]], macs: int, base: Base, settings: Scoring
+    metrics: Sequence[Mapping[str, Any]], cost: float, base: Base, settings: Scoring
 ) -> tuple[Score, ...]:
     """The scores of a student from its validations, as `StudentTraining.metrics` holds them.
 
@@ -54,7 +54,7 @@ def scores_of(
             )
         value = hill_score(
             numbers["AP"],
-            macs,
+            cost,
             (longest, shortest),
             base,
             alpha=settings.alpha,

@@ -14,6 +14,7 @@ from dataclasses import replace
 from pydantic import NonNegativeInt
 
 from pipeline.artifacts.publish import Content
+from pipeline.artifacts.typed import read_as
 from pipeline.artifacts.weights import WEIGHTS, save_weights
 from pipeline.config.detector import DetectorSections
 from pipeline.config.distillation import StudentTrainingConfig
@@ -63,11 +64,12 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
 
     # mmdet takes seconds to import, which a generation after the last one need not spend
     from pipeline.detection.builder import Surroundings
-    from pipeline.detection.complexity import detector_complexity
     from pipeline.detection.detector_folder import detector_files
     from pipeline.detection.recalibration import batch_statistics
+    from pipeline.front.predictor import PREDICTOR, Predictor
     from pipeline.hill_climb.candidate import (
         candidate_training,
+        cost_of,
         evaluation,
         load_start,
         teacher_from,
@@ -81,6 +83,13 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
         former = load_ranking(ranking) if ranking else None
         proposal = control_of(proposal, former, load_space(inputs["pool"]).largest)
     start = load_start(proposal, inputs["base"], ranking)
+    counted = inputs.get("predictor")
+    predictor = read_as(counted / PREDICTOR, Predictor) if counted else None
+    cost, cost_of_base = (
+        cost_of(network, settings.proposals, predictor)
+        for network in (start.architecture, start.base)
+    )
+    base = Base(cost=cost_of_base.counted, resolution=settings.detector.image_scale)
     teacher = teacher_from(
         inputs["pool"],
         proposal,
@@ -96,15 +105,13 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
     history = run_training(own, task, name.folder, settings.training.log_interval)
     metrics = task.metrics
 
-    macs = detector_complexity(start.base, settings.proposals).total.macs
-    base = Base(macs=macs, resolution=settings.detector.image_scale)
     result = evaluation(
         proposal,
         start.architecture,
         metrics,
+        cost,
         base,
         settings.scoring,
-        settings.proposals,
         start.epochs + settings.training.epochs,
     )
     shared = {EVALUATION: record_bytes(result), "history.json": history_bytes(history)}
@@ -127,5 +134,5 @@ if __name__ == "__main__":
         run,
         Settings,
         inputs=("data", "base", "pool", "proposed"),
-        optional_inputs=("ranking",),
+        optional_inputs=("ranking", "predictor"),
     )

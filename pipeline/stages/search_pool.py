@@ -14,16 +14,18 @@ import numpy as np
 from pydantic import PositiveInt
 
 from pipeline.artifacts.publish import Content
+from pipeline.artifacts.typed import read_as
 from pipeline.config.detector import DetectorSections
 from pipeline.config.hill_climb import Scoring
 from pipeline.config.supernet import CostSetting
 from pipeline.config.teacher_pool import Recalibration
 from pipeline.data.index import FILE_NAME, DatasetIndex
 from pipeline.detection.builder import Surroundings
-from pipeline.detection.complexity import detector_complexity
 from pipeline.detection.detector_folder import detector_files
 from pipeline.detection.evaluation import coco_metrics, detect
 from pipeline.detection.resolutions import datasets_at
+from pipeline.front.predictor import PREDICTOR, Predictor
+from pipeline.hill_climb.candidate import cost_of
 from pipeline.hill_climb.records import Base
 from pipeline.hill_climb.scoring import scores_of
 from pipeline.runner.stage import Stage, stage_main
@@ -50,7 +52,9 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
     index = DatasetIndex.load(stage.inputs["data"] / FILE_NAME)
     first = Architecture.load(stage.inputs["base"] / ARCHITECTURE)
     scale = settings.detector.image_scale
-    base = Base(macs=_macs(first, settings.proposals), resolution=scale)
+    counted = stage.inputs.get("predictor")
+    predictor = read_as(counted / PREDICTOR, Predictor) if counted else None
+    base = Base(cost=cost_of(first, settings.proposals, predictor).counted, resolution=scale)
     pool = load_pool(stage.inputs["pool"], around, stage.device)
     val, classes = index.split("val"), list(index.classes)
     (images,) = datasets_at([scale], val, classes, settings.detector, train=False)
@@ -69,19 +73,17 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
                 val.annotations, detect(model, images, settings.recalibration.batch_size)
             ),
         }
-        macs = _macs(architecture, settings.proposals)
-        (score,) = scores_of([numbers], macs, base, settings.scoring)
+        cost = cost_of(architecture, settings.proposals, predictor)
+        (score,) = scores_of([numbers], cost.counted, base, settings.scoring)
         log.info("subnet %d of %d: H %.4f", number + 1, settings.draws, score.score)
-        drawn.append({"subnet": subnet.model_dump(mode="json"), "macs": macs, "H": score.score})
+        drawn.append(
+            {"subnet": subnet.model_dump(mode="json"), "macs": cost.macs, "H": score.score}
+        )
         if score.score > best:
             best, found = score.score, {"architecture": architecture, "weights": alone.weights}
     metrics = {"format": 1, "drawn": drawn}
     return detector_files(**found, around=around, classes=classes, metrics=metrics)
 
 
-def _macs(architecture: Architecture, proposals: int) -> int:
-    return detector_complexity(architecture, proposals).total.macs
-
-
 if __name__ == "__main__":
-    stage_main(run, Settings, inputs=("data", "base", "pool"))
+    stage_main(run, Settings, inputs=("data", "base", "pool"), optional_inputs=("predictor",))

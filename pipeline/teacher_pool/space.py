@@ -284,8 +284,8 @@ def load_space(folder: Path) -> SubnetSpace:
 def outside_pool(reason: str) -> str:
     """The sentence for a base of which the pool cannot be grown, from its `misfit`."""
     return (
-        f"teacher_pool.grown_from_base: the base does not lie inside the pool's largest net: {reason}; change "
-        "teacher_pool.space, or train the pool from its initialisation with grown_from_base: false"
+        f"teacher_pool.grown_from_base: the base does not lie inside the pool's largest net: {reason}; "
+        "change teacher_pool.space, or train the pool from its initialisation with grown_from_base: false"
     )
 
 

@@ -1,6 +1,7 @@
 """What the rules of hill_climb.smk compute: a generation's inputs and settings, from the config alone."""
 
 from pipeline.config.hill_climb import Listing, Proposing, Scoring, Variant
+from pipeline.driver.front import predictor_input
 
 # In what a search differs from the config's `hill_climb`, and from how that proceeds.
 SAME_STUDENT = {"evolve_student": 0.0, "pruning_generations": 0}
@@ -11,6 +12,8 @@ SEARCHES = {
     "dynamic_teachers": (SAME_STUDENT, Variant(teachers="draw")),
     "one_teacher": (SAME_STUDENT, Variant(teachers="keep")),
 }
+# what tells a network's latency, where the score counts that
+COUNTED = predictor_input(LAYOUT) if CONFIG.hill_climb.cost == "latency" else {}
 GENERATION = JOINT / "{search}/generation_{generation}"
 CANDIDATE = GENERATION / "{role}_{candidate}"
 

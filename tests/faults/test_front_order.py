@@ -84,3 +84,13 @@ def test_a_front_is_the_same_reversed_side_by_side_and_after_a_kill(
     assert len(generations) == 3 + 2 * 2
     for folder in generations:
         assert published(place / folder) == published(expected / folder), folder
+
+    # the hill climbing can count what the predictor says
+    project.edit("config/test.yaml", "\nhill_climb:\n", "\nhill_climb:\n  cost: latency\n")
+    candidate = "joint_detnas/hill_climb/generation_0/candidate_0/manifest.json"
+    assert project.stale(f"results/test/{candidate}") == {"evaluate_candidate": 1}
+    result = project.snakemake(f"results/test/{candidate}")
+    assert result.returncode == 0, result.stdout[-6000:]
+    found = read_json((project.results / candidate).parent / "evaluation.json")
+    predicted = [row.predicted for row in front.rows if row.predicted]
+    assert 0.2 * min(predicted) < found["milliseconds"] < 5 * max(predicted)

@@ -72,3 +72,6 @@ def test_costs_are_counted_at_multiples_of_32() -> None:
     parts = {name: cost.macs for name, cost in found.components.items()}
     assert work.backbone + work.pyramid + work.head == sum(parts.values()) == found.total.macs
     assert (work.blocks, work.pixels) == (4, 64 * 64)
+    assert Work.of_network(architecture, detector_complexity(architecture, 20)) == Work.of(
+        SPACE.smallest, detector_complexity(architecture, 20)
+    )

@@ -15,11 +15,14 @@ from pipeline.config.teacher_pool import PoolSpace
 from pipeline.data.embedded import write_detection
 from pipeline.data.embedded_sources import CLASSES
 from pipeline.data.index import SplitPaths
+from pipeline.deploy.latency import Latencies
 from pipeline.detection.builder import Surroundings, build_detector
 from pipeline.detection.complexity import detector_complexity
 from pipeline.detection.resolutions import datasets_at
 from pipeline.distillation.training import StudentTraining
-from pipeline.hill_climb.candidate import evaluation, inherit, load_start
+from pipeline.errors import DetSearchError
+from pipeline.front.predictor import Predictor
+from pipeline.hill_climb.candidate import cost_of, evaluation, inherit, load_start
 from pipeline.hill_climb.parents import PARENTS, Parent, parents_content
 from pipeline.hill_climb.proposals import candidate_seed, propose
 from pipeline.hill_climb.records import (
@@ -30,9 +33,17 @@ from pipeline.hill_climb.records import (
     Score,
     record_bytes,
 )
-from pipeline.search_space.architecture import ARCHITECTURE, Architecture, ConvFcHead, FpnNeck, Rpn
+from pipeline.search_space.architecture import (
+    ARCHITECTURE,
+    Architecture,
+    ConvFcHead,
+    FpnNeck,
+    ResNetBackbone,
+    Rpn,
+)
 from pipeline.search_space.standard import resnet_backbone
 from pipeline.teacher_pool.space import SubnetSpace
+from pipeline.zoo.architectures import zoo_architecture
 
 AROUND = Surroundings(
     detector=DetectorConfig(rpn_samples=16, proposals=20, roi_samples=8, image_scale=(64, 64)),
@@ -121,8 +132,9 @@ def _trained(folder: Path) -> tuple[list[Evaluation], dict[str, torch.Tensor]]:
     for iteration in range(task.iterations):
         task.step(iteration, task.fetch(iteration))
     task.end_epoch(1)
-    base = Base(macs=detector_complexity(BASE, 20).total.macs, resolution=(64, 64))
-    return [evaluation(proposal, architecture, task.metrics, base, SETTINGS, 20, epochs=1)], dict(
+    base = Base(cost=cost_of(BASE, 20, None).counted, resolution=(64, 64))
+    cost = cost_of(architecture, 20, None)
+    return [evaluation(proposal, architecture, task.metrics, cost, base, SETTINGS, epochs=1)], dict(
         student.state_dict()
     )
 
@@ -175,3 +187,41 @@ def test_a_teacher_that_stays_is_not_measured_again(tmp_path: Path) -> None:
     other = settings.model_copy(update={"evolve_student": 0.0})
     (child, _) = propose(1, ranking, BASE, SPACE, other, seed=0)
     assert child.teacher != first.teacher and load_start(child, base, folder).statistics is None
+
+
+def test_where_latency_counts_a_score_is_of_predicted_milliseconds() -> None:
+    """A block takes a millisecond and nothing else any time: seven of eight are an eighth less."""
+    latencies = Latencies(
+        runtime="onnxruntime",
+        device="none",
+        threads=1,
+        images=1,
+        rounds=1,
+        warm_up=0,
+        seed=0,
+        packages={},
+        models=(),
+    )
+    predictor = Predictor(
+        coefficients=(0, 0, 0, 0, 0, 1),
+        median_error=0,
+        worst_error=0,
+        measured=(),
+        latencies=latencies,
+    )
+    assert isinstance(BASE.backbone, ResNetBackbone)
+    *stages, last = BASE.backbone.stages
+    shallow = BASE.backbone.model_copy(update={"stages": (*stages, last[:1])})
+    student = BASE.model_copy(update={"backbone": shallow})
+    (proposal, _) = propose(0, Ranking(), BASE, SPACE, SETTINGS, seed=3)
+    base = Base(cost=cost_of(BASE, 20, predictor).counted, resolution=(64, 64))
+    cost = cost_of(student, 20, predictor)
+    metrics = [{"resolution": [64, 64], "AP": 0.5}]
+    result = evaluation(proposal, student, metrics, cost, base, SETTINGS, epochs=1)
+    assert (base.cost, result.milliseconds) == (8, 7)
+    assert result.macs == detector_complexity(student, 20).total.macs
+    assert result.best.score == pytest.approx(0.5 * (7 / 8) ** -0.5)  # alpha is 0.5
+    assert Evaluation.model_validate_json(result.model_dump_json()) == result
+    mobile = zoo_architecture("fpn_mobilenetv2")
+    with pytest.raises(DetSearchError, match=r"faster_rcnn on mobilenet.*; count macs"):
+        cost_of(mobile, 20, predictor)

@@ -22,7 +22,7 @@ from pipeline.search_space.architecture import Architecture
 from pipeline.teacher_pool.space import SubnetSpace
 from pipeline.zoo.architectures import zoo_architecture
 
-BASE = Base(macs=1000, resolution=(100, 60))
+BASE = Base(cost=1000, resolution=(100, 60))
 SPACE = SubnetSpace.whole(PoolSpace(), classes=80)
 
 
