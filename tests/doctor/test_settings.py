@@ -204,3 +204,14 @@ def test_every_rule_that_trains_is_asked_for_its_batches() -> None:
     }
     # the search of paths trains nothing: what it asks of the data is told by itself
     assert stages <= named | {"train_student", "shrink_pool", "search_paths"}
+
+
+def test_a_base_outside_the_pool_that_is_grown_from_it_is_told_before_a_job_starts(
+    tmp_path: Path,
+) -> None:
+    wide = config_with(tmp_path, {"base_detector": {"width": 1.0}})
+    (told,) = told_at_start(wide, tmp_path, {"shrink_pool"})[0]
+    assert "teacher_pool.grown_from_base" in told and "channels of the stem: it has 64" in told
+    assert told_at_start(wide, tmp_path, {"train_detector"})[0] == []
+    scratch = {"base_detector": {"width": 1.0}, "teacher_pool": {"grown_from_base": False}}
+    assert told_at_start(config_with(tmp_path, scratch), tmp_path, {"shrink_pool"})[0] == []

@@ -170,7 +170,7 @@ ROWS = (
         CONFIG,
         "\nbase_detector:\n",
         "\nbase_detector:\n  network: fpn_mobilenetv2\n",
-        together({"choose_network": 1}, BASE, CLIMB),
+        JOINT_DETNAS,
     ),
     Row(
         "`hill_climb.alpha`: the score of every candidate",
