@@ -89,7 +89,9 @@ def devices(wanted: str) -> Finding:
             "on a login node this is as it should be: run the doctor in a job (srun --gpus 1 …); on "
             "a GPU node look at nvidia-smi and CUDA_VISIBLE_DEVICES",
         )
-    return Finding("devices", "ok", f"no GPU; the CPU with {counted(torch.get_num_threads(), 'thread')}")
+    return Finding(
+        "devices", "ok", f"no GPU; the CPU with {counted(torch.get_num_threads(), 'thread')}"
+    )
 
 
 def generations(
