@@ -19,6 +19,17 @@ STOPPED = 130
 """Exit codes as a shell gives them for SIGPIPE and SIGINT."""
 
 
+def counted(number: int, what: str, several: str = "") -> str:
+    """A number with its noun: `1 epoch`, `2 epochs`.
+
+    Args:
+        number: how many.
+        what: the noun for one.
+        several: the noun for more, where it takes no `s`.
+    """
+    return f"{number:,} {what if number == 1 else several or what + 's'}"
+
+
 def run_program(name: str, main: Callable[[], int | None]) -> NoReturn:
     """Run a program's main function, and exit with its code.
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.console import run_program
+from pipeline.console import counted, run_program
 from pipeline.data.index import FILE_NAME, DatasetIndex, Split
 from pipeline.errors import DetSearchError
 
@@ -97,7 +97,9 @@ def export(arguments: argparse.Namespace) -> None:
         made = made_images(min(max(about.image_scale), 640)) if given is None else given
         parity = compare(model, exported, made)
         parity.check()
-    print(f"{target}: {about.family}, {len(about.classes)} classes, {_input(about.size)}")
+    print(
+        f"{target}: {about.family}, {counted(len(about.classes), 'class', 'classes')}, {_input(about.size)}"
+    )
     print(f"compared with PyTorch on {'made' if given is None else 'the given'} images: {parity}")
     if not parity.detections:
         print(

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from pipeline.artifacts.files import write_json
-from pipeline.console import run_program
+from pipeline.console import counted, run_program
 from pipeline.deploy.latency import Latencies, measure
 from pipeline.deploy.sample_images import image_paths, loaded, made_images
 from pipeline.deploy.session import OnnxDetector
@@ -49,8 +49,9 @@ def table(record: Latencies) -> str:
     """The record as lines for a terminal, the fastest detector first."""
     runtime = f"{record.runtime} {record.packages[record.runtime]}"
     lines = [
-        f"{runtime} on {record.device}, {record.threads} threads; {record.images} images, "
-        f"{record.rounds} rounds, interleaved; milliseconds for an image",
+        f"{runtime} on {record.device}, {counted(record.threads, 'thread')}; "
+        f"{counted(record.images, 'image')}, {counted(record.rounds, 'round')}, interleaved; "
+        "milliseconds for an image",
         f"{'median':>9} {'quartiles':>19} {'least':>9}  model",
     ]
     for each in sorted(record.models, key=lambda model: model.median):

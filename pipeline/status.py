@@ -21,7 +21,7 @@ from pipeline.artifacts.jobs import JOBS, Job, read_jobs
 from pipeline.artifacts.lineage import artifact_folders
 from pipeline.artifacts.lock import LOCK, holder, is_alive
 from pipeline.artifacts.manifest import MANIFEST, Manifest
-from pipeline.console import run_program
+from pipeline.console import counted, run_program
 from pipeline.errors import DetSearchError
 
 LAST_LINES = 4
@@ -136,7 +136,7 @@ def main(argv: list[str] | None = None) -> None:
         for state in ("done", "running", "waiting", "stopped", "failed")
         if state in states
     )
-    print(f"{len(stages)} stages: {counts}")
+    print(f"{counted(len(stages), 'stage')}: {counts}")
     sys.exit(1 if "failed" in states else 0)
 
 

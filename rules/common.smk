@@ -132,4 +132,4 @@ def complete_rules() -> None:
     for each in workflow.rules:
         if each.shellcmd:
             each.conda_env = str(CHECKOUT / "envs/environment.yaml")
-    show_resources(workflow.rules)
+    show_resources(workflow.rules, CONFIG.run)

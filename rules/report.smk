@@ -6,6 +6,7 @@ rule draw_report:
     input:
         **joint_report(),
         **random_report(),
+        **front_report(),
         **seeds_report(),
         **{name: HIT / f"screening/{name}/manifest.json" for name in COMPONENTS},
         data=DETECTION,

@@ -78,6 +78,12 @@ class ReportConfig(Section):
         "budget (`joint_random`), and the default target runs that",
     )
 
+    front: bool = Field(
+        default=False,
+        description="whether the page shows the front of the pool's subnets (`front`), and the default "
+        "target searches it",
+    )
+
     @model_validator(mode="before")
     @classmethod
     def _methods_are_the_runs(cls, given: Any) -> Any:

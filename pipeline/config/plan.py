@@ -16,6 +16,13 @@ class PlanConfig(Section):
     gpus: PositiveInt | None = Field(
         default=None, description="GPUs that all jobs together may use; null: as many as run.gpus"
     )
+    cards: tuple[PositiveFloat, ...] = Field(
+        default=(24.0, 11.0),
+        description="GiB of GPUs for which the plan says what would make each stage fit",
+    )
+    front: bool = Field(
+        default=False, description="whether `snakemake front` is counted, with the pool it searches"
+    )
     gpu_gmacs: PositiveFloat = Field(
         default=13400.0,
         description="10⁹ multiply-accumulates a second of dense convolutions that a GPU sustains in "

@@ -22,8 +22,10 @@ from pipeline.doctor.environment import (
     devices,
     disk,
     driver,
+    generations,
     packages,
     slurm,
+    visible_gpus,
 )
 from pipeline.doctor.finding import Finding
 from pipeline.errors import DetSearchError
@@ -50,6 +52,7 @@ def main(argv: list[str] | None = None) -> None:
         code(Path.cwd(), os.environ),
         packages(),
         devices(config.run.device),
+        generations(visible_gpus(), torch.cuda.get_arch_list(), config.run.device),
         driver(torch.version.cuda, config.run.device),
         compiled_ops(),
         *datasets(config.data),

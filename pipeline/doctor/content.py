@@ -9,6 +9,7 @@ from pathlib import Path
 from pipeline.config.data import ImageFolderClassification
 from pipeline.config.own_detection import OwnDetection
 from pipeline.config.root import Config
+from pipeline.console import counted
 from pipeline.data.coco import CocoSummary, check_detection
 from pipeline.data.dataset_demands import detection_defects
 from pipeline.data.defects import DatasetError, Defect
@@ -59,11 +60,12 @@ def _detection(own: OwnDetection, wanted: Demands, there: Counts) -> tuple[Findi
         summaries = check_detection(own.model_copy(update={"verify_images": "header"}), further)
     except DatasetError as error:
         return Finding(name, "fault", str(error), HOW), found[-1]
-    counted = "; ".join(
-        f"{split} {summary.statistics()['images']} images, {summary.statistics()['objects']} objects"
+    told = "; ".join(
+        f"{split} {counted(summary.statistics()['images'], 'image')}, "
+        f"{counted(summary.statistics()['objects'], 'object')}"
         for split, summary in summaries.items()
     )
-    return Finding(name, "ok", f"{counted} ({HEADS})"), found[-1]
+    return Finding(name, "ok", f"{told} ({HEADS})"), found[-1]
 
 
 def _classification(own: ImageFolderClassification, there: Counts) -> tuple[Finding, Counts]:
@@ -72,5 +74,6 @@ def _classification(own: ImageFolderClassification, there: Counts) -> tuple[Find
         classes, counts = check_classification(own.model_copy(update={"verify_images": "header"}))
     except DatasetError as error:
         return Finding(name, "fault", str(error), HOW), there
-    found = f"{len(classes)} classes, {counts['train']} images to train on ({HEADS})"
+    numbers = counted(len(classes), "class", "classes"), counted(counts["train"], "image")
+    found = f"{', '.join(numbers)} to train on ({HEADS})"
     return Finding(name, "ok", found), replace(there, classification=counts["train"])

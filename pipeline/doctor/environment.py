@@ -6,12 +6,13 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
 from pipeline.checkout import HERE, REMEDY, other_code
+from pipeline.console import counted
 from pipeline.doctor.finding import Finding
 
 LOCK = Path(__file__).parents[2] / "envs" / "requirements.lock"
@@ -24,6 +25,7 @@ GIB = 2**30
 # Data, weights and two checkpoints of the embedded run take 0.2 GiB, of a run at the papers' scale
 # some tens: below the first number nothing will do, below the second a long run is at risk.
 LEAST_GIB, AMPLE_GIB = 1, 50
+ARCH = re.compile(r"(sm|compute)_(\d+)(\d)[a-z]?")
 DRIVER = Path("/proc/driver/nvidia/version")
 LEAST_DRIVER = {12: 525, 13: 580}
 """By CUDA's major version, the first driver for which all of its minor ones run."""
@@ -87,7 +89,61 @@ def devices(wanted: str) -> Finding:
             "on a login node this is as it should be: run the doctor in a job (srun --gpus 1 …); on "
             "a GPU node look at nvidia-smi and CUDA_VISIBLE_DEVICES",
         )
-    return Finding("devices", "ok", f"no GPU; the CPU with {torch.get_num_threads()} threads")
+    return Finding(
+        "devices", "ok", f"no GPU; the CPU with {counted(torch.get_num_threads(), 'thread')}"
+    )
+
+
+def generations(
+    gpus: Sequence[tuple[str, tuple[int, int]]], built_for: Sequence[str], wanted: str
+) -> Finding:
+    """The GPUs' generations, against those that the installed torch holds code for.
+
+    Code for a generation (`sm_80`) runs on those of the same major number from it on, code that is still to
+    be compiled (`compute_90`) on all from it on.
+
+    Args:
+        gpus: name and compute capability of each that torch sees.
+        built_for: as `torch.cuda.get_arch_list` gives it.
+        wanted: `run.device`.
+    """
+    if not gpus:
+        return Finding("GPU generation", "ok", "no GPU to look at")
+    archs = [ARCH.fullmatch(each) for each in built_for]
+    codes = [(each[1], (int(each[2]), int(each[3]))) for each in archs if each]
+
+    def runs(capability: tuple[int, int]) -> bool:
+        return any(
+            code <= capability and (kind == "compute" or code[0] == capability[0])
+            for kind, code in codes
+        )
+
+    shown = ", ".join(f"{name} ({major}.{minor})" for name, (major, minor) in gpus)
+    strangers = [(name, found) for name, found in gpus if not runs(found)]
+    if not strangers:
+        return Finding("GPU generation", "ok", f"{shown}: torch holds code for it")
+    told = ", ".join(f"{name} (compute capability {a}.{b})" for name, (a, b) in strangers)
+    oldest = min((code for _, code in codes), default=(0, 0))
+    older = codes and all(found < oldest for _, found in strangers)
+    advice = "install a torch that holds code for it, take another GPU, or set run.device: cpu"
+    if older:
+        advice = f"it is older than {oldest[0]}.{oldest[1]}: {advice}"
+    return Finding(
+        "GPU generation",
+        "note" if wanted == "cpu" else "fault",
+        f"the installed torch holds no code for {told}, only for {', '.join(built_for) or 'no GPU'}",
+        advice,
+    )
+
+
+def visible_gpus() -> list[tuple[str, tuple[int, int]]]:
+    """Name and compute capability of the GPUs that torch sees."""
+    import torch
+
+    return [
+        (torch.cuda.get_device_name(number), torch.cuda.get_device_capability(number))
+        for number in range(torch.cuda.device_count() if torch.cuda.is_available() else 0)
+    ]
 
 
 def driver(cuda: str | None, wanted: str, loaded: Path = DRIVER) -> Finding:

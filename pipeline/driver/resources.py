@@ -54,15 +54,19 @@ class JobResources:
         return max(1, self.run.cpus * (gpus or self.run.gpus) // self.run.gpus)
 
 
-def show_resources(rules: Iterable[Any]) -> None:
+def show_resources(rules: Iterable[Any], run: RunConfig) -> None:
     """Let the message of every stage say what it asks for: Snakemake prints a message in place of that.
 
     Args:
         rules: Snakemake's.
+        run: the config's section; with `device: auto` a stage may find no GPU where it runs.
     """
+    granted = (
+        "GPUs: {resources.gpu}, " if run.device == "cuda" else "GPUs if any: {resources.gpu}, "
+    )
     for rule in rules:
         if rule.message and "mem_mb" in rule.resources:
-            gpus = "{resources.gpu} GPUs, " if rule.resources["gpu"].value else ""
-            rule.message += (
-                f" ({gpus}{{threads}} CPUs, {{resources.mem_mb}} MB, {{resources.runtime}} minutes)"
-            )
+            gpus = granted if rule.resources["gpu"].value else ""
+            # a profile may grant another number than one
+            others = "CPUs: {threads}, MB: {resources.mem_mb}, minutes: {resources.runtime}"
+            rule.message += f" ({gpus}{others})"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pipeline.artifacts.manifest import Manifest
+from pipeline.console import counted
 from pipeline.data.index import DatasetIndex
 from pipeline.deploy.parity import Parity
 from pipeline.front.picking import Picked
@@ -97,7 +98,7 @@ def _latency(row: Row, front: Front) -> str:
     return (
         f"- {latency.median:.2f} ms an image (quartiles {latency.lower_quartile:.2f} to "
         f"{latency.upper_quartile:.2f}, {latency.runs} runs), from pixels to boxes, by {record.runtime} on "
-        f"{record.device}, {record.threads} threads; {packages}"
+        f"{record.device}, {counted(record.threads, 'thread')}; {packages}"
     )
 
 

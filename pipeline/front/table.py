@@ -11,6 +11,7 @@ from pydantic import Field, PositiveInt
 from pipeline.artifacts.csv_file import csv_bytes
 from pipeline.config.distillation import Resolution
 from pipeline.config.front import Licences
+from pipeline.console import counted
 from pipeline.deploy.latency import Latencies, ModelLatency
 from pipeline.front.selection import dominates
 from pipeline.search_space.block import Part
@@ -212,7 +213,7 @@ def table_text(front: Front) -> str:
     if record := front.latencies:
         text.append(
             f"ms: median of an image by {record.runtime} {record.packages[record.runtime]} on "
-            f"{record.device}, {record.threads} threads, {record.images} images, {record.rounds} rounds, "
-            "interleaved; spread: between the quartiles"
+            f"{record.device}, {counted(record.threads, 'thread')}, {counted(record.images, 'image')}, "
+            f"{counted(record.rounds, 'round')}, interleaved; spread: between the quartiles"
         )
     return "\n".join(text)

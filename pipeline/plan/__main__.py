@@ -16,6 +16,7 @@ from pipeline.config.files import load_config_files, parse_config
 from pipeline.config.root import load_config
 from pipeline.console import run_program
 from pipeline.errors import DetSearchError
+from pipeline.plan.cards import card_advice
 from pipeline.plan.images import count_images
 from pipeline.plan.stages import planned_stages
 from pipeline.plan.table import lever_table, plan_table, speed
@@ -50,6 +51,8 @@ def main(argv: list[str] | None = None) -> None:
         if devices.device == "GPU":
             print()
             print(lever_table(lambda reckoning: planned_stages(config, images, reckoning), devices))
+            print()
+            print(card_advice(config, images))
     except DetSearchError as error:
         sys.exit(f"plan: {error}")
 

@@ -85,11 +85,13 @@ class TrainingCost:
         again: what the backward pass computes a second time.
         in_flight: bytes that its backward pass holds at its peak beyond what autograd keeps: gradients on
             their way from one operator to the next.
+        looking: bytes that a forward pass holds at its peak where nothing is kept for a backward pass.
     """
 
     whole: Footprint
     again: Work = Work()
     in_flight: float = 0.0
+    looking: float = 0.0
 
     @property
     def step_macs(self) -> float:

@@ -13,7 +13,14 @@ from pipeline.config.supernet import Depths
 from pipeline.plan.cost import FLOAT, TrainingCost, Work
 from pipeline.plan.images import Images
 from pipeline.plan.network import Component, backbone_cost, derived, detector_cost
-from pipeline.plan.planned import CLASSES, WHOLE, Planned, Reckoning, trained_stage
+from pipeline.plan.planned import (
+    CLASSES,
+    WHOLE,
+    Planned,
+    Reckoning,
+    testing_memory,
+    trained_stage,
+)
 from pipeline.search_space.architecture import COMPONENTS
 
 PRETRAINING_CLASSES = 1000
@@ -36,11 +43,25 @@ def hit_detector_stages(
     thinned = reckoning.thinned
 
     def planned(
-        name: str, training: Training, cost: TrainingCost, work: Work, *, publishes: bool = True
+        name: str,
+        training: Training,
+        cost: TrainingCost,
+        work: Work,
+        *,
+        publishes: bool = True,
+        tested: TrainingCost | None = None,
     ) -> Planned:
         nonlocal before
         stage = trained_stage(
-            name, "hit_detector", config, training, cost, work, before, publishes=publishes
+            name,
+            "hit_detector",
+            config,
+            training,
+            cost,
+            work,
+            before,
+            publishes=publishes,
+            tested=tested,
         )
         before = (name,)
         return stage
@@ -121,7 +142,8 @@ def hit_detector_stages(
         validations = math.ceil(epochs / section.validation_interval)
         work = cost.step * (epochs * images.train)
         work += tested.tested * (validations * images.validated)
-        yield replace(planned(f"train_detector{of}", section, cost, work), jobs=jobs)
+        stage = planned(f"train_detector{of}", section, cost, work, tested=tested)
+        yield replace(stage, jobs=jobs)
 
     lengths = config.pretraining.epochs, config.training.epochs
     if (trials := search.finalists).networks > 1:
@@ -133,8 +155,7 @@ def hit_detector_stages(
         method="hit_detector",
         compute=tested.tested * images.evaluated,
         gpus=config.run.gpus,
-        # nothing is kept for a backward pass: this is an upper bound
-        memory=FLOAT * cost.whole.params + config.evaluation.batch_size * tested.whole.kept,
+        memory=testing_memory(tested, config.evaluation.batch_size, config.run.precision),
         published=0.0,
         work=0.0,
         after=before,
@@ -167,8 +188,8 @@ def _path_search(
         method="hit_detector",
         compute=path.tested * (search.scored_paths * each),
         gpus=config.run.gpus,
-        # nothing is kept for a backward pass: this is an upper bound
-        memory=FLOAT * supernet.whole.params + search.batch_size * path.whole.kept,
+        memory=testing_memory(path, search.batch_size, config.run.precision)
+        + FLOAT * (supernet.whole.params - path.whole.params),
         published=FLOAT * supernet.whole.params,
         work=0.0,
         after=after,

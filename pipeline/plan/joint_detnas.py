@@ -24,22 +24,53 @@ def joint_detnas_stages(config: Config, images: Images) -> Iterator[Planned]:
     Subnets of the pool count as half-way between the smallest and the largest, students as the base, or as
     the zoo's ResNet-50 where the base is the user's own.
     """
-    pool, climb = config.teacher_pool.space, config.hill_climb
+    climb = config.hill_climb
     rois = config.detector.roi_samples
-    space = SubnetSpace.whole(pool, CLASSES)
-    largest = architecture_cost(space.architecture(space.largest), rois)
     student = architecture_cost(_base(config), rois)
-    least = _smallest(space, rois)
     before: tuple[str, ...] = ()
     if config.base_detector.source == "zoo":
         training = config.base_detector.training
         work = _student_work(training, student, Work(), config, images)
         yield trained_stage(
-            "train_student_base", METHOD, config, training, student, work, before, publishes=True
+            "train_student_base",
+            METHOD,
+            config,
+            training,
+            student,
+            work,
+            before,
+            publishes=True,
+            tested=student,
         )
         before = ("train_student_base",)
+    phases = list(pool_stages(config, images, METHOD))
+    yield from phases
+    teacher = pool_subnet(config, rois).tested * pool_share(config)
+    yield trained_stage(
+        "evaluate_candidate",
+        METHOD,
+        config,
+        climb.training,
+        student,
+        _student_work(climb.training, student, teacher, config, images),
+        (*before, phases[-1].name),
+        publishes=True,
+        tested=student,
+        waves=climb.generations,
+        jobs=climb.candidates,
+        gpus=climb.gpus,
+    )
+
+
+def pool_stages(config: Config, images: Images, method: str) -> Iterator[Planned]:
+    """The phases of the teacher pool's training."""
+    pool = config.teacher_pool.space
+    rois = config.detector.roi_samples
+    space = SubnetSpace.whole(pool, CLASSES)
+    largest = architecture_cost(space.architecture(space.largest), rois)
+    least = _smallest(space, rois)
     phase_before: tuple[str, ...] = ()
-    share = _share(pool.resolutions, max(pool.resolutions, key=_pixels))
+    share = pool_share(config)
     for number, phase in enumerate(config.teacher_pool.phases):
         drawn = _middle(SubnetSpace.of_phase(pool, CLASSES, phase), largest, rois)
         # phase 0 trains its only subnet once, the largest net; later it teaches, its pyramid once a batch
@@ -54,30 +85,29 @@ def joint_detnas_stages(config: Config, images: Images) -> Iterator[Planned]:
         work += (largest.tested + least.tested) * judged
         yield trained_stage(
             name,
-            METHOD,
+            method,
             config,
             phase,
             largest,
             work,
             phase_before,
             publishes=True,
+            tested=largest,
             gpus=config.teacher_pool.gpus,
         )
         phase_before = (name,)
-    teacher = _middle(space, largest, rois).tested * share
-    yield trained_stage(
-        "evaluate_candidate",
-        METHOD,
-        config,
-        climb.training,
-        student,
-        _student_work(climb.training, student, teacher, config, images),
-        (*before, *phase_before),
-        publishes=True,
-        waves=climb.generations,
-        jobs=climb.candidates,
-        gpus=climb.gpus,
-    )
+
+
+def pool_subnet(config: Config, rois: int) -> TrainingCost:
+    """Half-way between the pool's smallest subnet and its largest, at its largest resolution."""
+    space = SubnetSpace.whole(config.teacher_pool.space, CLASSES)
+    return _middle(space, architecture_cost(space.architecture(space.largest), rois), rois)
+
+
+def pool_share(config: Config) -> float:
+    """Pixels of an image at one of the pool's resolutions, as a share of those at the largest."""
+    resolutions = config.teacher_pool.space.resolutions
+    return _share(resolutions, max(resolutions, key=_pixels))
 
 
 def _student_work(
@@ -111,8 +141,11 @@ def _base(config: Config) -> Architecture:
 def _middle(space: SubnetSpace, largest: TrainingCost, rois: int) -> TrainingCost:
     """Half-way between a space's smallest subnet and the largest net, at its largest resolution."""
     smallest = _smallest(space, rois)
-    in_flight = (smallest.in_flight + largest.in_flight) / 2
-    return TrainingCost((smallest.whole + largest.whole).times(0.5, 0.5, 0.5), in_flight=in_flight)
+    return TrainingCost(
+        (smallest.whole + largest.whole).times(0.5, 0.5, 0.5),
+        in_flight=(smallest.in_flight + largest.in_flight) / 2,
+        looking=(smallest.looking + largest.looking) / 2,
+    )
 
 
 def _smallest(space: SubnetSpace, rois: int) -> TrainingCost:

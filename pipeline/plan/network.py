@@ -24,6 +24,7 @@ from pipeline.plan.cost import Footprint, TrainingCost, Work
 from pipeline.plan.live import LiveBytes, without_gradients_of
 from pipeline.search_space.architecture import COMPONENTS, Architecture
 from pipeline.search_space.cost import CostCounter, parameters
+from pipeline.search_space.depthwise import LARGE_KERNEL, DepthwiseConv2d, on_submaps
 from pipeline.search_space.heads import OneStageHead
 from pipeline.search_space.operations import build_operation
 from pipeline.supernet.choice import choice_layers
@@ -123,6 +124,12 @@ def architecture_cost(architecture: Architecture, rois: int) -> TrainingCost:
         architecture: a network, not a supernet.
         rois: that the head processes of an image, in a two-stage detector.
     """
+    return _architecture_cost(architecture.model_dump_json(), rois)
+
+
+@cache
+def _architecture_cost(text: str, rois: int) -> TrainingCost:
+    architecture = Architecture.model_validate_json(text)
     with torch.device("meta"):
         model: Any = build_detector(architecture, Surroundings())
 
@@ -132,7 +139,10 @@ def architecture_cost(architecture: Architecture, rois: int) -> TrainingCost:
         found = _watched(model, run)
         with without_gradients_of(model), LiveBytes() as live:
             sum_of(run()).backward()
-    return TrainingCost(found, in_flight=max(0.0, live.peak / PAIR - found.kept))
+        looking = _looking(run)
+    return TrainingCost(
+        found, in_flight=max(0.0, live.peak / PAIR - found.kept), looking=looking / PAIR
+    )
 
 
 def _run_detector(model: Any, architecture: Architecture, size: tuple[int, int], rois: int) -> Any:
@@ -163,9 +173,11 @@ def _supernet_cost(
     }
     with torch.device("meta"):
         model, architecture = build(operations)
-        positions = _input_positions(model)
+        counted = _input_positions(model)
         whole = _watched(model, lambda: run(model, architecture))
-    again, largest = Work(), 0.0
+        positions = dict(counted)
+        twins_looking = _looking(lambda: run(model, architecture)) / PAIR
+    again, largest, looking = Work(), 0.0, 0.0
     # of each layer, in their order: what it keeps, and the peak of its largest candidate beyond that
     layers: list[tuple[float, float]] = []
     for name, layer in choice_layers(model).items():
@@ -177,6 +189,10 @@ def _supernet_cost(
         each = [_operation(candidate, *key) for candidate in part.candidates]
         most, by = max((one.kept, name) for one, name in zip(each, part.candidates, strict=True))
         peak = _at_peak(by, *key)
+        seen, twins = (
+            max(_seen(name, *key) for name in names) for names in (part.candidates, layer.names)
+        )
+        looking = max(looking, seen - twins)
         mean = sum(each, Footprint()).times(*(1 / len(each),) * 3)
         # a layer with one candidate is a plain operation: nothing is weighted, nothing recomputed
         recomputed = shape.execution == "recompute" and part.held > 1
@@ -194,7 +210,10 @@ def _supernet_cost(
         later += kept
     recomputing = largest > 0
     return TrainingCost(
-        whole + Footprint(kept=largest), again, max(0.0, in_flight - largest * recomputing)
+        whole + Footprint(kept=largest),
+        again,
+        max(0.0, in_flight - largest * recomputing),
+        twins_looking + looking,
     )
 
 
@@ -273,11 +292,33 @@ def _at_peak(name: str, inputs: int, outputs: int, stride: int, positions: int) 
     return (large - small) / (WIDE[1] ** 2 - WIDE[0] ** 2) * positions / PAIR
 
 
+def _seen(name: str, inputs: int, outputs: int, stride: int, positions: int) -> float:
+    """Bytes of a candidate's forward pass at its peak, for one image of a pair, if nothing is kept."""
+    return _seen_on_map(name, inputs, outputs, stride) * positions / PAIR
+
+
+@cache
+def _seen_on_map(name: str, inputs: int, outputs: int, stride: int) -> float:
+    """The same of each position of a map."""
+    with torch.device("meta"):
+        operation = build_operation(name, inputs, outputs, stride)
+        _lighten(operation, apart=True)
+        image = torch.empty(1, inputs, WIDE[0], WIDE[0])
+        return _looking(lambda: operation(image)) / WIDE[0] ** 2
+
+
+def _looking(run: Callable[[], Any]) -> int:
+    """Bytes that are alive at once while something runs without gradients."""
+    with torch.no_grad(), LiveBytes() as live:
+        run()
+    return live.peak
+
+
 @cache
 def _peak_on_map(name: str, inputs: int, outputs: int, stride: int, side: int) -> int:
     with torch.device("meta"):
         operation = build_operation(name, inputs, outputs, stride)
-        _lighten(operation)
+        _lighten(operation, apart=True)
         image = torch.empty(1, inputs, side, side, requires_grad=True)
         weight = torch.ones((), requires_grad=True)
         with LiveBytes() as live, without_gradients_of(operation):
@@ -286,8 +327,34 @@ def _peak_on_map(name: str, inputs: int, outputs: int, stride: int, side: int) -
     return live.peak
 
 
-def _lighten(module: nn.Module) -> None:
-    """Let batch normalisation scale only: on meta tensors that keeps the same, much faster."""
+def _lighten(module: nn.Module, *, apart: bool = False) -> None:
+    """Let batch normalisation scale only: on meta tensors that keeps the same, much faster.
+
+    Depthwise convolutions that go another way on a device than on meta tensors hold what they hold there:
+    dilated ones and those of large kernels keep a copy of their input.
+
+    Args:
+        module: of meta tensors.
+        apart: whether dilated ones take their input apart as on large maps, for the peak of the memory; else
+            they copy it only, which keeps as much on a map of any size.
+    """
+
+    def another_way(layer: DepthwiseConv2d):
+        stride, dilation = layer.stride[0], layer.dilation[0]
+        plain = layer.forward
+
+        def forward(input: Tensor) -> Tensor:
+            if apart and dilation > 1:
+                return on_submaps(input, layer.weight, stride, dilation)
+            return plain(input.clone())
+
+        return forward
+
+    for layer in module.modules():
+        if isinstance(layer, DepthwiseConv2d) and (
+            layer.dilation[0] > 1 or layer.kernel_size[0] >= LARGE_KERNEL
+        ):
+            layer.forward = another_way(layer)  # type: ignore[method-assign]
 
     def scale(norm: nn.BatchNorm2d):
         def forward(input: Tensor) -> Tensor:

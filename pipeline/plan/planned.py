@@ -9,7 +9,7 @@ from pipeline.config.optimization import Training
 from pipeline.config.root import Config
 from pipeline.plan.cost import FLOAT, TrainingCost, Work
 
-METHODS = ("hit_detector", "joint_detnas")
+METHODS = ("hit_detector", "joint_detnas", "front")
 KEPT_CHECKPOINTS = 2
 CLASSES = 80
 """Of the detectors: outputs of a last layer hardly count, so the dataset is not looked at."""
@@ -37,7 +37,7 @@ class Planned:
 
     Attributes:
         name: of its rule, with its wildcards.
-        method: `hit_detector` or `joint_detnas`.
+        method: one of `METHODS`.
         compute: of one job.
         gpus: of its job.
         memory: bytes on each of them: weights, gradients, the optimiser's state, activations.
@@ -72,21 +72,31 @@ def trained_stage(
     after: tuple[str, ...],
     *,
     publishes: bool,
+    tested: TrainingCost | None = None,
     waves: int = 1,
     jobs: int = 1,
     gpus: int | None = None,
 ) -> Planned:
-    """A training on some GPUs, `run.gpus` by default, which share the batch that is for all of these."""
+    """A training on some GPUs, `run.gpus` by default, which share the batch that is for all of these.
+
+    With `tested`, the network in its validations, their memory counts, too.
+    """
     run = config.run
     gpus = gpus or run.gpus
-    batch = math.ceil(training.batch_size * run.gpus / (run.reference_gpus or run.gpus) / gpus)
-    batch = min(batch, run.micro_batch or batch)
+    share = math.ceil(training.batch_size * run.gpus / (run.reference_gpus or run.gpus) / gpus)
+    batch = min(share, run.micro_batch or share)
+    memory = training_memory(cost, batch, training.optimizer.type, run.precision)
+    if tested:
+        # weights, gradients and the optimiser's state stay
+        idle = training_memory(cost, 0, training.optimizer.type, run.precision)
+        together = run.validation_batch_size or share
+        memory = max(memory, idle + testing_memory(tested, together, run.precision, weights=False))
     return Planned(
         name=name,
         method=method,
         compute=compute,
         gpus=gpus,
-        memory=training_memory(cost, batch, training.optimizer.type),
+        memory=memory,
         published=FLOAT * cost.whole.params * publishes,
         work=KEPT_CHECKPOINTS * FLOAT * cost.whole.params * (1 + MOMENTS[training.optimizer.type]),
         after=after,
@@ -100,13 +110,39 @@ MOMENTS = {"sgd": 1, "adamw": 2}
 """Numbers that an optimiser remembers of each parameter."""
 
 
-def training_memory(network: TrainingCost, batch: int, optimizer: str) -> float:
+ACTIVATIONS = {"float32": 1.0, "bf16": 0.52}
+"""What is left of the bytes of activations and their gradients: of a whole step of a supernet's backbone with
+real tensors, 0.51 to 0.53 (tests/plan/test_plan.py)."""
+CAST = {"float32": 0, "bf16": 2}
+"""Bytes more for each parameter: its copy in the other precision."""
+
+
+def training_memory(
+    network: TrainingCost, batch: int, optimizer: str, precision: str = "float32"
+) -> float:
     """Bytes of a training on one device: weights, the optimiser's state, activations, and gradients of both.
 
     Args:
         network: for one image.
         batch: images on the device in a step.
         optimizer: `sgd` or `adamw`.
+        precision: of the activations.
     """
-    kept = network.whole.kept + network.in_flight
-    return FLOAT * network.whole.params * (2 + MOMENTS[optimizer]) + batch * kept
+    kept = ACTIVATIONS[precision] * (network.whole.kept + network.in_flight)
+    each = FLOAT * (2 + MOMENTS[optimizer]) + CAST[precision]
+    return network.whole.params * each + batch * kept
+
+
+def testing_memory(
+    network: TrainingCost, batch: int, precision: str, *, weights: bool = True
+) -> float:
+    """Bytes of a forward pass on one device that keeps nothing for a backward pass.
+
+    Args:
+        network: for one image.
+        batch: images at once.
+        precision: of the activations.
+        weights: whether those are counted.
+    """
+    each = (FLOAT + CAST[precision]) * weights
+    return network.whole.params * each + batch * ACTIVATIONS[precision] * network.looking

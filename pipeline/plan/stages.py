@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pipeline.config.root import Config
+from pipeline.plan.front import front_stages
 from pipeline.plan.hit_detector import hit_detector_stages
 from pipeline.plan.images import Images
 from pipeline.plan.joint_detnas import joint_detnas_stages
@@ -10,9 +11,10 @@ from pipeline.plan.planned import WHOLE, Planned, Reckoning
 
 
 def planned_stages(config: Config, images: Images, reckoning: Reckoning = WHOLE) -> list[Planned]:
-    """The stages of the run's methods, in an order in which they can run."""
+    """The stages of the run's methods, and of a front with `plan.front`, in an order they can run in."""
     joint = "joint_detnas" in config.run.methods
     return [
         *hit_detector_stages(config, images, reckoning),
         *(joint_detnas_stages(config, images) if joint else ()),
+        *(front_stages(config, images, pool_there=joint) if config.plan.front else ()),
     ]

@@ -90,7 +90,7 @@ def plan_table(stages: Sequence[Planned], devices: Speed, config: Config, images
         rows.append(_total(method, part, devices))
     rows.append(_total("all", stages, devices))
     advice = _on_gpus(sum(map(devices.all_hours, stages)), devices)
-    return "\n".join([_aligned(rows), "", *advice, *_assumptions(devices, config, images)])
+    return "\n".join([aligned(rows), "", *advice, *_assumptions(devices, config, images)])
 
 
 def _on_gpus(hours: float, devices: Speed) -> list[str]:
@@ -104,7 +104,8 @@ def _on_gpus(hours: float, devices: Speed) -> list[str]:
     ]
 
 
-def _aligned(rows: Sequence[tuple[str, ...]]) -> str:
+def aligned(rows: Sequence[tuple[str, ...]]) -> str:
+    """Rows as lines with their columns below each other, numbers to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
         "  ".join(
@@ -145,8 +146,8 @@ def lever_table(stages: Callable[[Reckoning], Sequence[Planned]], devices: Speed
             sum(with_it.all_hours(stage) for stage in taken if stage.method == method)
             for method in methods
         ]
-        rows.append((name, *map(_number, hours)))
-    return _aligned(rows)
+        rows.append((name, *map(number, hours)))
+    return aligned(rows)
 
 
 def wall_hours(stages: Sequence[Planned], devices: Speed) -> float:
@@ -157,22 +158,24 @@ def wall_hours(stages: Sequence[Planned], devices: Speed) -> float:
         before = tuple(job for name in stage.after for job in last.get(name, ()))
         seconds = 3600 * devices.hours(stage) / stage.gpus
         for wave in range(stage.waves):
-            names = tuple(f"{stage.name} {wave} {number}" for number in range(stage.jobs))
+            names = tuple(f"{stage.name} {wave} {each}" for each in range(stage.jobs))
             jobs += [Job(name, seconds, stage.gpus, before) for name in names]
             before = last[stage.name] = names
     return max(schedule(jobs, devices.gpus).values()) / 3600
 
 
 def _row(stage: Planned, devices: Speed) -> tuple[str, ...]:
-    number = stage.waves * stage.jobs
-    times = f" ({stage.waves} times {stage.jobs} jobs)" if number > 1 else ""
+    all_jobs = stage.waves * stage.jobs
+    times = (
+        f" ({stage.waves} times {stage.jobs} job{'s' * (stage.jobs != 1)})" if all_jobs > 1 else ""
+    )
     return (
         stage.name + times,
         str(stage.gpus),
-        _number(devices.all_hours(stage)),
-        _number(stage.memory / GIB),
-        _number((stage.published * number + stage.work * stage.jobs) / GIB),
-        _number(wall_hours([stage], devices)),
+        number(devices.all_hours(stage)),
+        number(stage.memory / GIB),
+        number((stage.published * all_jobs + stage.work * stage.jobs) / GIB),
+        number(wall_hours([stage], devices)),
     )
 
 
@@ -183,14 +186,14 @@ def _total(name: str, stages: Sequence[Planned], devices: Speed) -> tuple[str, .
     return (
         f"{name}, together",
         str(devices.gpus),
-        _number(sum(devices.all_hours(stage) for stage in stages)),
-        _number(max(stage.memory for stage in stages) / GIB),
-        _number((published + largest) / GIB),
-        _number(wall_hours(stages, devices)),
+        number(sum(devices.all_hours(stage) for stage in stages)),
+        number(max(stage.memory for stage in stages) / GIB),
+        number((published + largest) / GIB),
+        number(wall_hours(stages, devices)),
     )
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
     """Two significant digits at least, in as few characters as that takes."""
     return f"{value:.0f}" if value >= 10 else f"{value:.1f}" if value >= 1 else f"{value:.2g}"
 
@@ -211,6 +214,7 @@ def _assumptions(devices: Speed, config: Config, images: Images) -> list[str]:
         f" {images.classification:,} for pretraining.",
         "What is searched is not known yet: it counts as the mean of its candidates. Memory: float32"
         " weights, gradients, the optimiser's state,",
-        "what autograd keeps, and gradients on their way; without the libraries' own. Disk: weights and"
-        " checkpoints, without the datasets. The other stages take minutes on a CPU.",
+        "what autograd keeps, and gradients on their way, half of these two in bf16; without the libraries'"
+        " own. Disk: weights and checkpoints,",
+        "without the datasets. The other stages take minutes on a CPU.",
     ]

@@ -11,7 +11,8 @@ from markupsafe import escape
 from pipeline.artifacts.lineage import descended_from
 from pipeline.artifacts.typed import read_as
 from pipeline.config.evaluation import ReportConfig
-from pipeline.report.formats import accuracy, counted, percent
+from pipeline.console import counted
+from pipeline.report.formats import accuracy, percent
 from pipeline.report.inputs import EVALUATION, Metrics, Run, Speed
 from pipeline.report.joint_inputs import BASE, BASE_LONGER, RANDOM_STUDENT, STUDENT, JointRun
 from pipeline.report.random_section import RANDOM
@@ -19,7 +20,7 @@ from pipeline.report.random_study import STUDY, Study, compare, seed_deviation, 
 from pipeline.report.scatter import CANDIDATE, COMPARED, FOUND, Point, scatter
 from pipeline.report.scatter import RANDOM as RANDOM_KIND
 from pipeline.report.section import Part, Section, paragraph
-from pipeline.report.tables import Cell, Column, Kind, Table
+from pipeline.report.tables import Cell, Column, Table
 
 DETECTORS = {
     EVALUATION: "searched (Hit-Detector)",
@@ -33,10 +34,7 @@ DETECTORS = {
 SEARCHED = (EVALUATION, STUDENT)
 """What the searches found; the others are there to compare with."""
 CODE = "<code>report.random: true</code>"
-QUARTILES: tuple[tuple[str, str, Kind], ...] = (
-    ("lower quartile", "lower_quartile", "seconds"),
-    ("upper quartile", "upper_quartile", "seconds"),
-)
+QUARTILES = ("lower_quartile", "upper_quartile")
 
 
 @dataclass(frozen=True)
@@ -66,10 +64,10 @@ def answer_section(run: Run, settings: ReportConfig) -> Section:
         paragraph(str(escape(" ".join(sentences))).replace("report.random: true", CODE)),
         _table(run, rows, study),
         paragraph(
-            "Time per image: {} of {}, one at a time, on {} with {}. Each detector was "
-            "timed in its own evaluation, at another moment, so the same network may differ; "
+            "Time per image: {} of {}, one at a time, on {} with {}. Its stages: their times, added up. Each "
+            "detector was timed in its own evaluation, at another moment, so the same network may differ; "
             "<code>python -m pipeline.latency</code> compares exported detectors in turn.",
-            "mean" if timed.lower_quartile is None else "median and quartiles",
+            "mean" if timed.lower_quartile is None else "median, below it the quartiles,",
             counted(timed.images, "image"),
             timed.device,
             counted(timed.threads, "thread"),
@@ -144,9 +142,9 @@ def _table(run: Run, rows: Mapping[str, _Row], study: Study | None) -> Table:
         Column("AP50, %", "AP50", "percent"),
         Column("params", "params", "scaled"),
         Column("MACs", "macs", "scaled"),
-        Column("per image", "seconds_per_image", "seconds"),
-        *(Column(*quartile) for quartile in (QUARTILES if spread else ())),
-        Column("its stages, added up", "stage_seconds", "seconds"),
+        Column("per image", "seconds_per_image", "seconds", spread=QUARTILES if spread else None),
+        *(Column(key, key, "seconds") for key in (QUARTILES if spread else ())),
+        Column("its stages", "stage_seconds", "seconds"),
     )
     cells: list[list[Cell]] = [
         [

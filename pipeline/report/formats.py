@@ -32,11 +32,6 @@ def accuracy(fraction: float | None) -> str:
     return shown if shown == DASH else f"{shown} %"
 
 
-def counted(number: int, what: str) -> str:
-    """A number with its noun: `1 epoch`, `2 epochs`."""
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
-
-
 def macs_unit(largest: float) -> tuple[str, float]:
     """The unit of an axis of multiply-accumulates, as `scaled` would choose it, and the factor to it."""
     return ("GMACs", 1e-9) if largest >= 1e9 else ("MMACs", 1e-6)

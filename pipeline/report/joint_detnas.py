@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pipeline.config.evaluation import ReportConfig
+from pipeline.console import counted
 from pipeline.report.detections import detection_figures, detections_key
-from pipeline.report.formats import accuracy, counted, scaled
+from pipeline.report.formats import accuracy, scaled
 from pipeline.report.inputs import Run
 from pipeline.report.joint_inputs import STUDENT, JointRun
 from pipeline.report.joint_random import random_comparison

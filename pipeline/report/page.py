@@ -15,12 +15,14 @@ from pipeline.report.characters import well_formed
 from pipeline.report.cost import cost_section
 from pipeline.report.curves import search_section, training_section
 from pipeline.report.detections import detections_section
+from pipeline.report.front import FRONT, front_section
 from pipeline.report.heatmaps import heatmaps_section
 from pipeline.report.inputs import Run
 from pipeline.report.joint_detnas import joint_section
 from pipeline.report.joint_inputs import STUDENT
 from pipeline.report.random_section import RANDOM, random_section
 from pipeline.report.records import data_section, reproducibility_section, time_section
+from pipeline.report.scatter import KINDS
 from pipeline.report.screening import screening_section
 from pipeline.report.section import Section
 from pipeline.report.seeds import seeds_section
@@ -32,6 +34,7 @@ SECTIONS: tuple[Callable[[Run, ReportConfig], Section], ...] = (
     answer_section,
     seeds_section,
     random_section,
+    front_section,
     summary_section,
     detections_section,
     accuracy_section,
@@ -62,7 +65,7 @@ def build_report(
         settings: the `report` section.
         beside: folders, relative to the run's, of what the page shows besides the searched detector;
             with the student's evaluation among them it has a section on Joint-DetNAS, with the
-            table `hit_random` one on random networks.
+            table `hit_random` one on random networks, with the front one on that.
         seeds: evaluations by `<seed>.<detector>`, where the chain ran with several seeds.
 
     Returns:
@@ -76,6 +79,7 @@ def build_report(
     left_out = [
         *([] if joint else [joint_section]),
         *([] if RANDOM in source.beside else [random_section]),
+        *([] if FRONT in source.beside else [front_section]),
         *([] if source.seeds else [seeds_section]),
         *([] if source.screened else [screening_section]),
     ]
@@ -91,6 +95,7 @@ def build_report(
             devices=sorted({manifest.device for manifest in manifests}),
             sections=sections,
             joint=joint,
+            kinds=[kind.id for kind in KINDS],
         )
     )
     files = {"report.html": well_formed(page).encode()}

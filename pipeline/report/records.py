@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pipeline.config.evaluation import ReportConfig
+from pipeline.console import counted
 from pipeline.report.formats import duration
 from pipeline.report.inputs import EVALUATION, SCREENING, SEARCH, Run
 from pipeline.report.section import Group, Section, paragraph
@@ -86,12 +87,13 @@ def data_section(run: Run, settings: ReportConfig) -> Section:
         [(split, *(counts.get(key) for key in keys)) for split, counts in statistics.items()],
     )
     classes = run.dataset.classes
+    number = counted(len(classes), "class", "classes")
     intro = paragraph(
         "Source: {}. {}. Small objects have less than 32² pixels, large ones more than 96².",
         run.dataset.content.source,
-        f"{len(classes)} class{'' if len(classes) == 1 else 'es'}",
+        number,
     )
-    listed = Group((paragraph("{}", ", ".join(classes)),), "fold", f"The {len(classes)} classes")
+    listed = Group((paragraph("{}", ", ".join(classes)),), "fold", f"The {number}")
     return Section("data", "Data", (intro, table, listed))
 
 

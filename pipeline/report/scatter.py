@@ -6,7 +6,7 @@ boxes above the drawing hide the points of a kind.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup, escape
@@ -41,15 +41,24 @@ STYLE = (
 """In the drawing itself, so that its file does the same."""
 
 
+RING = "box-sizing:border-box;border:2px solid;border-color"
+
+
 @dataclass(frozen=True)
 class Kind:
-    """Points that are shown alike and hidden together; `named`: their names stand beside them."""
+    """Points that are shown alike and hidden together.
+
+    Attributes:
+        named: whether their names stand beside them.
+        hollow: whether they are rings.
+    """
 
     id: str
     title: str
     colour: str
     radius: float = 5.5
     named: bool = False
+    hollow: bool = False
 
 
 FOUND = Kind("found", "found by a search", SERIES[0], named=True)
@@ -58,46 +67,78 @@ RANDOM = Kind("random", "random, each the mean of its seeds", SERIES[1])
 CANDIDATE = Kind(
     "candidate", "candidates of Joint-DetNAS, on validation images, trained briefly", SERIES[3], 4.0
 )
-KINDS = (CANDIDATE, RANDOM, COMPARED, FOUND)
+SUBNET = Kind("subnet", "subnets of the pool, on the front", SERIES[1])
+SUBNET_DOMINATED = Kind(
+    "subnet-dominated", "subnets that another detector dominates", SERIES[1], hollow=True
+)
+STOCK = Kind("stock", "trained alone, on the front", SERIES[0], named=True)
+STOCK_DOMINATED = Kind(
+    "stock-dominated", "trained alone, dominated", SERIES[0], named=True, hollow=True
+)
+KINDS = (CANDIDATE, RANDOM, SUBNET_DOMINATED, STOCK_DOMINATED, SUBNET, COMPARED, STOCK, FOUND)
 """From the lowest to the topmost."""
 
 
 @dataclass(frozen=True)
 class Point:
-    """A network: what it is, its computation, and its AP as a fraction."""
+    """A network: what it is, its cost (MACs, or seconds of an image), its AP as a fraction, and a note."""
 
     name: str
     kind: Kind
-    macs: float
+    cost: float
     AP: float
+    note: str = ""
 
 
-def scatter(name: str, title: str, points: Sequence[Point]) -> tuple[Markup, Figure]:
+@dataclass(frozen=True)
+class Cost:
+    """What the horizontal axis shows.
+
+    Attributes:
+        title: of the axis.
+        factor: from a point's cost to the axis.
+        told: a point's cost in words.
+    """
+
+    title: str
+    factor: float
+    told: Callable[[float], str]
+
+
+TIME = Cost("milliseconds an image", 1e3, lambda seconds: f"{1e3 * seconds:.2f} ms")
+
+
+def scatter(
+    name: str, title: str, points: Sequence[Point], cost: Cost | None = None
+) -> tuple[Markup, Figure]:
     """Boxes that hide the kinds of points, and the drawing.
 
     Args:
         name: of the file.
         title: says what is drawn.
         points: in the order in which the keyboard walks through those of a kind.
+        cost: of the horizontal axis; MACs where None.
     """
-    unit, factor = macs_unit(max(point.macs for point in points))
-    across = _Axis([factor * point.macs for point in points], LEFT, WIDTH - RIGHT)
+    if cost is None:
+        unit, factor = macs_unit(max(point.cost for point in points))
+        cost = Cost(unit, factor, lambda macs: f"{scaled(macs)} MACs")
+    across = _Axis([cost.factor * point.cost for point in points], LEFT, WIDTH - RIGHT)
     up = _Axis([100 * point.AP for point in points], HEIGHT - BOTTOM, TOP)
-    body = [element("style", STYLE), *_frame(across, up, unit)]
+    body = [element("style", STYLE), *_frame(across, up, cost.title)]
     kinds = [kind for kind in KINDS if any(point.kind == kind for point in points)]
     taken: list[Box] = []
     for kind in kinds:
         for point in points:
             if point.kind == kind:
-                x, y = across.place(factor * point.macs), up.place(100 * point.AP)
-                body.append(_dot(point, x, y, taken))
+                x, y = across.place(cost.factor * point.cost), up.place(100 * point.AP)
+                body.append(_dot(point, cost.told(point.cost), x, y, taken))
     figure = Figure(
         name, document(WIDTH, HEIGHT, body, title), title, WIDTH, scrolls=True, role="group"
     )
     boxes = Markup("").join(
         Markup(
-            '<label><input type="checkbox" id="show-{0}" checked> <i style="background:{1}"></i>{2}</label>'
-        ).format(kind.id, kind.colour, kind.title)
+            '<label><input type="checkbox" id="show-{0}" checked> <i style="{1}:{2}"></i>{3}</label>'
+        ).format(kind.id, RING if kind.hollow else "background", kind.colour, kind.title)
         for kind in kinds
     )
     return Markup('<p class="kinds">{}</p>').format(boxes), figure
@@ -140,13 +181,14 @@ def _frame(across: _Axis, up: _Axis, unit: str) -> list[str]:
     return parts
 
 
-def _dot(point: Point, x: float, y: float, taken: list[Box]) -> str:
+def _dot(point: Point, costs: str, x: float, y: float, taken: list[Box]) -> str:
     """The mark, its name where names are shown, and what pointer and focus make visible."""
     kind = point.kind
-    told = f"{point.name}: AP {percent(point.AP)} %, {scaled(point.macs)} MACs"
+    told = f"{point.name}: AP {percent(point.AP)} %, {costs}{point.note}"
     parts = [
         element(
-            "circle", cx=x, cy=y, r=kind.radius, fill=kind.colour, stroke=INK, stroke_width=0.6,
+            "circle", cx=x, cy=y, r=kind.radius, fill=PAPER if kind.hollow else kind.colour,
+            stroke=kind.colour if kind.hollow else INK, stroke_width=2 if kind.hollow else 0.6,
             **{"class": "mark"},
         )
     ]  # fmt: skip

@@ -5,7 +5,8 @@ from __future__ import annotations
 from markupsafe import Markup
 
 from pipeline.config.evaluation import ReportConfig
-from pipeline.report.formats import accuracy, counted, duration, scaled
+from pipeline.console import counted
+from pipeline.report.formats import accuracy, duration, scaled
 from pipeline.report.inputs import Run
 from pipeline.report.section import Section
 from pipeline.report.stage_times import time_passed

@@ -20,12 +20,17 @@ Kind = Literal["text", "count", "scaled", "percent", "seconds", "decimal"]
 
 @dataclass(frozen=True)
 class Column:
-    """A column: `title` on the page, `key` in the CSV file, and whether a bar shows the size."""
+    """A column: `title` on the page, `key` in the CSV file, and whether a bar shows the size.
+
+    Attributes:
+        spread: keys of the columns with the quartiles, which the page shows below the values of this one.
+    """
 
     title: str
     key: str
     kind: Kind = "text"
     bar: bool = False
+    spread: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -59,11 +64,14 @@ class Table:
         parts = [Markup('<div class="scroll"><table>')]
         if self.caption:
             parts.append(Markup("<caption>{}</caption>").format(self.caption))
+        below = {key for column in self.columns for key in column.spread or ()}
+        place = {column.key: index for index, column in enumerate(self.columns)}
         heads = Markup("").join(
             Markup('<th scope="col" class="{}">{}</th>').format(
                 f"{_class(column)} barred" if column.bar else _class(column), column.title
             )
             for column in self.columns
+            if column.key not in below
         )
         parts.append(Markup("<thead><tr>{}</tr></thead><tbody>").format(heads))
         body = self.rows[:-1] if self.total else self.rows
@@ -78,8 +86,15 @@ class Table:
         for number, row in enumerate(self.rows):
             last = self.total and number == len(self.rows) - 1
             cells = Markup("").join(
-                _cell(column, value, texts[number], 0.0 if last else top)
+                _cell(
+                    column,
+                    value,
+                    texts[number],
+                    0.0 if last else top,
+                    [shown[place[key]][number] for key in column.spread or () if row[place[key]]],
+                )
                 for column, value, texts, top in zip(self.columns, row, shown, largest, strict=True)
+                if column.key not in below
             )
             name = Markup(' class="total"') if last else ""
             parts.append(Markup("<tr{}>{}</tr>").format(name, cells))
@@ -115,7 +130,9 @@ def _size(value: Cell) -> float:
     return float(value) if isinstance(value, int | float) else 0.0
 
 
-def _cell(column: Column, value: Cell, text: str, largest: float) -> Markup:
+def _cell(
+    column: Column, value: Cell, text: str, largest: float, quartiles: Sequence[str]
+) -> Markup:
     if column.bar and largest > 0:
         bar = Markup('<span class="bar"><i style="width:{:.1f}%"></i></span>').format(
             100 * _size(value) / largest
@@ -123,4 +140,5 @@ def _cell(column: Column, value: Cell, text: str, largest: float) -> Markup:
         return Markup('<td class="{} barred"><b>{}</b>{}</td>').format(_class(column), text, bar)
     if column.bar:
         return Markup('<td class="{} barred"><b>{}</b></td>').format(_class(column), text)
-    return Markup('<td class="{}">{}</td>').format(_class(column), text)
+    spread = Markup("<small>{}</small>").format(" to ".join(quartiles)) if quartiles else ""
+    return Markup('<td class="{}">{}{}</td>').format(_class(column), text, spread)

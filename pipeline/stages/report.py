@@ -23,8 +23,8 @@ JOINT = (
 """Artifacts of Joint-DetNAS: evaluations, the tree of descent, computation by stage, a random search."""
 
 
-RANDOM = "random"
-"""The artifact of the comparison with random networks."""
+RANDOM, FRONT = "random", "front"
+"""The artifacts of the comparison with random networks, and of the pool's subnets."""
 
 
 class Settings(Section):
@@ -37,7 +37,7 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
     """Read the whole run folder, which is also where the page is published."""
     beside = [
         stage.inputs[name].relative_to(stage.folder).as_posix()
-        for name in (*JOINT, RANDOM)
+        for name in (*JOINT, RANDOM, FRONT)
         if name in stage.inputs
     ]
     return build_report(stage.folder, stage.settings.report, beside, stage.several("seeds"))
@@ -55,6 +55,14 @@ if __name__ == "__main__":
             "detector",
             "evaluation",
         ),
-        optional_inputs=("screening_supernet", "supernet", "pretraining", *JOINT, RANDOM, "seeds"),
+        optional_inputs=(
+            "screening_supernet",
+            "supernet",
+            "pretraining",
+            *JOINT,
+            RANDOM,
+            FRONT,
+            "seeds",
+        ),
         several_inputs=("seeds",),
     )

@@ -26,6 +26,11 @@ def random_report() -> dict[str, str]:
     return {"random": f"{RUN}/tables/hit_random/manifest.json"}
 
 
+def front_report() -> dict[str, str]:
+    """The front of the teacher pool, where the page shows it."""
+    return {"front": f"{RUN}/front/manifest.json"} if CONFIG.report.front else {}
+
+
 def seeds_report() -> dict[str, str]:
     """The evaluations of the runs with each seed, where all are there: `python -m pipeline.seeds`."""
     return grouped("seeds", seed_evaluations(LAYOUT))

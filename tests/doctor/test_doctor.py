@@ -19,6 +19,7 @@ from pipeline.doctor.environment import (
     devices,
     disk,
     driver,
+    generations,
     installed_lock,
     packages,
     pins,
@@ -106,6 +107,46 @@ def test_a_driver_too_old_for_torch_s_cuda_is_a_fault(
     assert f"{version} is loaded" in finding.found
     assert f"needs NVIDIA's driver {580 if cuda == '13.0' else 525} or newer" in finding.found
     assert advice in finding.advice and bool(advice) == bool(finding.advice)
+
+
+BUILT_FOR = ["sm_75", "sm_80", "sm_86", "sm_90a", "sm_100", "compute_120"]
+
+
+@pytest.mark.parametrize(
+    ("name", "capability", "runs"),
+    [
+        ("Tesla V100", (7, 0), False),
+        ("Tesla T4", (7, 5), True),
+        # an Ada GPU runs code for Ampere
+        ("NVIDIA L40", (8, 9), True),
+        ("NVIDIA H100", (9, 0), True),
+        # of 10.x there is code for 10.0 alone, which 11.0 does not run
+        ("NVIDIA Thor", (11, 0), False),
+        # what is still to be compiled runs on all that come
+        ("RTX 50", (12, 0), True),
+        ("a GPU to come", (13, 0), True),
+    ],
+)
+def test_a_gpu_that_torch_holds_no_code_for_is_a_fault(
+    name: str, capability: tuple[int, int], runs: bool
+) -> None:
+    finding = generations([("NVIDIA A100", (8, 0)), (name, capability)], BUILT_FOR, "auto")
+    assert finding.state == ("ok" if runs else "fault")
+    assert name in finding.found
+    if runs:
+        return
+    assert (
+        f"no code for {name} (compute capability {capability[0]}.{capability[1]})" in finding.found
+    )
+    assert "NVIDIA A100" not in finding.found and "sm_75" in finding.found
+    assert "run.device: cpu" in finding.advice
+    assert ("older than 7.5" in finding.advice) == (capability < (7, 5))
+    assert generations([(name, capability)], BUILT_FOR, "cpu").state == "note"
+
+
+def test_without_a_gpu_no_generation_is_missed() -> None:
+    assert generations([], [], "cuda").state == "ok"
+    assert generations([("NVIDIA A100", (8, 0))], [], "cuda").state == "fault", "a torch for CPUs"
 
 
 def test_without_a_driver_only_a_run_on_gpus_is_at_fault(tmp_path: Path) -> None:

@@ -1,9 +1,12 @@
 """What a job asks for, by hand."""
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
 from pipeline.config.run import RunConfig
-from pipeline.driver.resources import JobResources
+from pipeline.driver.resources import JobResources, show_resources
 
 
 @pytest.mark.parametrize(
@@ -39,3 +42,24 @@ def test_without_gpus_processes_share_the_cpu() -> None:
 
 def test_a_job_without_a_share_has_all_cores() -> None:
     assert JobResources(RunConfig(gpus=8, cpus=63)).cpus(None) == 63
+
+
+@pytest.mark.parametrize(
+    ("device", "light", "told"),
+    [
+        ("cuda", False, "Searching (GPUs: 1, CPUs: 2, MB: 5000, minutes: 720)"),
+        # where no GPU is visible the stage runs on the CPU
+        ("auto", False, "Searching (GPUs if any: 1, CPUs: 2, MB: 5000, minutes: 720)"),
+        ("cpu", False, "Searching (CPUs: 2, MB: 5000, minutes: 720)"),
+        ("cuda", True, "Searching (CPUs: 2, MB: 4000, minutes: 60)"),
+    ],
+)
+def test_a_message_says_what_a_stage_asks_for(device: Any, light: bool, told: str) -> None:
+    run = RunConfig(device=device, gpus=1, cpus=2)
+    asked = JobResources(run).light() if light else JobResources(run).heavy()
+    resources = {name: SimpleNamespace(value=value) for name, value in asked.items()}
+    rule = SimpleNamespace(message="Searching", resources=resources)
+    silent = SimpleNamespace(message=None, resources=resources)
+    show_resources([rule, silent], run)
+    assert rule.message.format(threads=2, resources=SimpleNamespace(**asked)) == told
+    assert silent.message is None

@@ -13,6 +13,7 @@ from pipeline.config.evaluation import ReportConfig
 from pipeline.report.page import build_report
 from pipeline.report.random_section import RANDOM
 from pipeline.report.random_study import STUDY
+from pipeline.report.tables import Column, Table
 
 SETTINGS = ReportConfig(example_images=1)
 
@@ -79,3 +80,21 @@ def test_random_and_plain_networks_stand_beside_them(run):
     page = files["report.html"].decode()
     assert "not separable from the plain network of its cost (AP 41.0 %)" in page
     assert "trained once" not in page
+
+
+def test_quartiles_stand_below_their_value_and_in_columns_of_the_file() -> None:
+    table = Table(
+        "times",
+        (
+            Column("detector", "name"),
+            Column("per image", "median", "seconds", spread=("low", "high")),
+            Column("low", "low", "seconds"),
+            Column("high", "high", "seconds"),
+        ),
+        [("a", 0.013, 0.012, 0.014), ("b", 0.02, None, None)],
+    )
+    page = table.html()
+    assert "13 ms<small>12 ms to 14 ms</small></td></tr>" in page
+    assert '<td class="number">20 ms</td></tr>' in page, "one without quartiles has none"
+    assert page.count("<th ") == 2
+    assert table.csv().decode().splitlines()[:2] == ["name,median,low,high", "a,0.013,0.012,0.014"]

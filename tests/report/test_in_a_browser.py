@@ -29,7 +29,7 @@ pytestmark = [
 ]
 
 SETTINGS = ReportConfig(example_images=3, score_threshold=0.05)
-NARROW, WIDE = 390, 1400
+NARROW, TABLET, WIDE = 390, 900, 1400
 
 CUT_OFF = """[...document.querySelectorAll('body *')].filter(e => {
   const box = e.getBoundingClientRect();
@@ -153,6 +153,12 @@ def test_all_is_drawn_and_nothing_is_cut_off(tab: Tab, page: Page, width: int, d
     brightness = tab.run("getComputedStyle(document.body).backgroundColor.match(/\\d+/)[0]")
     assert (int(brightness) < 80) == dark
     assert tab.problems == []
+
+
+def test_the_table_of_results_needs_no_scrolling_on_a_tablet(tab: Tab, page: Page) -> None:
+    tab.open(page.path, TABLET)
+    wide = "(e => e.scrollWidth - e.clientWidth)(document.querySelector('#answer .scroll'))"
+    assert tab.run(wide) <= 0
 
 
 def test_every_link_leads_to_its_section(tab: Tab, page: Page) -> None:

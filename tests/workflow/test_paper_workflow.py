@@ -19,12 +19,12 @@ def test_a_dry_run_shows_every_stage_and_a_real_run_refuses_to_start(tmp_path: P
     }
     result = project.snakemake("hit_detector", "-n", "--profile", "slurm", *paper)
     asked = dict(re.findall(r"^Job \d+: (.*) \((.*)\)$", result.stdout, re.MULTILINE))
-    training = "8 GPUs, 64 CPUs, 88000 MB, 720 minutes"
+    training = "GPUs: 8, CPUs: 64, MB: 88000, minutes: 720"
     assert asked["Searching hit_detector end to end"] == training
     assert asked["Screening the neck of hit_detector"] == training
     assert asked["Pretraining the backbone of hit_detector"] == training
-    assert asked["Evaluating hit_detector"] == "8 GPUs, 64 CPUs, 88000 MB, 120 minutes"
-    assert asked["Preparing the classification dataset"] == "1 CPUs, 24000 MB, 600 minutes"
+    assert asked["Evaluating hit_detector"] == "GPUs: 8, CPUs: 64, MB: 88000, minutes: 120"
+    assert asked["Preparing the classification dataset"] == "CPUs: 1, MB: 24000, minutes: 600"
     assert sum(jobs.values()) >= len(asked) >= 12
     result = project.snakemake(*paper)
     assert result.returncode != 0
