@@ -15,6 +15,7 @@ from pipeline.search_space.backbones import (
     BlockBackbone,
     MobileNetV2Backbone,
     ResNetBackbone,
+    ShuffleBackbone,
 )
 from pipeline.search_space.standard import (
     EXPANSION,
@@ -34,6 +35,8 @@ def backbone_settings(backbone: Backbone) -> dict[str, Any]:
             "type": "ResidualBackbone",
             **backbone.model_dump(mode="json", include={"stem_channels", "stages"}),
         }
+    if isinstance(backbone, ShuffleBackbone):
+        return {**backbone.model_dump(mode="json"), "type": "ShuffleBackbone"}
     return _standard_mobilenetv2(backbone) or {
         "type": "InvertedBackbone",
         **backbone.model_dump(mode="json", include={"stem_channels", "stages", "last_channels"}),

@@ -78,7 +78,9 @@ def register_modules() -> None:
     import mmdet.models  # noqa: F401
 
     import pipeline.detection.inverted
+    import pipeline.detection.nas_fpn
     import pipeline.detection.residual
+    import pipeline.detection.shuffle
     import pipeline.supernet.head
     import pipeline.supernet.neck
     import pipeline.supernet.towers  # noqa: F401

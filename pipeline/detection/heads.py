@@ -8,7 +8,7 @@ from typing import Any
 from pipeline.config.detector import DetectorConfig, TestingConfig
 from pipeline.search_space.architecture import Architecture
 from pipeline.search_space.heads import BlockHead, ConvFcHead, OneStageHead, RetinaHead, Rpn
-from pipeline.search_space.necks import Neck, PathNeck
+from pipeline.search_space.necks import NasFpnNeck, Neck, PathNeck
 
 ROI_LEVELS = 4
 """The RoI head uses the finest levels of the pyramid; the RPN sees all."""
@@ -25,6 +25,12 @@ def neck_settings(neck: Neck, in_channels: Sequence[int]) -> dict[str, Any]:
             "first_stage": neck.first_stage,
             "levels": len(neck.strides),
             "extra": neck.extra,
+        }
+    if isinstance(neck, NasFpnNeck):
+        return {
+            **neck.model_dump(mode="json"),
+            "type": "NasFpnNeck",
+            "in_channels": list(in_channels),
         }
     return {
         "type": "FPN",

@@ -24,6 +24,8 @@ from pipeline.search_space.backbones import (
     MobileNetV2Backbone,
     ResidualBlock,
     ResNetBackbone,
+    ShuffleBackbone,
+    ShuffleBlock,
     Stem,
 )
 from pipeline.search_space.block import STAGES, Block, Part
@@ -36,7 +38,7 @@ from pipeline.search_space.heads import (
     Rpn,
     TowerHead,
 )
-from pipeline.search_space.necks import FpnNeck, Neck, PathNeck
+from pipeline.search_space.necks import FpnNeck, MergingCell, NasFpnNeck, Neck, PathNeck
 
 __all__ = [
     "ARCHITECTURE",
@@ -54,13 +56,17 @@ __all__ = [
     "FpnNeck",
     "Head",
     "InvertedBlock",
+    "MergingCell",
     "MobileNetV2Backbone",
+    "NasFpnNeck",
     "Neck",
     "PathNeck",
     "ResNetBackbone",
     "ResidualBlock",
     "RetinaHead",
     "Rpn",
+    "ShuffleBackbone",
+    "ShuffleBlock",
     "Stem",
     "TowerHead",
 ]

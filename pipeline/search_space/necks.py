@@ -1,4 +1,4 @@
-"""Necks of the architecture format: searched paths, and the feature pyramid network.
+"""Necks of the architecture format: searched paths, the feature pyramid network, NAS-FPN's cells.
 
 Each has `channels`, of every pyramid level, and `strides`, of the levels from the finest.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from pipeline.search_space.block import STAGES, Block, Part
 
@@ -91,4 +91,66 @@ class FpnNeck(Part):
         return tuple(2 ** (self.first_stage + 1 + level) for level in range(self.levels))
 
 
-Neck = Annotated[PathNeck | FpnNeck, Field(discriminator="type")]
+class MergingCell(Part):
+    """Two maps made one (Ghiasi et al. 2019, section 3.1).
+
+    Both are brought to the size of a level: nearest neighbours where they are smaller, max pooling
+    where they are larger. `sum` adds them. `attention` adds to the second the first, each channel
+    times the sigmoid of the second's mean. With `convolution`, ReLU, a 3×3 and BN follow.
+
+    Attributes:
+        inputs: positions in the list of all maps: those of the levels from the finest, then those of
+            the cells before this one.
+        level: position of the level (from 0, the finest) whose size the output has. The last cell of
+            a level is the level's output.
+    """
+
+    operation: Literal["sum", "attention"]
+    inputs: tuple[NonNegativeInt, NonNegativeInt]
+    level: NonNegativeInt
+    convolution: bool = True
+
+
+class NasFpnNeck(Part):
+    """NAS-FPN: 1×1 laterals, and the same cells several times over.
+
+    Attributes:
+        channels: of every level.
+        first_stage: backbone stage (from 1) of the finest level.
+        levels: in total; those beyond the backbone's stages are max poolings of its last map, each
+            with a lateral of its own.
+        stacks: times that the cells stand behind one another, each time with weights of their own.
+        cells: of one stack, in the order in which they are computed.
+    """
+
+    type: Literal["nas_fpn"] = "nas_fpn"
+    channels: PositiveInt = 256
+    first_stage: Literal[1, 2] = 1
+    levels: int = Field(default=5, ge=3, le=7)
+    stacks: PositiveInt = 7
+    cells: tuple[MergingCell, ...]
+
+    @model_validator(mode="after")
+    def _every_level_is_made(self) -> NasFpnNeck:
+        if self.levels < STAGES - self.first_stage + 1:
+            raise ValueError(
+                f"levels must be at least {STAGES - self.first_stage + 1}, one for each backbone "
+                f"stage from {self.first_stage}, not {self.levels}"
+            )
+        for number, cell in enumerate(self.cells):
+            if max(cell.inputs) >= self.levels + number:
+                raise ValueError(
+                    f"cell {number + 1}: inputs must be below {self.levels + number}, the number of "
+                    "levels and of cells before it"
+                )
+        if {cell.level for cell in self.cells} != set(range(self.levels)):
+            raise ValueError(f"each of the {self.levels} levels needs a cell, and no other")
+        return self
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """Strides of the pyramid levels, in pixels, from the finest."""
+        return tuple(2 ** (self.first_stage + 1 + level) for level in range(self.levels))
+
+
+Neck = Annotated[PathNeck | FpnNeck | NasFpnNeck, Field(discriminator="type")]

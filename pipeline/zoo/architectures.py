@@ -8,6 +8,8 @@ from pipeline.errors import DetSearchError
 from pipeline.search_space.architecture import Architecture
 
 FINGERPRINT_FILES = (
+    "fpn_detnas_1_3g.json",
+    "fpn_fbnet_c.json",
     "fpn_mobilenetv2.json",
     "fpn_r101.json",
     "fpn_r18.json",
@@ -15,6 +17,9 @@ FINGERPRINT_FILES = (
     "fpn_r50_4conv1fc.json",
     "fpn_x101_32x4d.json",
     "hit_detector_released.json",
+    "nas_fpn_detnas_1_3g.json",
+    "nas_fpn_r50.json",
+    "retinanet_mobilenetv2.json",
     "retinanet_r50.json",
 )
 

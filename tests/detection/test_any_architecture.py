@@ -25,13 +25,17 @@ from pipeline.search_space.architecture import (
     FpnNeck,
     Head,
     InvertedBlock,
+    MergingCell,
     MobileNetV2Backbone,
+    NasFpnNeck,
     Neck,
     PathNeck,
     ResidualBlock,
     ResNetBackbone,
     RetinaHead,
     Rpn,
+    ShuffleBackbone,
+    ShuffleBlock,
     Stem,
     TowerHead,
 )
@@ -67,6 +71,49 @@ def inverted(draw: st.DrawFn, stride: int = 1) -> InvertedBlock:
     return InvertedBlock(channels=draw(WIDTHS), mid_channels=draw(WIDTHS), stride=stride)  # type: ignore[arg-type]
 
 
+@st.composite
+def shuffling(draw: st.DrawFn) -> ShuffleBackbone:
+    """Each stage as wide as its input and a width, as it keeps the input's channels."""
+    channels = stem = draw(WIDTHS)
+    rows = []
+    for _ in range(4):
+        channels += draw(WIDTHS)
+        rows.append(
+            tuple(
+                ShuffleBlock(
+                    operation=draw(st.sampled_from(["shuffle", "xception"])),
+                    kernel=draw(st.sampled_from([3, 5, 7])),
+                    channels=channels,
+                    mid_channels=draw(WIDTHS),
+                    stride=1 if number else 2,
+                )
+                for number in range(draw(st.integers(1, 2)))
+            )
+        )
+    return ShuffleBackbone(
+        stem=Stem(channels=stem, bias=draw(st.booleans())),
+        stages=tuple(rows),
+        last_channels=draw(st.none() | WIDTHS),
+    )
+
+
+@st.composite
+def cells(draw: st.DrawFn, levels: int) -> tuple[MergingCell, ...]:
+    """A cell for each level in any order, and up to two more."""
+    order = [*draw(st.permutations(range(levels)))]
+    order += draw(st.lists(st.integers(0, levels - 1), max_size=2))
+    places = [st.integers(0, levels + number - 1) for number in range(len(order))]
+    return tuple(
+        MergingCell(
+            operation=draw(st.sampled_from(["sum", "attention"])),
+            inputs=(draw(place), draw(place)),
+            level=level,
+            convolution=draw(st.booleans()),
+        )
+        for place, level in zip(places, order, strict=True)
+    )
+
+
 def stages(draw: st.DrawFn, block: Any, strides: tuple[int, ...] = (2, 2, 2, 2)) -> Any:
     """Stages of one to two blocks each, the first with the stage's stride."""
     return tuple(
@@ -77,7 +124,7 @@ def stages(draw: st.DrawFn, block: Any, strides: tuple[int, ...] = (2, 2, 2, 2))
 
 @st.composite
 def backbones(draw: st.DrawFn) -> Backbone:
-    match draw(st.sampled_from(["blocks", "resnet", "mobilenetv2"])):
+    match draw(st.sampled_from(["blocks", "resnet", "mobilenetv2", "shuffle"])):
         case "blocks":
             stem = Stem(channels=draw(WIDTHS), bias=draw(st.booleans()))
             return BlockBackbone(stem=stem, stages=stages(draw, blocks))
@@ -85,6 +132,8 @@ def backbones(draw: st.DrawFn) -> Backbone:
             return ResNetBackbone(
                 stem_channels=draw(WIDTHS), stages=stages(draw, residual, (1, 2, 2, 2))
             )
+        case "shuffle":
+            return draw(shuffling())
         case _:
             strides = draw(st.sampled_from([(2, 2, 2, 2), (1, 2, 2, 2, 1, 2, 1)]))
             return MobileNetV2Backbone(
@@ -106,6 +155,15 @@ def necks(draw: st.DrawFn, one_stage: bool) -> Neck:
             top_down=draw(path),
             bottom_up=draw(path),
             extra=extra,  # type: ignore[arg-type]
+        )
+    if draw(st.booleans()):
+        levels = draw(st.integers(4, 6))
+        return NasFpnNeck(
+            channels=width,
+            first_stage=draw(st.sampled_from([1, 2])) if one_stage else 1,
+            levels=levels,
+            stacks=draw(st.integers(1, 2)),
+            cells=draw(cells(levels)),
         )
     return FpnNeck(
         channels=width,

@@ -246,7 +246,7 @@ BROKEN = [
     (_set("tail", value=1), r"\btail\b"),
     (
         _set("backbone", "stages", 2, 1, "stride", value=2),
-        r"backbone.*stage 3: the first block must have stride 2",
+        r"backbone.*stage 3: one block must have stride 2, the others 1",
     ),
     (
         _set("backbone", "stages", 0, 0, "stride", value=3),
