@@ -1,6 +1,6 @@
-"""Backbones of the architecture format: searched blocks, ResNet and ResNeXt, MobileNetV2, DetNAS's.
+"""Backbones of the architecture format: searched blocks, ResNet and ResNeXt, MobileNetV2, and others'.
 
-Each has `out_channels`: those of its four feature maps, strides 4, 8, 16, 32.
+Each has `out_channels`: those of its four feature maps, strides 4, 8, 16, 32; VGG's has two.
 """
 
 from __future__ import annotations
@@ -198,8 +198,35 @@ class ShuffleBackbone(Part):
         return (*widths, self.last_channels or coarsest)
 
 
+class VggBackbone(Part):
+    """VGG as SSD reads it (Liu et al. 2016): two feature maps, of strides 8 and 16.
+
+    Attributes:
+        convs: channels of the 3×3 convolutions of the five stages, without norm; 2×2 max pooling
+            between stages. The first map is the output of the fourth.
+        fc_channels: of a 3×3 convolution of dilation 6 and a 1×1 behind the last stage, in the place
+            of VGG's fully connected layers; they give the second map.
+    """
+
+    type: Literal["vgg"] = "vgg"
+    convs: tuple[tuple[PositiveInt, ...], ...] = Field(min_length=5, max_length=5)
+    fc_channels: PositiveInt = 1024
+
+    @model_validator(mode="after")
+    def _no_empty_stage(self) -> VggBackbone:
+        for number, stage in enumerate(self.convs, 1):
+            if not stage:
+                raise ValueError(f"stage {number} has no convolution")
+        return self
+
+    @property
+    def out_channels(self) -> tuple[int, ...]:
+        """Channels of the two feature maps, strides 8 and 16."""
+        return (self.convs[3][-1], self.fc_channels)
+
+
 Backbone = Annotated[
-    BlockBackbone | ResNetBackbone | MobileNetV2Backbone | ShuffleBackbone,
+    BlockBackbone | ResNetBackbone | MobileNetV2Backbone | ShuffleBackbone | VggBackbone,
     Field(discriminator="type"),
 ]
 

@@ -1,6 +1,7 @@
-"""Necks of the architecture format: searched paths, the feature pyramid network, NAS-FPN's cells.
+"""Necks of the architecture format: searched paths, the feature pyramid network, NAS-FPN's cells, SSD's.
 
-Each has `channels`, of every pyramid level, and `strides`, of the levels from the finest.
+Each has `channels`, of every pyramid level (SSD's are of a level each), and `strides`, of the levels from
+the finest.
 """
 
 from __future__ import annotations
@@ -66,14 +67,25 @@ class FpnNeck(Part):
         first_stage: backbone stage (from 1) of the finest level.
         levels: in total; those beyond the backbone's stages are made by `extra`.
         extra: `pool` subsamples the coarsest level; `convolution` is a 3×3 of stride 2, the first
-            of them on the backbone's last map (RetinaNet).
+            of them on the backbone's last map (RetinaNet); `convolution_on_output` begins with the
+            pyramid's coarsest level, and has a ReLU before each further one (FCOS).
+        norm_groups: group normalisation behind each convolution, in so many groups; none by default.
     """
 
     type: Literal["fpn"] = "fpn"
     channels: PositiveInt = 256
     first_stage: Literal[1, 2] = 1
     levels: int = Field(default=5, ge=3, le=7)
-    extra: Literal["pool", "convolution"] = "pool"
+    extra: Literal["pool", "convolution", "convolution_on_output"] = "pool"
+    norm_groups: PositiveInt | None = Field(default=None, exclude_if=lambda groups: groups is None)
+
+    @model_validator(mode="after")
+    def _whole_groups(self) -> FpnNeck:
+        if self.norm_groups and self.channels % self.norm_groups:
+            raise ValueError(
+                f"channels {self.channels} is not a multiple of {self.norm_groups} groups"
+            )
+        return self
 
     @model_validator(mode="after")
     def _a_level_for_each_stage(self) -> FpnNeck:
@@ -153,4 +165,30 @@ class NasFpnNeck(Part):
         return tuple(2 ** (self.first_stage + 1 + level) for level in range(self.levels))
 
 
-Neck = Annotated[PathNeck | FpnNeck | NasFpnNeck, Field(discriminator="type")]
+class SsdNeck(Part):
+    """SSD's further levels behind the two maps of a VGG (Liu et al. 2016).
+
+    Each is made of the one before: a 1×1 convolution to half of its channels and a 3×3 of stride 2,
+    with ReLU; the last one has a 4×4 of stride 1 in the place of the 3×3, which makes a map of 2 × 2
+    one of 1 × 1. The finest map is normalised in each place, and each channel scaled.
+
+    Attributes:
+        channels: of each further level.
+    """
+
+    type: Literal["ssd"] = "ssd"
+    channels: tuple[PositiveInt, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _halves(self) -> SsdNeck:
+        if any(channels % 2 for channels in self.channels):
+            raise ValueError("channels must be even: half of them come before each convolution")
+        return self
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """Strides of all levels, in pixels, from the finest."""
+        return tuple(8 * 2**level for level in range(2 + len(self.channels)))
+
+
+Neck = Annotated[PathNeck | FpnNeck | NasFpnNeck | SsdNeck, Field(discriminator="type")]

@@ -114,6 +114,7 @@ _MOBILE = (
     "such a network has fewer; the figure is MobileNetV2 with the neck and the head of the ResNet-50 "
     "RetinaNet, which do not fit its channels"
 )
+_SSD = "SSD512 with VGG-16; the table calls it VGG19, with which it would have 41.35 M"
 _AUTO_FPN = "its paper draws the searched neck and head, and states them nowhere as data"
 _UNRELEASED = "the searched network was not released"
 _QUOTED = "quoted, with neither the network's head nor the input size nor what was counted"
@@ -139,6 +140,7 @@ FIGURES: tuple[Figure, ...] = (
     *_totals(_HIT_2, "fpn_r50_2fc", "41.76", "197.4", note=_NATS),
     *_unknown(_HIT_2, "Auto-FPN", _AUTO_FPN, params="32.64", flops="476.6"),
     *_totals(_HIT_2, "hit_detector_released", "27.12", "272.3"),
+    Figure(_HIT_6, "ssd_vgg16", "total", "params", "36.04", (512, 512), note=_SSD),
     *_unknown(_HIT_6, "retinanet_mobilenetv2", _MOBILE, params="16.68"),
     Figure(_HIT_6, "retinanet_r50", "total", "params", "37.97"),
     *_unknown(_HIT_6, "Hit-Detector, one-stage", _UNRELEASED, params="33.05"),

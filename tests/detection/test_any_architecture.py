@@ -16,12 +16,14 @@ from pipeline.artifacts.publish import publish
 from pipeline.detection.builder import Surroundings, build_detector
 from pipeline.errors import DetSearchError
 from pipeline.search_space.architecture import (
+    FAMILIES,
     Architecture,
     Backbone,
     Block,
     BlockBackbone,
     BlockHead,
     ConvFcHead,
+    FcosHead,
     FpnNeck,
     Head,
     InvertedBlock,
@@ -30,6 +32,7 @@ from pipeline.search_space.architecture import (
     NasFpnNeck,
     Neck,
     PathNeck,
+    RepPointsHead,
     ResidualBlock,
     ResNetBackbone,
     RetinaHead,
@@ -169,7 +172,8 @@ def necks(draw: st.DrawFn, one_stage: bool) -> Neck:
         channels=width,
         first_stage=draw(st.sampled_from([1, 2])) if one_stage else 1,
         levels=draw(st.integers(4, 6)),
-        extra=draw(st.sampled_from(["pool", "convolution"])),
+        extra=draw(st.sampled_from(["pool", "convolution", "convolution_on_output"])),
+        norm_groups=draw(st.sampled_from([None, 1, 2])),
     )
 
 
@@ -190,6 +194,18 @@ def heads(draw: st.DrawFn, one_stage: bool) -> Head:
         )
     if one_stage:
         tower = (draw(WIDTHS),) * draw(st.integers(1, 2))
+        kind = draw(st.sampled_from(["retina", "fcos", "reppoints"]))
+        if kind == "fcos":
+            scale = draw(st.integers(1, 9))
+            return FcosHead(class_tower=tower, box_tower=tower, norm_groups=2, range_scale=scale)
+        if kind == "reppoints":
+            return RepPointsHead(
+                class_tower=tower,
+                box_tower=tower,
+                norm_groups=draw(st.sampled_from([1, 2])),
+                point_channels=draw(WIDTHS),
+                base_scale=draw(st.integers(1, 9)),
+            )
         return RetinaHead(class_tower=tower, box_tower=tower, anchor_ratios=draw(RATIOS))
     size = draw(st.integers(1, 5))
     if draw(st.booleans()):
@@ -203,7 +219,8 @@ def heads(draw: st.DrawFn, one_stage: bool) -> Head:
 def architectures(draw: st.DrawFn) -> Architecture:
     """Every kind of component with every other, as far as the format allows."""
     one_stage = draw(st.booleans())
-    family = draw(st.sampled_from(["hit_detector", "retinanet" if one_stage else "faster_rcnn"]))
+    head = draw(heads(one_stage))
+    family = draw(st.sampled_from(["hit_detector", FAMILIES.get(head.type, head.type)]))
     return Architecture(
         family=family,  # type: ignore[arg-type]
         classes=draw(st.integers(1, 5)),
@@ -211,7 +228,7 @@ def architectures(draw: st.DrawFn) -> Architecture:
         backbone=draw(backbones()),
         neck=draw(necks(one_stage)),
         rpn=None if one_stage else Rpn(channels=draw(WIDTHS), anchor_ratios=draw(RATIOS)),
-        head=draw(heads(one_stage)),
+        head=head,
         provenance=draw(st.dictionaries(st.text(max_size=5), st.integers(), max_size=2)),
     )
 

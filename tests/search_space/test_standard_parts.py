@@ -85,7 +85,7 @@ BROKEN = {
         "backbone", "stages", 0, 0, "stride", value=2
     ),
     r"backbone: .*stage 3 has no block": lambda: _set("backbone", "stages", 2, value=[]),
-    r"backbone: .*'resnet'": lambda: _set("backbone", "type", value="vgg"),
+    r"backbone: .*'resnet'": lambda: _set("backbone", "type", value="dense"),
     r"stage 1: mid_channels of a depthwise block .* 32, not 30": lambda: _set(
         "backbone", "stages", 0, 0, "mid_channels", value=30, content=_content(backbone=MOBILE)
     ),

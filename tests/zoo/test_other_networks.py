@@ -12,15 +12,20 @@ from pipeline.config.detector import TestingConfig as Selection
 from pipeline.detection.builder import Surroundings, build_detector
 from pipeline.detection.complexity import detector_complexity
 from pipeline.detection.loss import detection_loss
+from pipeline.plan.network import architecture_cost
 from pipeline.zoo.architectures import zoo_architecture
 from pipeline.zoo.scaling import scaled
 
 WIDTHS = {
+    "cascade_r101": 0.0625,
+    "fcos_r101": 0.0625,
     "fpn_detnas_1_3g": 0.125,
     "fpn_fbnet_c": 0.125,
     "nas_fpn_detnas_1_3g": 0.125,
     "nas_fpn_r50": 0.125,
+    "reppoints_r101": 0.0625,
     "retinanet_mobilenetv2": 0.25,
+    "ssd_vgg16": 0.125,
 }
 """Factor of the backbone's channels."""
 AROUND = Surroundings(
@@ -55,6 +60,7 @@ def test_it_learns_two_images_by_heart_and_detects(name: str) -> None:
     assert detector_complexity(network, 20).total.params == sum(
         parameter.numel() for parameter in model.parameters()
     )
+    assert architecture_cost(network, 8).in_flight > 0
     optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3)
     losses = []
     for _ in range(12):
