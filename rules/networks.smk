@@ -9,6 +9,7 @@ wildcard_constraints:
     draw="[0-9]+",
     sampled="random|ground_truth",
     operation="[a-z0-9_]+",
+    whole="combined|mixed/[A-Za-z0-9_]+",
 
 
 rule choose_network:
@@ -108,21 +109,21 @@ rule hold_part:
 
 
 rule combine_parts:
-    """The parts that were each searched apart, in one detector (section 1)."""
+    """Parts of several detectors in one: each searched apart (section 1), or of others (Table 1)."""
     input:
-        **{name: ABLATIONS / f"apart/{name}/manifest.json" for name in COMPONENTS},
+        unpack(parts_of),
     output:
-        architecture=ABLATIONS / "combined/architecture.json",
-        manifest=ABLATIONS / "combined/manifest.json",
+        architecture=ABLATIONS / "{whole}/architecture.json",
+        manifest=ABLATIONS / "{whole}/manifest.json",
     log:
-        LOGS / "ablations/combined/combine_parts.log",
+        LOGS / "ablations/{whole}/combine_parts.log",
     localrule: True
     resources:
         **light(),
     params:
-        **stage("combine_parts", ABLATIONS / "combined"),
+        **stage("combine_parts", ABLATIONS / "{whole}", parts_settings),
     message:
-        "Putting the parts that were searched apart into one detector"
+        "Putting parts of several detectors into one: {wildcards.whole}"
     shell:
         STAGE
 

@@ -172,12 +172,38 @@ class GroundTruthConfig(Section):
         return self
 
 
+class ExamplesConfig(Section):
+    """`hit_figure6`: detections of several detectors on the same images."""
+
+    images: PositiveInt = Field(default=4, description="of the evaluated split, drawn by run.seed")
+    score_threshold: float = Field(
+        default=0.5, ge=0, le=1, description="detections shown from here on"
+    )
+
+
 class ApartConfig(Section):
     """`hit_apart`: the operation that each component holds while another one is searched."""
 
     backbone: OperationName = "conv_k3_d1"
     neck: OperationName = "conv_k3_d1"
     head: OperationName = "conv_k3_d1"
+
+
+class Parts(Section):
+    """Detectors whose components are put into one: names of `baselines`, or `hit_detector`, the searched one.
+
+    What is null is the component of `ablations.baseline`.
+    """
+
+    backbone: Name | None = None
+    neck: Name | None = None
+    head: Name | None = Field(default=None, description="with its RPN")
+
+    @model_validator(mode="after")
+    def _some(self) -> Parts:
+        if not any(getattr(self, component) for component in COMPONENTS):
+            raise ValueError(f"name a detector for one of {', '.join(COMPONENTS)}")
+        return self
 
 
 class AblationsConfig(Section):
@@ -189,11 +215,16 @@ class AblationsConfig(Section):
     further_baselines: tuple[Name, ...] = Field(
         default=(), description="baselines that Table 5 shows beside it, as they are"
     )
+    mixed: dict[Name, Parts] = Field(
+        default={},
+        description="detectors of other detectors' parts, by name, that Table 5 shows as well",
+    )
     replacement: ReplacementConfig = ReplacementConfig()
     sparsity: SparsityConfig = SparsityConfig()
     random: RandomConfig = RandomConfig()
     ground_truth: GroundTruthConfig = GroundTruthConfig()
     apart: ApartConfig = ApartConfig()
+    examples: ExamplesConfig = ExamplesConfig()
 
     @model_validator(mode="after")
     def _differ(self) -> AblationsConfig:
@@ -206,3 +237,8 @@ class AblationsConfig(Section):
             if len(set(values)) < len(values):
                 raise ValueError(f"{name} must differ")
         return self
+
+    def sources(self, mixed: str) -> dict[str, str]:
+        """The detector that each component of a mixed one is taken from."""
+        parts = self.mixed[mixed]
+        return {name: getattr(parts, name) or self.baseline for name in COMPONENTS}

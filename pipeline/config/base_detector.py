@@ -13,6 +13,7 @@ from pipeline.config.pretrained import Pretrained
 BaseNetwork = Literal[
     "fpn_mobilenetv2",
     "fpn_r101",
+    "fpn_r152",
     "fpn_r18",
     "fpn_r50_2fc",
     "fpn_r50_4conv1fc",

@@ -1,4 +1,4 @@
-"""Section `joint_tables`: what Tables 1, 2, 3 and 5 of Joint-DetNAS compare."""
+"""Section `joint_tables`: what the tables of Joint-DetNAS compare."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from pipeline.config.ablations import Name
 from pipeline.config.base import Section
 from pipeline.config.distillation import StudentTrainingConfig
 from pipeline.config.hill_climb import Percentage
+
+ROWS = ("base", "base_longer", "student", "upgrade")
+"""The other rows of Tables 4 and 6."""
 
 
 class JointTablesConfig(Section):
@@ -22,6 +25,10 @@ class JointTablesConfig(Section):
         min_length=1,
         description="percent of the base's channels that Table 2 prunes, before `hill_climb.training`",
     )
+    baselines: tuple[Name, ...] = Field(
+        default=(),
+        description="networks of `baselines` that Tables 4 and 6 show beside the student, each trained alone",
+    )
     draws: PositiveInt = Field(
         default=50, description="subnets among which the NAS of Table 5's pipeline chooses"
     )
@@ -35,6 +42,13 @@ class JointTablesConfig(Section):
         description="of a network alone, of the student with and without its teacher, and of the "
         "pruned detectors of Table 5",
     )
+
+    @model_validator(mode="after")
+    def _rows_differ(self) -> JointTablesConfig:
+        for name in self.baselines:
+            if name in ROWS or self.baselines.count(name) > 1:
+                raise ValueError(f"baselines: {name} is another row's name, or stands there twice")
+        return self
 
     @model_validator(mode="after")
     def _percentages_make_sense(self) -> JointTablesConfig:

@@ -116,6 +116,8 @@ class Config(Section):
         }
         for name in sorted(taken & set(self.baselines)):
             raise ValueError(f"baselines.{name}: the tables use this name; choose another")
+        for name in sorted((taken | set(self.baselines)) & set(self.ablations.mixed)):
+            raise ValueError(f"ablations.mixed.{name}: another row of Table 5 has this name")
         return self
 
     @property

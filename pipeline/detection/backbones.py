@@ -15,6 +15,8 @@ from pipeline.search_space.backbones import (
     BlockBackbone,
     MobileNetV2Backbone,
     ResNetBackbone,
+    ShuffleBackbone,
+    VggBackbone,
 )
 from pipeline.search_space.standard import (
     EXPANSION,
@@ -34,6 +36,10 @@ def backbone_settings(backbone: Backbone) -> dict[str, Any]:
             "type": "ResidualBackbone",
             **backbone.model_dump(mode="json", include={"stem_channels", "stages"}),
         }
+    if isinstance(backbone, ShuffleBackbone):
+        return {**backbone.model_dump(mode="json"), "type": "ShuffleBackbone"}
+    if isinstance(backbone, VggBackbone):
+        return {**backbone.model_dump(mode="json"), "type": "VggBackbone"}
     return _standard_mobilenetv2(backbone) or {
         "type": "InvertedBackbone",
         **backbone.model_dump(mode="json", include={"stem_channels", "stages", "last_channels"}),

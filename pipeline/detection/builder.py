@@ -18,7 +18,8 @@ from torch import nn
 
 from pipeline.config.detector import DetectorConfig, Normalization, TestingConfig
 from pipeline.detection.backbones import backbone_settings
-from pipeline.detection.heads import neck_settings, one_stage_settings, two_stage_settings
+from pipeline.detection.heads import neck_settings, two_stage_settings
+from pipeline.detection.one_stage import kind, one_stage_settings
 from pipeline.search_space.architecture import Architecture
 from pipeline.search_space.backbones import BlockBackbone
 from pipeline.search_space.heads import ConvFcHead, Head, OneStageHead
@@ -37,7 +38,7 @@ class Surroundings:
 
 
 def model_config(architecture: Architecture, around: Surroundings) -> dict[str, Any]:
-    """The mmdet model config of an architecture (a Faster R-CNN or a RetinaNet), as plain data."""
+    """The mmdet model config of an architecture, as plain data."""
     rpn, head = architecture.rpn, architecture.head
     if isinstance(head, OneStageHead):
         heads = one_stage_settings(architecture, head, around.testing)
@@ -62,7 +63,7 @@ def model_config(architecture: Architecture, around: Surroundings) -> dict[str, 
 def _kind(head: Head) -> str:
     """The detector's class in mmdet."""
     if isinstance(head, OneStageHead):
-        return "RetinaNet"
+        return kind(head)
     return "CascadeRCNN" if isinstance(head, ConvFcHead) and len(head.cascade) > 1 else "FasterRCNN"
 
 
@@ -78,7 +79,10 @@ def register_modules() -> None:
     import mmdet.models  # noqa: F401
 
     import pipeline.detection.inverted
+    import pipeline.detection.nas_fpn
     import pipeline.detection.residual
+    import pipeline.detection.shuffle
+    import pipeline.detection.ssd
     import pipeline.supernet.head
     import pipeline.supernet.neck
     import pipeline.supernet.towers  # noqa: F401

@@ -13,7 +13,7 @@ from torch import nn
 from pipeline.detection.builder import Surroundings, build_backbone, build_detector
 from pipeline.search_space.architecture import Architecture, MobileNetV2Backbone, ResNetBackbone
 from pipeline.search_space.cost import Cost, CostCounter, measure, operation_cost, parameters
-from pipeline.search_space.heads import OneStageHead
+from pipeline.search_space.heads import BlockHead, ConvFcHead, OneStageHead
 from pipeline.supernet.choice import ChoiceLayer, choice_layers
 
 
@@ -48,7 +48,7 @@ def detector_complexity(
     with torch.device("meta"):
         model: Any = build_detector(architecture, Surroundings()).eval()
         if background_boxes and architecture.rpn is not None:
-            for head in _bbox_heads(model):
+            for head in bbox_heads(model):
                 head.fc_reg = nn.Linear(head.fc_reg.in_features, 4 * (architecture.classes + 1))
     return _run_components(model, architecture, proposals, input_size or architecture.input_size)
 
@@ -63,15 +63,22 @@ def _run_components(
         head, _ = measure(lambda: model.bbox_head(levels), model.bbox_head)
         return Complexity({"backbone": backbone, "neck": neck, "head": head})
     rpn, _ = measure(lambda: model.rpn_head(levels), model.rpn_head)
-    size = architecture.head.roi_size
-    rois = torch.empty(proposals, architecture.neck.channels, size, size, device="meta")
+    rois = roi_features(architecture, proposals)
     # in a cascade every stage processes all RoIs
-    bbox_heads = _bbox_heads(model)
-    head, _ = measure(lambda: [one(rois) for one in bbox_heads], *bbox_heads)
+    heads = bbox_heads(model)
+    head, _ = measure(lambda: [one(rois) for one in heads], *heads)
     return Complexity({"backbone": backbone, "neck": neck, "rpn": rpn, "head": head})
 
 
-def _bbox_heads(model: Any) -> list[Any]:
+def roi_features(architecture: Architecture, rois: int) -> torch.Tensor:
+    """What a head on RoIs is given, on the meta device: (rois, C, S, S)."""
+    head, channels = architecture.head, architecture.neck.channels
+    assert isinstance(head, BlockHead | ConvFcHead), "a one-stage head is given no RoIs"
+    assert isinstance(channels, int), "the format asks for a pyramid of one width before it"
+    return torch.empty(rois, channels, head.roi_size, head.roi_size, device="meta")
+
+
+def bbox_heads(model: Any) -> list[Any]:
     """The RoI head's layers, of each stage of a cascade."""
     heads = model.roi_head.bbox_head
     return list(heads) if isinstance(heads, nn.ModuleList) else [heads]

@@ -1,4 +1,4 @@
-"""Necks and heads of the architecture format as mmdet configs: what stands behind the backbone."""
+"""Necks and heads on RoIs as mmdet configs; those of one-stage detectors: `pipeline.detection.one_stage`."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from typing import Any
 
 from pipeline.config.detector import DetectorConfig, TestingConfig
 from pipeline.search_space.architecture import Architecture
-from pipeline.search_space.heads import BlockHead, ConvFcHead, OneStageHead, RetinaHead, Rpn
-from pipeline.search_space.necks import Neck, PathNeck
+from pipeline.search_space.heads import BlockHead, ConvFcHead, Rpn
+from pipeline.search_space.necks import NasFpnNeck, Neck, PathNeck, SsdNeck
 
 ROI_LEVELS = 4
 """The RoI head uses the finest levels of the pyramid; the RPN sees all."""
+EXTRA = {"pool": False, "convolution": "on_input", "convolution_on_output": "on_output"}
+"""How mmdet calls the ways to further levels of a feature pyramid."""
 
 
 def neck_settings(neck: Neck, in_channels: Sequence[int]) -> dict[str, Any]:
@@ -26,14 +28,36 @@ def neck_settings(neck: Neck, in_channels: Sequence[int]) -> dict[str, Any]:
             "levels": len(neck.strides),
             "extra": neck.extra,
         }
-    return {
+    if isinstance(neck, NasFpnNeck):
+        return {
+            **neck.model_dump(mode="json"),
+            "type": "NasFpnNeck",
+            "in_channels": list(in_channels),
+        }
+    if isinstance(neck, SsdNeck):
+        return {
+            "type": "SsdNeck",
+            "in_channels": list(in_channels),
+            "channels": list(neck.channels),
+        }
+    settings = {
         "type": "FPN",
         "in_channels": list(in_channels),
         "out_channels": neck.channels,
         "start_level": neck.first_stage - 1,
         "num_outs": neck.levels,
-        "add_extra_convs": "on_input" if neck.extra == "convolution" else False,
+        "add_extra_convs": EXTRA[neck.extra],
     }
+    if neck.extra == "convolution_on_output":
+        settings["relu_before_extra_convs"] = True
+    if neck.norm_groups:
+        settings["norm_cfg"] = group_norm(neck.norm_groups)
+    return settings
+
+
+def group_norm(groups: int) -> dict[str, Any]:
+    """Group normalisation in so many groups."""
+    return {"type": "GN", "num_groups": groups, "requires_grad": True}
 
 
 def two_stage_settings(
@@ -56,7 +80,7 @@ def two_stage_settings(
                 "ratios": list(rpn.anchor_ratios),
                 "strides": list(neck.strides),
             },
-            "bbox_coder": _box_coder([1.0, 1.0, 1.0, 1.0]),
+            "bbox_coder": box_coder([1.0, 1.0, 1.0, 1.0]),
             "loss_cls": {"type": "CrossEntropyLoss", "use_sigmoid": True, "loss_weight": 1.0},
             "loss_bbox": {"type": "L1Loss", "loss_weight": 1.0},
         },
@@ -80,60 +104,8 @@ def two_stage_settings(
         "train_cfg": _two_stage_training(detector, _ious(head)),
         "test_cfg": {
             "rpn": _proposals(testing.proposals, testing.proposals),
-            "rcnn": _selection(testing),
+            "rcnn": selection(testing),
         },
-    }
-
-
-def one_stage_settings(
-    architecture: Architecture, head: OneStageHead, testing: TestingConfig
-) -> dict[str, Any]:
-    """RetinaNet's head, and how it is trained and tested (Lin et al. 2017)."""
-    return {
-        "bbox_head": {
-            **_towers(head),
-            "num_classes": architecture.classes,
-            "in_channels": architecture.neck.channels,
-            "anchor_generator": {
-                "type": "AnchorGenerator",
-                "octave_base_scale": head.anchor_scale,
-                "scales_per_octave": head.scales_per_octave,
-                "ratios": list(head.anchor_ratios),
-                "strides": list(architecture.neck.strides),
-            },
-            "bbox_coder": _box_coder([1.0, 1.0, 1.0, 1.0]),
-            "loss_cls": {
-                "type": "FocalLoss",
-                "use_sigmoid": True,
-                "gamma": 2.0,
-                "alpha": 0.25,
-                "loss_weight": 1.0,
-            },
-            "loss_bbox": {"type": "L1Loss", "loss_weight": 1.0},
-        },
-        "train_cfg": {
-            "assigner": _assigner(0.5, 0.4, low_quality=True) | {"min_pos_iou": 0},
-            # the focal loss takes every anchor
-            "sampler": {"type": "PseudoSampler"},
-            "allowed_border": -1,
-            "pos_weight": -1,
-            "debug": False,
-        },
-        "test_cfg": {"nms_pre": testing.proposals, "min_bbox_size": 0, **_selection(testing)},
-    }
-
-
-def _towers(head: OneStageHead) -> dict[str, Any]:
-    if isinstance(head, RetinaHead):
-        return {
-            "type": "RetinaHead",
-            "stacked_convs": len(head.class_tower),
-            "feat_channels": head.class_tower[0],
-        }
-    return {
-        "type": "TowerHead",
-        "class_tower": [block.model_dump(mode="json") for block in head.class_tower],
-        "box_tower": [block.model_dump(mode="json") for block in head.box_tower],
     }
 
 
@@ -165,7 +137,7 @@ def _bbox_heads(architecture: Architecture, head: BlockHead | ConvFcHead) -> lis
             "in_channels": architecture.neck.channels,
             "roi_feat_size": head.roi_size,
             "num_classes": architecture.classes,
-            "bbox_coder": _box_coder([deviation / stage for deviation in (0.1, 0.1, 0.2, 0.2)]),
+            "bbox_coder": box_coder([deviation / stage for deviation in (0.1, 0.1, 0.2, 0.2)]),
             "reg_class_agnostic": False,
             "loss_cls": {"type": "CrossEntropyLoss", "use_sigmoid": False, "loss_weight": 1.0},
             "loss_bbox": {"type": "L1Loss", "loss_weight": 1.0},
@@ -193,11 +165,13 @@ def _roi_layers(head: BlockHead | ConvFcHead) -> dict[str, Any]:
     return layers
 
 
-def _box_coder(stds: list[float]) -> dict[str, Any]:
+def box_coder(stds: list[float]) -> dict[str, Any]:
+    """Of boxes as changes of others, each divided by one of four deviations."""
     return {"type": "DeltaXYWHBBoxCoder", "target_means": [0.0] * 4, "target_stds": stds}
 
 
-def _assigner(positive: float, negative: float, low_quality: bool) -> dict[str, Any]:
+def assigner(positive: float, negative: float, low_quality: bool) -> dict[str, Any]:
+    """Which boxes count as objects: by their IoU, and with `low_quality` also the nearest to each object."""
     return {
         "type": "MaxIoUAssigner",
         "pos_iou_thr": positive,
@@ -234,7 +208,8 @@ def _suppression(testing: TestingConfig) -> dict[str, Any]:
     }
 
 
-def _selection(testing: TestingConfig) -> dict[str, Any]:
+def selection(testing: TestingConfig) -> dict[str, Any]:
+    """Which predictions are detections."""
     return {
         "score_thr": testing.score_threshold,
         "nms": _suppression(testing),
@@ -245,7 +220,7 @@ def _selection(testing: TestingConfig) -> dict[str, Any]:
 def _two_stage_training(settings: DetectorConfig, ious: Sequence[float]) -> dict[str, Any]:
     return {
         "rpn": {
-            "assigner": _assigner(0.7, 0.3, low_quality=True),
+            "assigner": assigner(0.7, 0.3, low_quality=True),
             "sampler": _sampler(settings.rpn_samples, 0.5, add_truth=False),
             "allowed_border": -1,
             "pos_weight": -1,
@@ -256,7 +231,7 @@ def _two_stage_training(settings: DetectorConfig, ious: Sequence[float]) -> dict
         "rcnn": _single(
             [
                 {
-                    "assigner": _assigner(iou, iou, low_quality=False),
+                    "assigner": assigner(iou, iou, low_quality=False),
                     "sampler": _sampler(settings.roi_samples, 0.25, add_truth=True),
                     "pos_weight": -1,
                     "debug": False,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from pipeline.artifacts.files import json_bytes
 from pipeline.artifacts.manifest import MANIFEST, Manifest
-from pipeline.config.ablations import ReplacementConfig
+from pipeline.config.ablations import ExamplesConfig, ReplacementConfig
 from pipeline.config.base import NoSettings, Section
+from pipeline.data.index import FILE_NAME, DatasetIndex
 from pipeline.detection.detector_folder import METRICS
 from pipeline.drawings.detector_tables import DETECTORS
 from pipeline.drawings.drawing import Drawing, Drawn, Given
@@ -22,6 +24,7 @@ from pipeline.report.architecture import draw_architecture
 from pipeline.report.ground_truth import Training, ground_truth_table
 from pipeline.report.inputs import History, Metrics, SubSearchSpace, read_as
 from pipeline.report.random_study import STUDY, Name, Study, Trained, random_study
+from pipeline.report.side_by_side import side_by_side
 from pipeline.report.tables import Column, Table
 from pipeline.search_space.architecture import ARCHITECTURE, COMPONENTS, Architecture, ComponentName
 
@@ -36,6 +39,24 @@ class Screening(Section):
     """The settings of Figure 4."""
 
     component: ComponentName
+
+
+class Mixing(Section):
+    """The settings of Table 5: by mixed detector and component, the detector that it is taken from."""
+
+    mixed: dict[str, dict[str, str]]
+
+
+def table5(given: Given[Mixing]) -> Drawn:
+    """Parts in the baseline; in a mixed detector's row stand the detectors that its parts are of."""
+    drawn = DETECTORS.draw(Given(given.name, NoSettings(), given.one, given.several))
+    columns = [column.key for column in drawn.table.columns]
+    places = {name: columns.index(f"searched_{name}") for name in COMPONENTS}
+    rows = [list(row) for row in drawn.table.rows]
+    for row in rows:
+        for component, source in given.settings.mixed.get(str(row[0]), {}).items():
+            row[places[component]] = "x" if source == "hit_detector" else source
+    return replace(drawn, table=replace(drawn.table, rows=rows))
 
 
 def figure3(given: Given[Replacing]) -> Drawn:
@@ -120,6 +141,29 @@ def figure5(given: Given[NoSettings]) -> Drawn:
     return Drawn(table, draw_architecture(architecture, margins))
 
 
+class Examples(Section):
+    """The settings of Figure 6."""
+
+    examples: ExamplesConfig
+    seed: int
+
+
+def figure6(given: Given[Examples]) -> Drawn:
+    """What is on some images, and what each detector found there (appendix 6.3)."""
+    index = DatasetIndex.load(given.one["data"] / FILE_NAME)
+    chosen = given.settings.examples
+    return Drawn(
+        *side_by_side(
+            given.name,
+            index.split(index.evaluation_split),
+            given.several["detectors"],
+            images=chosen.images,
+            threshold=chosen.score_threshold,
+            seed=given.settings.seed,
+        )
+    )
+
+
 def ground_truth(given: Given[NoSettings]) -> Drawn:
     """A row for each training of each architecture, from evaluations `<number>.<seed>`."""
     architectures = {
@@ -143,10 +187,12 @@ def ground_truth(given: Given[NoSettings]) -> Drawn:
 
 DRAWINGS = {
     **{f"hit_table{number}": DETECTORS for number in range(1, 7)},
+    "hit_table5": Drawing(table5, Mixing),
     "hit_apart": DETECTORS,
     "hit_random": Drawing(random_networks, NoSettings),
     "hit_ground_truth": Drawing(ground_truth, NoSettings),
     "hit_figure3": Drawing(figure3, Replacing),
     "hit_figure4": Drawing(figure4, Screening),
     "hit_figure5": Drawing(figure5, NoSettings),
+    "hit_figure6": Drawing(figure6, Examples),
 }

@@ -72,9 +72,10 @@ def table5(given: Given[NoSettings]) -> Drawn:
 
 
 def table6(given: Given[Further]) -> Drawn:
-    """The base, the student, and the student trained further."""
+    """Baselines, the base, the student, and the student trained further."""
     detectors = {name: read_evaluated(at) for name, at in given.several["detectors"].items()}
-    epochs = dict(zip(detectors, (None, 0, given.settings.epochs), strict=True))
+    searched = {"student": 0, "upgrade": given.settings.epochs}
+    epochs = {name: searched.get(name) for name in detectors}
     return Drawn(*further_training_table(given.name, detectors, epochs))
 
 

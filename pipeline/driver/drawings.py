@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pipeline.artifacts.manifest import MANIFEST
 from pipeline.config.data import CheckpointClassification
 from pipeline.config.hill_climb import Scoring
 from pipeline.config.root import Config
@@ -49,10 +50,12 @@ def searched_and_its_kind(run: Layout) -> dict[str, str]:
 
 
 def parts_in_the_baseline(run: Layout) -> dict[str, str]:
-    """Baselines, the first of them with one searched part each, and the searched detector."""
+    """Baselines, the first of them with one searched part each, mixed detectors, and the searched one."""
     config, study = run.config, run.config.ablations
     one_stage = config.supernet.one_stage
-    for name in (study.baseline, *study.further_baselines):
+    shown = (study.baseline, *study.further_baselines)
+    mixed = [name for each in study.mixed for name in study.sources(each).values()]
+    for name in (*shown, *(name for name in mixed if name != "hit_detector")):
         if name not in config.named_baselines:
             raise DetSearchError(
                 f"hit_table5 needs {name!r}, which `ablations` names, among `baselines`:"
@@ -66,9 +69,10 @@ def parts_in_the_baseline(run: Layout) -> dict[str, str]:
                 f" {config.supernet.family}, but `ablations` names {name!r}: {kind} ones"
                 f" among `baselines` are {', '.join(own) or 'none'}"
             )
-    named = [f"baselines/{name}" for name in (study.baseline, *study.further_baselines)]
+    named = [f"baselines/{name}" for name in shown]
     parts = [f"ablations/searched_{component}" for component in COMPONENTS]
-    return detectors(run, [*named, *parts, "hit_detector"])
+    others = [f"ablations/mixed/{name}" for name in study.mixed]
+    return detectors(run, [*named, *parts, *others, "hit_detector"])
 
 
 def one_stage_detectors(run: Layout) -> dict[str, str]:
@@ -200,8 +204,27 @@ def with_and_without_teacher(run: Layout) -> dict[str, str]:
 
 
 def upgraded(run: Layout) -> dict[str, str]:
-    """The base, the same trained longer, and the student."""
-    return detectors(run, [f"joint_detnas/{name}" for name in ("base", "base_longer", "student")])
+    """The base, the same trained longer, baselines, and the student."""
+    own = [f"joint_detnas/{name}" for name in ("base", "base_longer")]
+    return detectors(run, [*own, *standard_baselines(run), "joint_detnas/student"])
+
+
+def further_trained(run: Layout) -> dict[str, str]:
+    """Baselines, the base, the student, and the student trained further."""
+    own = [f"joint_detnas/{name}" for name in ("base", "student", "upgrade")]
+    return detectors(run, [*standard_baselines(run), *own])
+
+
+def standard_baselines(run: Layout) -> list[str]:
+    """The baselines of Joint-DetNAS's tables, in its standard training."""
+    wanted, known = run.config.joint_tables.baselines, run.config.named_baselines
+    for name in wanted:
+        if name not in known:
+            raise DetSearchError(
+                f"`joint_tables.baselines` names {name!r}; among `baselines` are"
+                f" {', '.join(known) or 'none'}"
+            )
+    return [f"joint_detnas/standard/{name}" for name in wanted]
 
 
 def pipelines(run: Layout) -> dict[str, str]:
@@ -234,7 +257,13 @@ DRAWINGS = {
         "One common sub search space, and one for each component.",
         lambda run: detectors(run, ["ablations/one_space", "hit_detector"]),
     ),
-    "hit_table5": Drawing("The baseline with one searched part.", parts_in_the_baseline),
+    "hit_table5": Drawing(
+        "The baseline with other detectors' parts.",
+        parts_in_the_baseline,
+        lambda config: {
+            "mixed": {name: config.ablations.sources(name) for name in config.ablations.mixed}
+        },
+    ),
     "hit_table6": Drawing("One-stage detectors.", one_stage_detectors),
     "hit_random": Drawing(
         "The searched detector among random and plain ones of the same cost.",
@@ -260,6 +289,17 @@ DRAWINGS = {
     "hit_figure5": Drawing(
         "The searched architecture.", lambda run: {"architecture": f"{run.hit}/manifest.json"}
     ),
+    "hit_figure6": Drawing(
+        "Detections on the same images, the ground truth first.",
+        lambda run: {
+            "data": f"{run.folder}/data/detection/{MANIFEST}",
+            **searched_and_its_kind(run),
+        },
+        lambda config: {
+            "examples": config.ablations.examples.model_dump(mode="json"),
+            "seed": config.run.seed,
+        },
+    ),
     "joint_table1": Drawing("Subnets of the pool, untrained and trained alone.", sampled_and_alone),
     "joint_table2": Drawing("The pruned base, trained further.", pruned),
     "joint_table3": Drawing("A student with and without its teacher.", with_and_without_teacher),
@@ -269,9 +309,7 @@ DRAWINGS = {
     ),
     "joint_table6": Drawing(
         "The student trained further, with a stronger head and convolutions.",
-        lambda run: detectors(
-            run, [f"joint_detnas/{name}" for name in ("base", "student", "upgrade")]
-        ),
+        further_trained,
         lambda config: {"epochs": config.upgrade.training.epochs},
     ),
     "joint_table7": Drawing("What the search cost.", search_and_random),

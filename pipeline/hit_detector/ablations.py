@@ -6,6 +6,8 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pydantic import ValidationError
+
 from pipeline.errors import DetSearchError
 from pipeline.search_space.architecture import COMPONENTS, Architecture
 from pipeline.training.seeding import derive_seed
@@ -36,17 +38,35 @@ def with_searched(baseline: Architecture, searched: Architecture, component: str
     return Architecture.model_validate(mixed)
 
 
-def combined(parts: Mapping[str, Architecture]) -> Architecture:
-    """One detector whose components were each searched apart: what Eq. 2 is set against (section 1).
+def combined(
+    parts: Mapping[str, Architecture], sources: Mapping[str, str] | None = None
+) -> Architecture:
+    """One detector of several detectors' components, each made without the others (section 1).
 
     Args:
-        parts: by component the architecture that it is taken from; all of one outer shape.
+        parts: by component the architecture that it is taken from; all for the same classes. That of the head
+            gives the RPN, too.
+        sources: by component what the architecture is called; where there are none, each was searched apart.
+
+    Raises:
+        DetSearchError: some are one-stage and some are not, or they do not fit for another reason.
     """
-    first = parts[COMPONENTS[0]].model_dump(mode="json")
+    if len({part.rpn is None for part in parts.values()}) > 1:
+        raise DetSearchError("parts of one-stage and of two-stage detectors do not go together")
     taken = {name: getattr(parts[name], name).model_dump(mode="json") for name in COMPONENTS}
-    return Architecture.model_validate(
-        {**first, **taken, "provenance": {"searched_apart": list(COMPONENTS)}}
-    )
+    origin = {"parts": dict(sources)} if sources else {"searched_apart": list(COMPONENTS)}
+    try:
+        return Architecture.model_validate(
+            {
+                **parts["head"].model_dump(mode="json"),
+                **taken,
+                "family": "hit_detector",
+                "provenance": origin,
+            }
+        )
+    except ValidationError as error:
+        problems = "; ".join(problem["msg"] for problem in error.errors())
+        raise DetSearchError(f"these parts do not go together: {problems}") from None
 
 
 def replacement_layers(base: Architecture, component: str, layers: int, seed: int) -> list[str]:

@@ -19,6 +19,7 @@ from torch.utils._pytree import tree_leaves
 
 from pipeline.config.supernet import Depths, SupernetConfig
 from pipeline.detection.builder import Surroundings, build_backbone, build_detector
+from pipeline.detection.complexity import bbox_heads, roi_features
 from pipeline.hit_detector.spaces import Operations, supernet_architecture
 from pipeline.plan.cost import Footprint, TrainingCost, Work
 from pipeline.plan.live import LiveBytes, without_gradients_of
@@ -131,7 +132,8 @@ def architecture_cost(architecture: Architecture, rois: int) -> TrainingCost:
 def _architecture_cost(text: str, rois: int) -> TrainingCost:
     architecture = Architecture.model_validate_json(text)
     with torch.device("meta"):
-        model: Any = build_detector(architecture, Surroundings())
+        # mmcv makes the weights of its deformable convolutions on the CPU all the same
+        model: Any = build_detector(architecture, Surroundings()).to("meta")
 
         def run() -> Any:
             return _run_detector(model, architecture, architecture.input_size, rois)
@@ -151,9 +153,9 @@ def _run_detector(model: Any, architecture: Architecture, size: tuple[int, int],
     if isinstance(architecture.head, OneStageHead):
         return model.bbox_head(levels)
     proposed = model.rpn_head(levels)
-    side = architecture.head.roi_size
-    pooled = torch.empty(PAIR * rois, architecture.neck.channels, side, side)
-    return proposed, model.roi_head.bbox_head(pooled)
+    pooled = roi_features(architecture, PAIR * rois)
+    # in a cascade every stage processes all RoIs
+    return proposed, [head(pooled) for head in bbox_heads(model)]
 
 
 def sum_of(outputs: Any) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,12 +70,8 @@ def detection_figures(
     names = {category["id"]: str(category["name"]) for category in truth["categories"]}
     images = sorted(truth["images"], key=lambda image: image["id"])[: settings.example_images]
     shown = {image["id"] for image in images}
-    objects: dict[int, Objects] = defaultdict(list)
-    for annotation in truth["annotations"]:
-        if annotation["image_id"] in shown and not annotation.get("iscrowd", 0):
-            box: Box = tuple(annotation["bbox"])
-            objects[annotation["image_id"]].append((annotation["category_id"], box))
-    found = _found(run.path / evaluation / "detections.json", shown)
+    objects = objects_on(truth, shown)
+    found = found_on(run.path / evaluation / "detections.json", shown)
     return tuple(
         _figure(
             f"{name}_{image['id']:06d}",
@@ -88,6 +84,16 @@ def detection_figures(
         )
         for image in images
     )
+
+
+def objects_on(truth: Mapping[str, Any], shown: Container[int]) -> Mapping[int, Objects]:
+    """By image, the objects that COCO instances have on the images shown; crowds are none."""
+    objects: dict[int, Objects] = defaultdict(list)
+    for annotation in truth["annotations"]:
+        if annotation["image_id"] in shown and not annotation.get("iscrowd", 0):
+            box: Box = tuple(annotation["bbox"])
+            objects[annotation["image_id"]].append((annotation["category_id"], box))
+    return objects
 
 
 def detections_key(run: Run, settings: ReportConfig, count: int, beginning: str) -> Markup:
@@ -140,7 +146,7 @@ def overlap_over_union(first: Box, second: Box) -> float:
     return shared / union if union > 0 else 0.0
 
 
-def _found(path: Path, shown: set[int]) -> Mapping[int, list[Detection]]:
+def found_on(path: Path, shown: set[int]) -> Mapping[int, list[Detection]]:
     """By image, all detections on the images shown, best first."""
     content = read_as(path, list[dict[str, Any]])
     wanted = [item for item in content if item.get("image_id") in shown]
@@ -161,7 +167,7 @@ def _figure(
     names: Mapping[int, str],
     threshold: float,
 ) -> Figure:
-    uri, (width, height) = _embedded(path)
+    uri, (width, height) = embedded(path)
     scale = SIDE / max(width, height)
     width, height = width * scale, height * scale
     # an image may be stored at another size than the annotations state
@@ -175,7 +181,7 @@ def _figure(
     right, missed = judged(detections, objects)
     body = [
         element("image", href=uri, width=width, height=height, style=pixelated),
-        *(_frame(place(box), MISSED, 2.4, dashed=True) for box in missed),
+        *(frame(place(box), MISSED, 2.4, dashed=True) for box in missed),
     ]
     taken: list[Box] = []
     labels = []
@@ -184,10 +190,10 @@ def _figure(
         colour = RIGHT if is_right else WRONG
         label = f"{names[detection.category_id]} {detection.score:.2f}"
         label = label if is_right else f"✗ {label}"
-        body.append(_frame(box, colour, 2.4, hint(label)))
+        body.append(frame(box, colour, 2.4, hint(label)))
         area = label_area(box, text_width(label, FONT_SIZE, bold=True) + 6, (width, height), taken)
         taken.append(area)
-        labels += _label(label, area, colour)
+        labels += label_of(label, area, colour)
     count = f"{sum(right)} right, {len(right) - sum(right)} wrong, {len(missed)} missed"
     if found and not detections:
         count += f" (best score {found[0].score:.2f})"
@@ -200,7 +206,7 @@ def _figure(
     )
 
 
-def _embedded(path: Path) -> tuple[str, tuple[int, int]]:
+def embedded(path: Path) -> tuple[str, tuple[int, int]]:
     """The image as a data URI, and its stored (width, height)."""
     try:
         image = load_pil_image(path)
@@ -218,9 +224,10 @@ def _embedded(path: Path) -> tuple[str, tuple[int, int]]:
     return f"data:image/{kind};base64,{base64.b64encode(content.getvalue()).decode()}", size
 
 
-def _frame(
+def frame(
     box: Box, colour: str, thickness: float, content: str = "", *, dashed: bool = False
 ) -> str:
+    """A box's outline; `content` is an SVG element inside, such as a hint."""
     x, y, width, height = box
     # a dark line beneath keeps the frame visible on a bright photograph
     shape = {"x": x, "y": y, "width": width, "height": height, "fill": "none"}
@@ -230,7 +237,8 @@ def _frame(
     ) + (element("rect", content, **shape, stroke=colour, stroke_width=thickness, **dashes))
 
 
-def _label(label: str, area: Box, colour: str) -> list[str]:
+def label_of(label: str, area: Box, colour: str) -> list[str]:
+    """A label on a ground of a colour."""
     x, y, width, height = area
     return [
         element("rect", x=x, y=y, width=width, height=height, rx=2, fill=colour),

@@ -24,19 +24,25 @@ from pipeline.search_space.backbones import (
     MobileNetV2Backbone,
     ResidualBlock,
     ResNetBackbone,
+    ShuffleBackbone,
+    ShuffleBlock,
     Stem,
+    VggBackbone,
 )
 from pipeline.search_space.block import STAGES, Block, Part
 from pipeline.search_space.heads import (
     BlockHead,
     ConvFcHead,
+    FcosHead,
     Head,
     OneStageHead,
+    RepPointsHead,
     RetinaHead,
     Rpn,
+    SsdHead,
     TowerHead,
 )
-from pipeline.search_space.necks import FpnNeck, Neck, PathNeck
+from pipeline.search_space.necks import FpnNeck, MergingCell, NasFpnNeck, Neck, PathNeck, SsdNeck
 
 __all__ = [
     "ARCHITECTURE",
@@ -51,18 +57,27 @@ __all__ = [
     "BlockHead",
     "ComponentName",
     "ConvFcHead",
+    "FcosHead",
     "FpnNeck",
     "Head",
     "InvertedBlock",
+    "MergingCell",
     "MobileNetV2Backbone",
+    "NasFpnNeck",
     "Neck",
     "PathNeck",
+    "RepPointsHead",
     "ResNetBackbone",
     "ResidualBlock",
     "RetinaHead",
     "Rpn",
+    "ShuffleBackbone",
+    "ShuffleBlock",
+    "SsdHead",
+    "SsdNeck",
     "Stem",
     "TowerHead",
+    "VggBackbone",
 ]
 
 ARCHITECTURE = "architecture.json"
@@ -70,18 +85,25 @@ ARCHITECTURE = "architecture.json"
 FORMAT = 1
 ComponentName = Literal["backbone", "neck", "head"]
 COMPONENTS: tuple[ComponentName, ...] = get_args(ComponentName)
+FAMILIES = {
+    "blocks": "faster_rcnn",
+    "conv_fc": "faster_rcnn",
+    "retina": "retinanet",
+    "towers": "retinanet",
+}
+"""The family of a standard detector by the type of its head, where it is not that type itself."""
 
 
 class Architecture(Part):
     """A detector's architecture. `input_size` is (height, width) in pixels; costs are stated there.
 
     `family` is the kind of network: `hit_detector` is searched, in any of its components;
-    `faster_rcnn` and `retinanet` are the standard two-stage and one-stage detectors. A one-stage
-    detector has no `rpn` (null).
+    `faster_rcnn` is the standard two-stage detector, `retinanet`, `fcos`, `reppoints` and `ssd` are
+    one-stage ones. A one-stage detector has no `rpn` (null).
     """
 
     format: Literal[1] = FORMAT
-    family: Literal["hit_detector", "faster_rcnn", "retinanet"]
+    family: Literal["hit_detector", "faster_rcnn", "retinanet", "fcos", "reppoints", "ssd"]
     classes: PositiveInt
     input_size: tuple[PositiveInt, PositiveInt]
     backbone: Backbone
@@ -95,12 +117,26 @@ class Architecture(Part):
         one_stage = isinstance(self.head, OneStageHead)
         if one_stage != (self.rpn is None):
             raise ValueError(
-                "rpn must be null with a head of type retina or towers, and only with them"
+                "rpn must be null with a head of type retina, towers, fcos, reppoints or ssd, and "
+                "only with them"
             )
-        if self.family == ("faster_rcnn" if one_stage else "retinanet"):
+        if self.family not in ("hit_detector", FAMILIES.get(self.head.type, self.head.type)):
             raise ValueError(
                 f"family {self.family} does not go with a head of type {self.head.type}"
             )
+        of_ssd = {
+            "backbone": self.backbone.type == "vgg",
+            "neck": isinstance(self.neck, SsdNeck),
+            "head": isinstance(self.head, SsdHead),
+        }
+        if len(set(of_ssd.values())) > 1:
+            raise ValueError(
+                "a backbone of type vgg, a neck and a head of type ssd go together only"
+            )
+        if isinstance(self.head, SsdHead) and len(self.head.anchor_ratios) != len(
+            self.neck.strides
+        ):
+            raise ValueError(f"anchor_ratios must be of {len(self.neck.strides)} levels")
         if not one_stage and self.neck.strides[:STAGES] != (4, 8, 16, 32):
             raise ValueError("a head on RoIs needs a neck whose finest levels have strides 4 to 32")
         return self

@@ -1,6 +1,6 @@
-"""Backbones of the architecture format: searched blocks, ResNet and ResNeXt, MobileNetV2.
+"""Backbones of the architecture format: searched blocks, ResNet and ResNeXt, MobileNetV2, and others'.
 
-Each has `out_channels`: those of its four feature maps, strides 4, 8, 16, 32.
+Each has `out_channels`: those of its four feature maps, strides 4, 8, 16, 32; VGG's has two.
 """
 
 from __future__ import annotations
@@ -22,7 +22,11 @@ class Stem(Part):
 
 
 class BlockBackbone(Part):
-    """Stem and four stages of searched blocks (Hit-Detector, section 3.3)."""
+    """Stem and four stages of searched blocks (Hit-Detector, section 3.3).
+
+    One block of each stage has stride 2: the first, or a later one (FBNet begins with a block of
+    stride 1 behind the stem).
+    """
 
     type: Literal["blocks"] = "blocks"
     stem: Stem = Stem()
@@ -30,7 +34,11 @@ class BlockBackbone(Part):
 
     @model_validator(mode="after")
     def _each_stage_halves(self) -> BlockBackbone:
-        _check_strides(self.stages, (2,) * STAGES)
+        for number, stage in enumerate(self.stages, 1):
+            if not stage:
+                raise ValueError(f"stage {number} has no block")
+            if sum(block.stride == 2 for block in stage) != 1:
+                raise ValueError(f"stage {number}: one block must have stride 2, the others 1")
         return self
 
     @property
@@ -139,13 +147,92 @@ class MobileNetV2Backbone(Part):
         return tuple(self.stages[number][-1].channels for number in self.out_stages)
 
 
+class ShuffleBlock(Part):
+    """A ShuffleNetV2 layer, or DetNAS's variant of one (Chen et al. 2019, section 3.2).
+
+    Stride 1: every second channel goes by, the others through the layer, and both are put together.
+    Stride 2: all channels go through the layer, which adds the new ones, and through a k×k depthwise
+    and a 1×1 convolution of the stride.
+
+    `shuffle`: 1×1 to `mid_channels`, k×k depthwise with the stride, 1×1. `xception`: three times k×k
+    depthwise, the first with the stride, and 1×1. BN after each convolution, ReLU after each 1×1.
+    """
+
+    operation: Literal["shuffle", "xception"] = "shuffle"
+    kernel: Literal[3, 5, 7] = 3
+    channels: PositiveInt
+    mid_channels: PositiveInt
+    stride: Literal[1, 2] = 1
+
+
+class ShuffleBackbone(Part):
+    """DetNAS's backbone: 3×3 stem of stride 2 and four stages of ShuffleNetV2 layers.
+
+    `last_channels`: of a 1×1 convolution behind the last stage, whose output is the coarsest map.
+    """
+
+    type: Literal["shuffle"] = "shuffle"
+    stem: Stem = Stem(channels=48, bias=True)
+    stages: tuple[tuple[ShuffleBlock, ...], ...] = Field(min_length=STAGES, max_length=STAGES)
+    last_channels: PositiveInt | None = None
+
+    @model_validator(mode="after")
+    def _halves_match(self) -> ShuffleBackbone:
+        _check_strides(self.stages, (2,) * STAGES)
+        channels = self.stem.channels
+        for number, stage in enumerate(self.stages, 1):
+            if stage[0].channels <= channels:
+                raise ValueError(
+                    f"stage {number}: its first block must have more than the {channels} channels "
+                    "of its input, which it keeps"
+                )
+            channels = stage[0].channels
+            if len(stage) > 1 and (channels % 2 or any(b.channels != channels for b in stage)):
+                raise ValueError(f"stage {number}: its blocks must have the same, even channels")
+        return self
+
+    @property
+    def out_channels(self) -> tuple[int, ...]:
+        """Channels of the four feature maps, strides 4, 8, 16, 32."""
+        *widths, coarsest = (stage[-1].channels for stage in self.stages)
+        return (*widths, self.last_channels or coarsest)
+
+
+class VggBackbone(Part):
+    """VGG as SSD reads it (Liu et al. 2016): two feature maps, of strides 8 and 16.
+
+    Attributes:
+        convs: channels of the 3×3 convolutions of the five stages, without norm; 2×2 max pooling
+            between stages. The first map is the output of the fourth.
+        fc_channels: of a 3×3 convolution of dilation 6 and a 1×1 behind the last stage, in the place
+            of VGG's fully connected layers; they give the second map.
+    """
+
+    type: Literal["vgg"] = "vgg"
+    convs: tuple[tuple[PositiveInt, ...], ...] = Field(min_length=5, max_length=5)
+    fc_channels: PositiveInt = 1024
+
+    @model_validator(mode="after")
+    def _no_empty_stage(self) -> VggBackbone:
+        for number, stage in enumerate(self.convs, 1):
+            if not stage:
+                raise ValueError(f"stage {number} has no convolution")
+        return self
+
+    @property
+    def out_channels(self) -> tuple[int, ...]:
+        """Channels of the two feature maps, strides 8 and 16."""
+        return (self.convs[3][-1], self.fc_channels)
+
+
 Backbone = Annotated[
-    BlockBackbone | ResNetBackbone | MobileNetV2Backbone, Field(discriminator="type")
+    BlockBackbone | ResNetBackbone | MobileNetV2Backbone | ShuffleBackbone | VggBackbone,
+    Field(discriminator="type"),
 ]
 
 
 def _check_strides(
-    stages: Sequence[Sequence[Block | ResidualBlock | InvertedBlock]], first: Sequence[int]
+    stages: Sequence[Sequence[ResidualBlock | InvertedBlock | ShuffleBlock]], first: Sequence[int]
 ) -> None:
     """Raise `ValueError` unless each stage has blocks, and the stride of `first` in its first only."""
     for number, (stage, stride) in enumerate(zip(stages, first, strict=True), 1):

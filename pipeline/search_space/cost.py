@@ -67,7 +67,8 @@ _RULES: dict[type[nn.Module], Callable[[Any, Tensor, Tensor], tuple[int, int]]] 
     nn.ReLU6: lambda module, input, output: (0, output.numel()),
     nn.MaxPool2d: lambda module, input, output: (0, input.numel()),
 }
-_FREE: tuple[type[nn.Module], ...] = (nn.Identity, nn.Dropout)
+# the papers' tool knows no group normalisation
+_FREE: tuple[type[nn.Module], ...] = (nn.Identity, nn.Dropout, nn.GroupNorm)
 _COMPOSITE: tuple[type[nn.Module], ...] = ()
 """Modules that compute something themselves beside what the modules inside them do."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, PositiveInt, model_validator
 
@@ -116,7 +116,85 @@ class TowerHead(Part):
         return self
 
 
-OneStageHead = RetinaHead | TowerHead
+class _NormedTowers(Part):
+    """Two towers of 3×3 convolutions, shared by all levels, with group normalisation and ReLU."""
+
+    class_tower: tuple[PositiveInt, ...] = Field(min_length=1)
+    box_tower: tuple[PositiveInt, ...] = Field(min_length=1)
+    norm_groups: PositiveInt = 32
+
+    @model_validator(mode="after")
+    def _equal_towers(self) -> Self:
+        if self.class_tower != self.box_tower or len(set(self.class_tower)) > 1:
+            raise ValueError("class_tower and box_tower need the same length, and one width")
+        if self.class_tower[0] % self.norm_groups:
+            raise ValueError(
+                f"{self.class_tower[0]} channels of the towers are not a multiple of norm_groups, "
+                f"{self.norm_groups}"
+            )
+        return self
+
+
+class FcosHead(_NormedTowers):
+    """FCOS's head (Tian et al. 2019): in each place classes, distances to the sides, and centredness.
+
+    With the improvements of its paper: only places near an object's middle count, distances in
+    strides, centredness beside the box, GIoU loss.
+
+    Attributes:
+        range_scale: a level has the objects whose largest distance is at most this many strides, and
+            more than those of the level before.
+    """
+
+    type: Literal["fcos"] = "fcos"
+    range_scale: PositiveInt = 8
+
+
+class RepPointsHead(_NormedTowers):
+    """RepPoints' head (Yang et al. 2019): objects as nine points, first guessed, then refined.
+
+    The box of the points is that of their moments. The points are where deformable convolutions
+    sample.
+
+    Attributes:
+        point_channels: of the convolutions that guess, refine and classify.
+        base_scale: sides of the boxes by which objects are given to places, in strides of the level.
+    """
+
+    type: Literal["reppoints"] = "reppoints"
+    point_channels: PositiveInt = 256
+    base_scale: PositiveInt = 4
+
+
+class SsdHead(Part):
+    """SSD's head (Liu et al. 2016): a 3×3 convolution for classes and one for boxes on each level.
+
+    Attributes:
+        anchor_sizes: sides of the square anchors as shares of the shorter side of `input_size`: one
+            for each level, and one more. A level has its own, the geometric mean of it and the next,
+            and its own in each of the ratios.
+        anchor_ratios: of each level, to 1; each also the other way round.
+    """
+
+    type: Literal["ssd"] = "ssd"
+    anchor_sizes: tuple[Annotated[float, Field(gt=0, le=2)], ...] = Field(min_length=2)
+    anchor_ratios: tuple[tuple[Annotated[float, Field(gt=1, le=10)], ...], ...]
+
+    @model_validator(mode="after")
+    def _sizes_rise(self) -> SsdHead:
+        if list(self.anchor_sizes) != sorted(set(self.anchor_sizes)):
+            raise ValueError("anchor_sizes must rise")
+        if len(self.anchor_sizes) != len(self.anchor_ratios) + 1:
+            raise ValueError(
+                "anchor_sizes needs one more than anchor_ratios, which has one a level"
+            )
+        return self
+
+
+OneStageHead = RetinaHead | TowerHead | FcosHead | RepPointsHead | SsdHead
 """Heads on the pyramid, which need no proposals."""
 
-Head = Annotated[BlockHead | ConvFcHead | RetinaHead | TowerHead, Field(discriminator="type")]
+Head = Annotated[
+    BlockHead | ConvFcHead | RetinaHead | TowerHead | FcosHead | RepPointsHead | SsdHead,
+    Field(discriminator="type"),
+]

@@ -8,14 +8,24 @@ from pipeline.errors import DetSearchError
 from pipeline.search_space.architecture import Architecture
 
 FINGERPRINT_FILES = (
+    "cascade_r101.json",
+    "fcos_r101.json",
+    "fpn_detnas_1_3g.json",
+    "fpn_fbnet_c.json",
     "fpn_mobilenetv2.json",
     "fpn_r101.json",
+    "fpn_r152.json",
     "fpn_r18.json",
     "fpn_r50_2fc.json",
     "fpn_r50_4conv1fc.json",
     "fpn_x101_32x4d.json",
     "hit_detector_released.json",
+    "nas_fpn_detnas_1_3g.json",
+    "nas_fpn_r50.json",
+    "reppoints_r101.json",
+    "retinanet_mobilenetv2.json",
     "retinanet_r50.json",
+    "ssd_vgg16.json",
 )
 
 NAMES = tuple(file.removesuffix(".json") for file in FINGERPRINT_FILES)

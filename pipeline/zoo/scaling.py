@@ -13,15 +13,17 @@ from pipeline.search_space.architecture import Architecture
 CHANNELS = {
     "channels",
     "mid_channels",
+    "norm_groups",
     "stem_channels",
     "last_channels",
     "fc_channels",
+    "point_channels",
     "convs",
     "fcs",
     "class_tower",
     "box_tower",
 }
-"""Keys of the architecture format that count channels."""
+"""Keys of the architecture format that count channels, or groups of as many channels as before."""
 
 
 def scaled(
@@ -41,8 +43,8 @@ def scaled(
         head_width: factor of the channels of neck, RPN and head.
         classes: number of object classes.
         input_size: (height, width) in pixels at which costs are stated.
-        anchor_scale: of the RPN or of a one-stage head, in units of the level's stride; by default as
-            it is.
+        anchor_scale: of the RPN or of a one-stage head that has one, in units of the level's stride; by
+            default as it is.
 
     Raises:
         DetSearchError: some channels would not be whole, or no longer divide into their groups.
@@ -53,7 +55,10 @@ def scaled(
         content[part] = _multiplied(content[part], factor, part)
     content |= {"classes": classes, "input_size": list(input_size)}
     if anchor_scale is not None:
-        content["head" if content["rpn"] is None else "rpn"]["anchor_scale"] = anchor_scale
+        part = content["head" if content["rpn"] is None else "rpn"]
+        # heads without such anchors have no scale of them
+        if "anchor_scale" in part:
+            part["anchor_scale"] = anchor_scale
     try:
         return Architecture.model_validate(content)
     except ValidationError as error:

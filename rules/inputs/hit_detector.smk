@@ -86,9 +86,9 @@ def backbone_start(file: str = MANIFEST) -> Callable[..., list[str]]:
         kind, _, name = wildcards.network.partition("/")
         if kind == "ablations" and name.startswith("replacement/"):
             return []
-        if wildcards.network == "hit_detector" or name == "searched_backbone":
-            return pretrained("backbone", file)
         own = backbone_of(wildcards.network)
+        if own == "hit_detector":
+            return pretrained("backbone", file)
         if own in CONFIG.pretrained:
             return [f"{RUN}/data/weights/{own}/{file}"]
         if CONFIG.data.classification.source in ("none", "checkpoint"):
@@ -100,7 +100,11 @@ def backbone_start(file: str = MANIFEST) -> Callable[..., list[str]]:
 
 
 def backbone_of(network: str) -> str:
-    """The network whose backbone a network has: its own, or the baseline's where another part was replaced."""
+    """The network whose backbone a network has: its own, or another's where it is of several's parts."""
+    if network == "ablations/searched_backbone":
+        return "hit_detector"
+    if network.startswith("ablations/mixed/"):
+        return folder_of(CONFIG.ablations.sources(Path(network).name)["backbone"])
     if network in ("ablations/searched_neck", "ablations/searched_head"):
         return f"baselines/{CONFIG.ablations.baseline}"
     return network

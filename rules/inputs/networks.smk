@@ -31,6 +31,26 @@ def chosen_settings(wildcards) -> str:
     )
 
 
+def parts_of(wildcards) -> dict[str, Path]:
+    """The detectors that a combined one takes its components from."""
+    kind, _, name = wildcards.whole.partition("/")
+    if kind == "combined":
+        return {part: ABLATIONS / f"apart/{part}/manifest.json" for part in COMPONENTS}
+    sources = CONFIG.ablations.sources(name)
+    return {part: RUN / f"{folder_of(source)}/manifest.json" for part, source in sources.items()}
+
+
+def folder_of(detector: str) -> str:
+    """The folder of a detector that a mixed one takes a component from."""
+    return detector if detector == "hit_detector" else f"baselines/{detector}"
+
+
+def parts_settings(wildcards) -> str:
+    """What those detectors are called."""
+    kind, _, name = wildcards.whole.partition("/")
+    return settings(constants={"parts": CONFIG.ablations.sources(name)} if kind == "mixed" else {})
+
+
 def replacement_settings(wildcards) -> str:
     """What the stage that replaces an operation uses."""
     return settings(

@@ -88,7 +88,7 @@ ARCHITECTURES = (
     architecture(
         "stage that does not halve",
         change(FILE, *STAGES, 0, 0, "stride", value=1),
-        "stage 1: the first block must have stride 2",
+        "stage 1: one block must have stride 2, the others 1",
     ),
     architecture(
         "laterals of two widths",

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from pipeline.config.data import CocoDetection
 from pipeline.config.files import load_config_files
+from pipeline.config.zoo_names import ZOO_NAMES
 from pipeline.doctor.datasets import missing_datasets
 
 FOLDER = Path(__file__).parents[2] / "config"
@@ -35,6 +36,10 @@ def test_the_numbers_of_section_4_2() -> None:
     # Table 5 of the paper shows both heads of the baseline
     assert config.ablations.further_baselines == ("fpn_r50_4conv1fc",)
     assert config.detector.vertical_flip == 0
+    # every network of the zoo that a table of the papers shows beside the searched one, but the bases' R18
+    named = {baseline.zoo for baseline in config.named_baselines.values()}
+    assert set(ZOO_NAMES) - named == {"fpn_r152", "fpn_r18", "hit_detector_released"}
+    assert set(config.joint_tables.baselines) < set(config.named_baselines)
 
 
 def test_the_2x_schedule_and_the_names_of_2017_lie_on_top() -> None:

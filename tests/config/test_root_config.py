@@ -78,6 +78,12 @@ ONE_MISTAKE = [
         "screening: candidates must differ",
     ),
     ({"ablations": {"further_baselines": ["r18"]}}, "ablations: further_baselines must differ"),
+    ({"ablations": {"mixed": {"a": {}}}}, r"ablations\.mixed\.a: name a detector for one of"),
+    (
+        {"ablations": {"mixed": {"searched_neck": {"neck": "x"}}}},
+        r"config: ablations\.mixed\.searched_neck: another row of Table 5",
+    ),
+    ({"joint_tables": {"baselines": ["base"]}}, "joint_tables: baselines: base is another row"),
     (
         {"screening": {"candidates": OPERATIONS, "keep": KEEP, "paths": 4}},
         r"config: screening\.paths is 4, but a layer has 3 candidates",

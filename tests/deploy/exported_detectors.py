@@ -35,6 +35,8 @@ from pipeline.search_space.architecture import (
 from pipeline.search_space.standard import resnet_backbone
 from pipeline.teacher_pool.detector import ElasticDetector
 from pipeline.teacher_pool.space import SubnetSpace
+from pipeline.zoo.architectures import zoo_architecture
+from pipeline.zoo.scaling import scaled
 
 CLASSES = ["cat", "dog", "emu"]
 AROUND = Surroundings(
@@ -130,6 +132,18 @@ def _upgraded() -> Architecture:
     return _two_stage(backbone, head)
 
 
+def _other_methods() -> Architecture:
+    """DetNAS's layers, and the cells of NAS-FPN, which resize maps by their levels."""
+    return scaled(
+        zoo_architecture("nas_fpn_detnas_1_3g"),
+        width=0.125,
+        head_width=0.03125,
+        classes=len(CLASSES),
+        input_size=(128, 160),
+        anchor_scale=4,
+    )
+
+
 def _subnet() -> tuple[Architecture, dict[str, torch.Tensor]]:
     """The smallest network of an elastic pool, with its part of the pool's weights."""
     shape = PoolSpace(
@@ -158,6 +172,7 @@ KINDS: dict[str, Callable[[], Architecture]] = {
     "baseline": _baseline,
     "MobileNetV2 RetinaNet": _mobile_retinanet,
     "upgraded student": _upgraded,
+    "DetNAS with NAS-FPN": _other_methods,
 }
 POOL_SUBNET = "pool subnet"
 ALL_KINDS = (*KINDS, POOL_SUBNET)

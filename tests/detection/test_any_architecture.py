@@ -16,22 +16,29 @@ from pipeline.artifacts.publish import publish
 from pipeline.detection.builder import Surroundings, build_detector
 from pipeline.errors import DetSearchError
 from pipeline.search_space.architecture import (
+    FAMILIES,
     Architecture,
     Backbone,
     Block,
     BlockBackbone,
     BlockHead,
     ConvFcHead,
+    FcosHead,
     FpnNeck,
     Head,
     InvertedBlock,
+    MergingCell,
     MobileNetV2Backbone,
+    NasFpnNeck,
     Neck,
     PathNeck,
+    RepPointsHead,
     ResidualBlock,
     ResNetBackbone,
     RetinaHead,
     Rpn,
+    ShuffleBackbone,
+    ShuffleBlock,
     Stem,
     TowerHead,
 )
@@ -67,6 +74,49 @@ def inverted(draw: st.DrawFn, stride: int = 1) -> InvertedBlock:
     return InvertedBlock(channels=draw(WIDTHS), mid_channels=draw(WIDTHS), stride=stride)  # type: ignore[arg-type]
 
 
+@st.composite
+def shuffling(draw: st.DrawFn) -> ShuffleBackbone:
+    """Each stage as wide as its input and a width, as it keeps the input's channels."""
+    channels = stem = draw(WIDTHS)
+    rows = []
+    for _ in range(4):
+        channels += draw(WIDTHS)
+        rows.append(
+            tuple(
+                ShuffleBlock(
+                    operation=draw(st.sampled_from(["shuffle", "xception"])),
+                    kernel=draw(st.sampled_from([3, 5, 7])),
+                    channels=channels,
+                    mid_channels=draw(WIDTHS),
+                    stride=1 if number else 2,
+                )
+                for number in range(draw(st.integers(1, 2)))
+            )
+        )
+    return ShuffleBackbone(
+        stem=Stem(channels=stem, bias=draw(st.booleans())),
+        stages=tuple(rows),
+        last_channels=draw(st.none() | WIDTHS),
+    )
+
+
+@st.composite
+def cells(draw: st.DrawFn, levels: int) -> tuple[MergingCell, ...]:
+    """A cell for each level in any order, and up to two more."""
+    order = [*draw(st.permutations(range(levels)))]
+    order += draw(st.lists(st.integers(0, levels - 1), max_size=2))
+    places = [st.integers(0, levels + number - 1) for number in range(len(order))]
+    return tuple(
+        MergingCell(
+            operation=draw(st.sampled_from(["sum", "attention"])),
+            inputs=(draw(place), draw(place)),
+            level=level,
+            convolution=draw(st.booleans()),
+        )
+        for place, level in zip(places, order, strict=True)
+    )
+
+
 def stages(draw: st.DrawFn, block: Any, strides: tuple[int, ...] = (2, 2, 2, 2)) -> Any:
     """Stages of one to two blocks each, the first with the stage's stride."""
     return tuple(
@@ -77,7 +127,7 @@ def stages(draw: st.DrawFn, block: Any, strides: tuple[int, ...] = (2, 2, 2, 2))
 
 @st.composite
 def backbones(draw: st.DrawFn) -> Backbone:
-    match draw(st.sampled_from(["blocks", "resnet", "mobilenetv2"])):
+    match draw(st.sampled_from(["blocks", "resnet", "mobilenetv2", "shuffle"])):
         case "blocks":
             stem = Stem(channels=draw(WIDTHS), bias=draw(st.booleans()))
             return BlockBackbone(stem=stem, stages=stages(draw, blocks))
@@ -85,6 +135,8 @@ def backbones(draw: st.DrawFn) -> Backbone:
             return ResNetBackbone(
                 stem_channels=draw(WIDTHS), stages=stages(draw, residual, (1, 2, 2, 2))
             )
+        case "shuffle":
+            return draw(shuffling())
         case _:
             strides = draw(st.sampled_from([(2, 2, 2, 2), (1, 2, 2, 2, 1, 2, 1)]))
             return MobileNetV2Backbone(
@@ -107,11 +159,21 @@ def necks(draw: st.DrawFn, one_stage: bool) -> Neck:
             bottom_up=draw(path),
             extra=extra,  # type: ignore[arg-type]
         )
+    if draw(st.booleans()):
+        levels = draw(st.integers(4, 6))
+        return NasFpnNeck(
+            channels=width,
+            first_stage=draw(st.sampled_from([1, 2])) if one_stage else 1,
+            levels=levels,
+            stacks=draw(st.integers(1, 2)),
+            cells=draw(cells(levels)),
+        )
     return FpnNeck(
         channels=width,
         first_stage=draw(st.sampled_from([1, 2])) if one_stage else 1,
         levels=draw(st.integers(4, 6)),
-        extra=draw(st.sampled_from(["pool", "convolution"])),
+        extra=draw(st.sampled_from(["pool", "convolution", "convolution_on_output"])),
+        norm_groups=draw(st.sampled_from([None, 1, 2])),
     )
 
 
@@ -132,6 +194,18 @@ def heads(draw: st.DrawFn, one_stage: bool) -> Head:
         )
     if one_stage:
         tower = (draw(WIDTHS),) * draw(st.integers(1, 2))
+        kind = draw(st.sampled_from(["retina", "fcos", "reppoints"]))
+        if kind == "fcos":
+            scale = draw(st.integers(1, 9))
+            return FcosHead(class_tower=tower, box_tower=tower, norm_groups=2, range_scale=scale)
+        if kind == "reppoints":
+            return RepPointsHead(
+                class_tower=tower,
+                box_tower=tower,
+                norm_groups=draw(st.sampled_from([1, 2])),
+                point_channels=draw(WIDTHS),
+                base_scale=draw(st.integers(1, 9)),
+            )
         return RetinaHead(class_tower=tower, box_tower=tower, anchor_ratios=draw(RATIOS))
     size = draw(st.integers(1, 5))
     if draw(st.booleans()):
@@ -145,7 +219,8 @@ def heads(draw: st.DrawFn, one_stage: bool) -> Head:
 def architectures(draw: st.DrawFn) -> Architecture:
     """Every kind of component with every other, as far as the format allows."""
     one_stage = draw(st.booleans())
-    family = draw(st.sampled_from(["hit_detector", "retinanet" if one_stage else "faster_rcnn"]))
+    head = draw(heads(one_stage))
+    family = draw(st.sampled_from(["hit_detector", FAMILIES.get(head.type, head.type)]))
     return Architecture(
         family=family,  # type: ignore[arg-type]
         classes=draw(st.integers(1, 5)),
@@ -153,7 +228,7 @@ def architectures(draw: st.DrawFn) -> Architecture:
         backbone=draw(backbones()),
         neck=draw(necks(one_stage)),
         rpn=None if one_stage else Rpn(channels=draw(WIDTHS), anchor_ratios=draw(RATIOS)),
-        head=draw(heads(one_stage)),
+        head=head,
         provenance=draw(st.dictionaries(st.text(max_size=5), st.integers(), max_size=2)),
     )
 

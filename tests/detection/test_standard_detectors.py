@@ -5,9 +5,11 @@ from typing import Any
 import pytest
 import torch
 import torchvision
+from mmdet.models.necks import NASFPN
 from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
+from torchvision.models.shufflenetv2 import InvertedResidual, channel_shuffle
 
 from pipeline.config.detector import DetectorConfig
 from pipeline.config.supernet import SupernetConfig
@@ -15,7 +17,9 @@ from pipeline.detection.builder import Surroundings, build_backbone, build_detec
 from pipeline.detection.complexity import detector_complexity
 from pipeline.detection.inverted import InvertedBackbone
 from pipeline.detection.loss import detection_loss
+from pipeline.detection.nas_fpn import NasFpnNeck as OurNasFpn
 from pipeline.detection.residual import ResidualBackbone
+from pipeline.detection.shuffle import ShuffleLayer
 from pipeline.hit_detector.spaces import supernet_architecture
 from pipeline.search_space.architecture import (
     COMPONENTS,
@@ -26,12 +30,17 @@ from pipeline.search_space.architecture import (
     FpnNeck,
     InvertedBlock,
     MobileNetV2Backbone,
+    NasFpnNeck,
     ResidualBlock,
     ResNetBackbone,
     RetinaHead,
     Rpn,
+    ShuffleBackbone,
+    ShuffleBlock,
+    Stem,
 )
 from pipeline.search_space.standard import mobilenetv2_backbone, resnet_backbone
+from pipeline.zoo.architectures import zoo_architecture
 
 AROUND = Surroundings(
     detector=DetectorConfig(rpn_samples=16, proposals=20, roi_samples=8, image_scale=(64, 64))
@@ -124,6 +133,74 @@ def test_our_mobilenetv2_computes_what_mmdet_s_does() -> None:
     assert [64 // m.shape[2] for m in maps] == [4, 8, 16, 32]
 
 
+@pytest.mark.parametrize("stride", [1, 2])
+def test_a_shuffle_layer_computes_what_torchvision_s_does(stride: int) -> None:
+    """torchvision shuffles behind the layer, DetNAS takes every second channel: one order on."""
+    torch.manual_seed(0)
+    theirs = InvertedResidual(8 if stride == 2 else 16, 16, stride).eval()
+    _randomise(theirs)
+    block = {"operation": "shuffle", "kernel": 3, "channels": 16, "mid_channels": 8}
+    ours = ShuffleLayer(8 if stride == 2 else 16, block | {"stride": stride}).eval()
+    ours.load_state_dict(
+        {
+            name.replace("branch1", "beside").replace("branch2", "layers"): value
+            for name, value in theirs.state_dict().items()
+        },
+        strict=True,
+    )
+    images = torch.randn(2, 8 if stride == 2 else 16, 9, 12)
+    with torch.no_grad():
+        given = channel_shuffle(images, 2) if stride == 1 else images
+        mine = channel_shuffle(ours(given), 2)
+        assert torch.allclose(theirs(images), mine, rtol=1e-5, atol=1e-5)
+
+
+def test_the_cells_compute_what_mmdet_s_nas_fpn_does() -> None:
+    """mmdet makes its further level behind the laterals: here it is given as a map of the backbone."""
+    torch.manual_seed(0)
+    widths = [4, 5, 6, 7, 7]
+    theirs = NASFPN(widths, 8, 5, 2, norm_cfg={"type": "BN"})
+    ours = OurNasFpn(widths[:4], 8, 1, 5, 2, [cell.model_dump() for cell in CELLS])
+    _randomise(theirs)
+    theirs.eval()
+    ours.eval()
+    weights: dict[str, Tensor] = {}
+    for number, lateral in enumerate(theirs.lateral_convs):
+        norm: Any = lateral.norm  # type: ignore[union-attr]
+        scale = norm.weight / (norm.running_var + norm.eps).sqrt()
+        weights[f"laterals.{number}.weight"] = (
+            lateral.conv.weight * scale[:, None, None, None]  # type: ignore[union-attr,operator]
+        )
+        weights[f"laterals.{number}.bias"] = norm.bias - norm.running_mean * scale
+    for stack, stage in enumerate(theirs.fpn_stages):
+        for number, cell in enumerate(stage.values()):  # type: ignore[operator]
+            if cell.with_out_conv:
+                for part, layer in ((1, cell.out_conv.conv), (2, cell.out_conv.bn)):
+                    for name, value in layer.state_dict().items():
+                        weights[f"stacks.{stack}.{number}.layers.{part}.{name}"] = value
+    ours.load_state_dict(weights, strict=True)
+    maps = [
+        torch.randn(2, width, 32 // 2**level, 48 // 2**level)
+        for level, width in enumerate(widths[:4])
+    ]
+    with torch.no_grad():
+        pooled = torch.nn.functional.max_pool2d(maps[-1], 2)
+        expected = theirs((*maps, pooled))
+        for one, other in zip(expected, ours(maps), strict=True):
+            assert torch.allclose(one, other, rtol=1e-4, atol=1e-4)
+
+
+def test_cells_resize_odd_maps_by_their_levels() -> None:
+    cells = [
+        {"operation": "sum", "inputs": [0, level], "level": level, "convolution": False}
+        for level in range(5)
+    ]
+    neck = OurNasFpn([2, 2, 2, 2], 2, 1, 5, 1, cells)
+    sizes = [(25, 38), (13, 19), (7, 10), (4, 5)]
+    levels = neck([torch.zeros(1, 2, *size) for size in sizes])
+    assert [tuple(level.shape[-2:]) for level in levels] == [*sizes, (2, 3)]
+
+
 def _residual(operation: Any, *widths: tuple[int, int], groups: int = 1) -> ResNetBackbone:
     """One or two blocks a stage, of output and inner widths that no standard network has."""
     block = ResidualBlock(operation=operation, channels=1, mid_channels=1)
@@ -164,11 +241,27 @@ def _inverted() -> MobileNetV2Backbone:
     )
 
 
+def _shuffle() -> ShuffleBackbone:
+    first = ("shuffle", "xception", "shuffle", "xception")
+    return ShuffleBackbone(
+        stem=Stem(channels=5),
+        last_channels=9,
+        stages=tuple(
+            (
+                ShuffleBlock(operation=kind, kernel=5, channels=width, mid_channels=3, stride=2),  # type: ignore[arg-type]
+                ShuffleBlock(operation=other, kernel=3, channels=width, mid_channels=7),  # type: ignore[arg-type]
+            )
+            for width, kind, other in zip((6, 8, 12, 14), first, first[::-1], strict=True)
+        ),
+    )
+
+
 IRREGULAR = {
     "basic": _residual("basic", (6, 3), (9, 4), (9, 5), (12, 7)),
     "bottleneck": _residual("bottleneck", (6, 3), (9, 4), (9, 5), (12, 7)),
     "groups": _residual("bottleneck", (6, 3), (8, 2), (8, 3), (12, 2), groups=2),
     "inverted": _inverted(),
+    "shuffle": _shuffle(),
     "small": resnet_backbone(18, base_channels=4),
 }
 
@@ -185,7 +278,16 @@ def _batch() -> dict[str, list[Any]]:
     return {"inputs": [image] * 2, "data_samples": [sample, sample]}
 
 
-@pytest.mark.parametrize("make", [_two_stage, _one_stage], ids=["two-stage", "one-stage"])
+CELLS = zoo_architecture("nas_fpn_r50").neck.cells  # type: ignore[union-attr]
+
+
+def _with_cells(backbone: Backbone) -> Architecture:
+    return _two_stage(backbone, neck=NasFpnNeck(channels=8, stacks=2, cells=CELLS))
+
+
+@pytest.mark.parametrize(
+    "make", [_two_stage, _one_stage, _with_cells], ids=["two-stage", "one-stage", "cells"]
+)
 @pytest.mark.parametrize("kind", IRREGULAR)
 def test_a_detector_of_any_backbone_trains(kind: str, make: Any) -> None:
     torch.manual_seed(0)

@@ -68,9 +68,43 @@ def test_a_table_of_one_kind_takes_the_baselines_of_that_kind() -> None:
     }
 
 
+def test_table_5_shows_detectors_of_others_parts() -> None:
+    values = {
+        "baselines": R18 | {"nas": {"zoo": "nas_fpn_r50"}},
+        "ablations": {"mixed": {"both": {"backbone": "hit_detector", "neck": "nas"}}},
+    }
+    found = inputs("hit_table5", **values)
+    assert [name.removeprefix("inputs.detectors.") for name in found] == [
+        "r18",
+        *(f"searched_{component}" for component in COMPONENTS),
+        "both",
+        "hit_detector",
+    ]
+    assert (
+        found["inputs.detectors.both"] == "results/r/ablations/mixed/both/evaluation/manifest.json"
+    )
+    assert drawing_settings("hit_table5", config(**values))["settings"] == {
+        "mixed": {"both": {"backbone": "hit_detector", "neck": "nas", "head": "r18"}}
+    }
+
+
+def test_joint_tables_show_baselines_in_their_standard_training() -> None:
+    values = {"baselines": R18, "joint_tables": {"baselines": ["r18"]}}
+    own = "results/r/joint_detnas/standard/r18/evaluation/manifest.json"
+    for drawing in ("joint_table4", "joint_table6"):
+        found = inputs(drawing, **values)
+        assert found["inputs.detectors.r18"] == own
+        assert set(found) - {"inputs.detectors.r18"} == set(inputs(drawing))
+
+
 @pytest.mark.parametrize(
     ("drawing", "values", "message"),
     [
+        (
+            "hit_table5",
+            {"baselines": R18, "ablations": {"mixed": {"a": {"neck": "nas"}}}},
+            "needs 'nas'",
+        ),
         ("hit_table5", {"ablations": {"baseline": "r18"}}, "there are none"),
         (
             "hit_table5",
@@ -91,3 +125,8 @@ def test_what_cannot_be_compared_is_refused(
     with pytest.raises(DetSearchError, match=drawing) as refusal:
         inputs(drawing, **values)
     assert message in str(refusal.value)
+
+
+def test_a_joint_table_of_a_baseline_that_is_not_there_is_refused() -> None:
+    with pytest.raises(DetSearchError, match=r"`joint_tables\.baselines` names 'x'; .* are r18"):
+        inputs("joint_table6", baselines=R18, joint_tables={"baselines": ["x"]})

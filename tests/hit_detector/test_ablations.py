@@ -75,6 +75,26 @@ def test_parts_searched_apart_are_combined() -> None:
     assert found.provenance == {"searched_apart": list(COMPONENTS)}
 
 
+def test_others_parts_are_put_together() -> None:
+    """NAS-FPN's neck on a searched backbone, before a baseline's head and RPN."""
+    parts = {"backbone": uniform(), "neck": baseline("nas_fpn_r50"), "head": baseline("fpn_r18")}
+    sources = {"backbone": "hit_detector", "neck": "nas_fpn", "head": "r18"}
+    found = combined(parts, sources)
+    assert (found.backbone, found.neck) == (parts["backbone"].backbone, parts["neck"].neck)
+    assert (found.head, found.rpn) == (parts["head"].head, parts["head"].rpn)
+    assert (found.family, found.provenance) == ("hit_detector", {"parts": sources})
+    assert detector_complexity(found, 10).total.params > 0
+
+
+def test_parts_that_do_not_fit_are_refused() -> None:
+    one_stage = baseline("retinanet_r50")
+    with pytest.raises(DetSearchError, match="one-stage and of two-stage"):
+        combined({"backbone": uniform(), "neck": one_stage, "head": one_stage})
+    ssd = zoo_architecture("ssd_vgg16")
+    with pytest.raises(DetSearchError, match=r"do not go together: .*ssd go together only"):
+        combined({"backbone": one_stage, "neck": one_stage, "head": ssd})
+
+
 def test_a_baseline_of_the_other_kind_is_refused() -> None:
     with pytest.raises(DetSearchError, match="one-stage or two-stage"):
         with_searched(baseline("retinanet_r50"), uniform(), "backbone")

@@ -180,7 +180,7 @@ def test_a_one_stage_detector_names_the_blocks_of_both_towers(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda c: c.update(rpn=_content()["rpn"]), r"rpn must be null .* retina or towers"),
+        (lambda c: c.update(rpn=_content()["rpn"]), r"rpn must be null .* retina, towers"),
         (lambda c: c.update(family="faster_rcnn"), r"faster_rcnn does not go with .* towers"),
         (lambda c: c["head"].update(box_tower=[]), r"head\.box_tower.*at least 1"),
         (lambda c: c["head"]["class_tower"][0].update(stride=2), r"head.*towers need stride 1"),
@@ -246,7 +246,7 @@ BROKEN = [
     (_set("tail", value=1), r"\btail\b"),
     (
         _set("backbone", "stages", 2, 1, "stride", value=2),
-        r"backbone.*stage 3: the first block must have stride 2",
+        r"backbone.*stage 3: one block must have stride 2, the others 1",
     ),
     (
         _set("backbone", "stages", 0, 0, "stride", value=3),

@@ -16,6 +16,7 @@ from pipeline.search_space.architecture import (
     Rpn,
 )
 from pipeline.search_space.standard import mobilenetv2_backbone, resnet_backbone
+from pipeline.zoo.architectures import zoo_architecture
 
 
 def _content(**changes: Any) -> dict[str, Any]:
@@ -33,6 +34,7 @@ def _content(**changes: Any) -> dict[str, Any]:
 
 RETINA = {"rpn": None, "head": RetinaHead(class_tower=(8,), box_tower=(8,)).model_dump(mode="json")}
 MOBILE = mobilenetv2_backbone().model_dump(mode="json")
+BOTH = zoo_architecture("nas_fpn_detnas_1_3g").model_dump(mode="json")
 
 
 def test_strides_and_widths_are_those_of_the_papers() -> None:
@@ -52,6 +54,7 @@ def test_strides_and_widths_are_those_of_the_papers() -> None:
     [
         {},
         {"backbone": MOBILE},
+        {"backbone": BOTH["backbone"], "neck": BOTH["neck"]},
         {**RETINA, "family": "retinanet"},
         {**RETINA, "family": "hit_detector"},
     ],
@@ -82,7 +85,7 @@ BROKEN = {
         "backbone", "stages", 0, 0, "stride", value=2
     ),
     r"backbone: .*stage 3 has no block": lambda: _set("backbone", "stages", 2, value=[]),
-    r"backbone: .*'resnet'": lambda: _set("backbone", "type", value="vgg"),
+    r"backbone: .*'resnet'": lambda: _set("backbone", "type", value="dense"),
     r"stage 1: mid_channels of a depthwise block .* 32, not 30": lambda: _set(
         "backbone", "stages", 0, 0, "mid_channels", value=30, content=_content(backbone=MOBILE)
     ),
@@ -97,6 +100,24 @@ BROKEN = {
     r"rpn must be null with a head of type retina": lambda: _content(rpn=None),
     r"family retinanet does not go with a head of type conv_fc": lambda: _content(
         family="retinanet"
+    ),
+    r"stage 2: its first block must have more than the 96 channels of its input": lambda: _set(
+        "backbone", "stages", 1, 0, "channels", value=96, content=BOTH
+    ),
+    r"stage 1: its blocks must have the same, even channels": lambda: _set(
+        "backbone", "stages", 0, 2, "channels", value=98, content=BOTH
+    ),
+    r"backbone: .*stage 4: the first block must have stride 2, the others 1": lambda: _set(
+        "backbone", "stages", 3, 1, "stride", value=2, content=BOTH
+    ),
+    r"backbone\.stages\.0\.0\.kernel": lambda: _set(
+        "backbone", "stages", 0, 0, "kernel", value=4, content=BOTH
+    ),
+    r"neck: .*cell 2: inputs must be below 6, the number of levels and of cells": lambda: _set(
+        "neck", "cells", 1, "inputs", value=[6, 1], content=BOTH
+    ),
+    r"neck: .*each of the 5 levels needs a cell, and no other": lambda: _set(
+        "neck", "cells", 8, "level", value=4, content=BOTH
     ),
     r"finest levels have strides 4 to 32": lambda: _set("neck", "first_stage", value=2),
 }
