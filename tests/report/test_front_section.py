@@ -16,7 +16,9 @@ from pipeline.report.page import build_report
 from pipeline.teacher_pool.space import Subnet
 
 SETTINGS = ReportConfig(example_images=1)
-SUBNET = Subnet(depths=(1, 1, 1, 1), widths=(1.0,) * 4, neck_width=1.0, resolution=(96, 128))
+SUBNET = Subnet(
+    depths=(1, 1, 1, 1), widths=(1.0, 1.0, 1.0, 1.0), neck_width=1.0, resolution=(96, 128)
+)
 NAMES = {"s0": (0.16, 3.7), "s1": (0.25, 6.6), "base": (0.41, 5.4), "<upgrade>": (0.9, None)}
 """AP on both splits, and milliseconds; a name with a digit is a subnet of the pool."""
 
