@@ -9,6 +9,8 @@ from mmengine.structures import InstanceData
 
 from pipeline.config.detector import DetectorConfig
 from pipeline.config.detector import TestingConfig as Selection
+from pipeline.deploy.graph import DetectorGraph
+from pipeline.deploy.layers import ExportError
 from pipeline.detection.builder import Surroundings, build_detector
 from pipeline.detection.complexity import detector_complexity
 from pipeline.detection.loss import detection_loss
@@ -77,3 +79,28 @@ def test_it_learns_two_images_by_heart_and_detects(name: str) -> None:
     boxes = found.pred_instances.bboxes
     assert len(boxes) and boxes.isfinite().all()
     assert boxes.min() >= 0 and boxes.max() <= 64
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("fcos_r101", "FCOS"),
+        ("reppoints_r101", "RepPointsDetector"),
+        ("ssd_vgg16", "SingleStageDetector"),
+    ],
+)
+def test_a_head_that_the_exported_graph_would_compute_wrongly_is_refused(
+    name: str, kind: str
+) -> None:
+    network = scaled(
+        zoo_architecture(name),
+        width=WIDTHS[name],
+        head_width=0.125,
+        classes=3,
+        input_size=(64, 64),
+    )
+    # which layer of RepPoints is met first does not matter: its deformable convolutions are none of ONNX
+    message = "cannot be (exported|written as ONNX)"
+    with pytest.raises(ExportError, match=message) as refusal:
+        DetectorGraph(build_detector(network, AROUND))
+    assert kind in str(refusal.value) or "DeformConv2d" in str(refusal.value)
