@@ -81,7 +81,7 @@ QUOTES = tuple(
             "searched by Hit-Detector | {searched_mmacs:.0f} | **{searched_AP:.3f}** | {searched_AP50:.3f} |",
             "alike: mean (best) | {random_0_mmacs} | {random_0_mean:.3f} ({random_0_best:.3f}) | |",
             "MACs, trained alike | {plain_mmacs} | {plain_AP:.3f} | {plain_AP50:.3f} |",
-            "width 0.25 | {base_mmacs:.0f} | {base_AP:.3f} | {base_AP50:.3f} |",
+            "width 0.375 | {base_mmacs:.0f} | {base_AP:.3f} | {base_AP50:.3f} |",
             "as the student | {base_longer_mmacs:.0f} | {base_longer_AP:.3f} | {base_longer_AP50:.3f} |",
             "| student of Joint-DetNAS | {student_mmacs:.0f} | {student_AP:.3f} | {student_AP50:.3f} |",
             "(p {p:.2f} over three seeds)",
