@@ -146,6 +146,7 @@ def draw_architecture(
 
 
 def _stages(architecture: Architecture, drawn: Sequence[Drawn]) -> list[list[Drawn]]:
+    assert isinstance(architecture.backbone, BlockBackbone)
     rest = iter(drawn)
     return [[next(rest) for _ in stage] for stage in architecture.backbone.stages]
 

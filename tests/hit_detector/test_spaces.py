@@ -22,7 +22,7 @@ from pipeline.hit_detector.spaces import (
     screening_operations,
     supernet_architecture,
 )
-from pipeline.search_space.architecture import COMPONENTS
+from pipeline.search_space.architecture import COMPONENTS, BlockBackbone
 
 SHAPE = SupernetConfig(
     input_size=(64, 64),
@@ -52,6 +52,7 @@ def test_every_block_holds_its_component_s_operations() -> None:
     }
     architecture = supernet_architecture(SHAPE, 7, (1, 2, 3, 1), operations)
     assert architecture.classes == 7
+    assert isinstance(architecture.backbone, BlockBackbone)
     assert [len(stage) for stage in architecture.backbone.stages] == [1, 2, 3, 1]
     assert architecture.backbone.out_channels == (4, 6, 6, 8)
     assert len(architecture.blocks("head")) == 3 and architecture.neck.channels == 6

@@ -96,7 +96,8 @@ def test_a_bottleneck_loses_a_channel_on_both_sides_of_its_convolution() -> None
     weights["backbone.layer3.1.bn1.weight"][4] = 0.1
     weights["backbone.layer3.1.bn2.weight"][7] = 0.2
     pruned, smaller = prune_channels(architecture, weights, 0.01)
-    stages: Any = pruned.backbone.stages
+    backbone: Any = pruned.backbone
+    stages = backbone.stages
     assert stages[2][1].mid_channels == 11 and stages[2][0].mid_channels == 12
     before = [index for index in range(12) if index != 4]
     behind = [index for index in range(12) if index != 7]
