@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from pipeline.config.root import Config
 from pipeline.plan.images import Images
-from pipeline.plan.joint_detnas import pool_share, pool_stages, pool_subnet
+from pipeline.plan.joint_detnas import base_stages, pool_share, pool_stages, pool_subnet
 from pipeline.plan.network import architecture_cost
 from pipeline.plan.planned import CLASSES, Planned, testing_memory
 from pipeline.teacher_pool.space import SubnetSpace
@@ -29,7 +29,11 @@ def front_stages(config: Config, images: Images, *, pool_there: bool) -> Iterato
     front, testing = config.front, config.testing
     after = f"shrink_pool_{len(config.teacher_pool.phases) - 1}"
     if not pool_there:
-        yield from pool_stages(config, images, METHOD)
+        base = (
+            list(base_stages(config, images, METHOD)) if config.teacher_pool.grown_from_base else []
+        )
+        yield from base
+        yield from pool_stages(config, images, METHOD, tuple(stage.name for stage in base))
     subnet = pool_subnet(config, testing.proposals)
     each = subnet.tested * pool_share(config)
     # any shard may draw it

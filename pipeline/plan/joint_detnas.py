@@ -27,23 +27,11 @@ def joint_detnas_stages(config: Config, images: Images) -> Iterator[Planned]:
     climb = config.hill_climb
     rois = config.detector.roi_samples
     student = architecture_cost(_base(config), rois)
-    before: tuple[str, ...] = ()
-    if config.base_detector.source == "zoo":
-        training = config.base_detector.training
-        work = _student_work(training, student, Work(), config, images)
-        yield trained_stage(
-            "train_student_base",
-            METHOD,
-            config,
-            training,
-            student,
-            work,
-            before,
-            publishes=True,
-            tested=student,
-        )
-        before = ("train_student_base",)
-    phases = list(pool_stages(config, images, METHOD))
+    trained = list(base_stages(config, images, METHOD))
+    yield from trained
+    before = tuple(stage.name for stage in trained)
+    grown_after = before if config.teacher_pool.grown_from_base else ()
+    phases = list(pool_stages(config, images, METHOD, grown_after))
     yield from phases
     teacher = pool_subnet(config, rois).tested * pool_share(config)
     yield trained_stage(
@@ -62,14 +50,35 @@ def joint_detnas_stages(config: Config, images: Images) -> Iterator[Planned]:
     )
 
 
-def pool_stages(config: Config, images: Images, method: str) -> Iterator[Planned]:
-    """The phases of the teacher pool's training."""
+def base_stages(config: Config, images: Images, method: str) -> Iterator[Planned]:
+    """The base's training; nothing where the base is the user's own."""
+    if config.base_detector.source != "zoo":
+        return
+    training = config.base_detector.training
+    base = architecture_cost(_base(config), config.detector.roi_samples)
+    yield trained_stage(
+        "train_student_base",
+        method,
+        config,
+        training,
+        base,
+        _student_work(training, base, Work(), config, images),
+        (),
+        publishes=True,
+        tested=base,
+    )
+
+
+def pool_stages(
+    config: Config, images: Images, method: str, after: tuple[str, ...]
+) -> Iterator[Planned]:
+    """The phases of the teacher pool's training, the first of them after the stages `after`."""
     pool = config.teacher_pool.space
     rois = config.detector.roi_samples
     space = SubnetSpace.whole(pool, CLASSES)
     largest = architecture_cost(space.architecture(space.largest), rois)
     least = _smallest(space, rois)
-    phase_before: tuple[str, ...] = ()
+    phase_before = after
     share = pool_share(config)
     for number, phase in enumerate(config.teacher_pool.phases):
         drawn = _middle(SubnetSpace.of_phase(pool, CLASSES, phase), largest, rois)

@@ -2,57 +2,34 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
+from small_plan import CLASSES, DEPTH, OPERATIONS, ROIS, SHAPE, names
 from torch import nn
 from workflow_project import ROOT
 
 from pipeline.config.files import load_config_files
 from pipeline.config.hit_detector import Alternation
-from pipeline.config.root import Config, load_config
-from pipeline.config.run import Computing
+from pipeline.config.root import load_config
 from pipeline.config.sections import changed
 from pipeline.config.supernet import SupernetConfig
-from pipeline.detection.builder import build_backbone
 from pipeline.detection.complexity import detector_complexity
 from pipeline.errors import DetSearchError
 from pipeline.hit_detector.spaces import Operations, supernet_architecture
 from pipeline.plan.__main__ import main
-from pipeline.plan.cards import card_advice, with_levers
 from pipeline.plan.cost import Footprint, TrainingCost, Work
 from pipeline.plan.hit_detector import alternated
 from pipeline.plan.images import Images, count_images
-from pipeline.plan.live import LiveBytes, without_gradients_of
 from pipeline.plan.network import (
     Component,
-    backbone_cost,
-    derived,
     detector_cost,
-    kept_bytes,
-    sum_of,
 )
-from pipeline.plan.planned import WHOLE, Planned, trained_stage, training_memory
+from pipeline.plan.planned import WHOLE, Planned, trained_stage
 from pipeline.plan.stages import planned_stages
 from pipeline.plan.table import Speed, speed, wall_hours
 from pipeline.search_space.architecture import COMPONENTS
 from pipeline.search_space.cost import CostCounter
-from pipeline.training.computing import computed
-
-SHAPE = SupernetConfig(
-    input_size=(64, 96),
-    channels=(8, 12, 16, 24),
-    neck_channels=16,
-    rpn_channels=16,
-    head_blocks=2,
-    head_fc_channels=32,
-    roi_size=3,
-    execution="store",
-)
-DEPTH = (1, 2, 1, 1)
-ROIS, CLASSES = 10, 7
-OPERATIONS = ("conv_k3_d1", "sep_k5_d1", "ir_k3_d1_e3")
 
 
 def whole(operations: Operations) -> tuple[int, int]:
@@ -99,29 +76,6 @@ def test_recomputation_saves_memory_and_costs_the_candidates_once_more() -> None
     assert longer - step == pytest.approx(stored.macs - fixed)
 
 
-def test_kept_bytes_are_those_of_the_backward_pass() -> None:
-    """A convolution keeps its input of 2 · 3 · 4 · 4 numbers, a ReLU its output of 2 · 5 · 4 · 4."""
-    with torch.device("meta"):
-        module = nn.Sequential(nn.Conv2d(3, 5, 3, padding=1), nn.ReLU())
-        image = torch.empty(2, 3, 4, 4)
-    with kept_bytes(module) as kept:
-        module(image)
-    assert kept() == 4 * (2 * 3 * 4 * 4 + 2 * 5 * 4 * 4)
-
-
-def test_the_plan_keeps_what_the_real_supernet_keeps() -> None:
-    """Of one image, beside the few numbers that batch normalisation keeps of each channel."""
-    architecture = supernet_architecture(
-        SHAPE, CLASSES, DEPTH, dict.fromkeys(COMPONENTS, OPERATIONS)
-    )
-    model = build_backbone(architecture)
-    images = torch.zeros(2, 3, 256, 256)
-    with kept_bytes(model) as kept:
-        model(images)
-    cost = backbone_cost(SHAPE, DEPTH, Component(OPERATIONS, 3, 3), 256, CLASSES)
-    assert cost.whole.kept == pytest.approx(kept() / 2, rel=0.02)
-
-
 def test_an_alternation_passes_over_half_of_the_images_for_the_weights_and_later_for_alpha() -> (
     None
 ):
@@ -162,69 +116,6 @@ def test_depthwise_convolutions_and_norms_are_counted_by_hand() -> None:
     assert counter.depthwise == 25 * 4 * 4 * 4
     assert counter.macs == 25 * 4 * 4 * 4 + 4 * 8 * 4 * 4
     assert counter.normalised == 4 * 4 * 4
-
-
-def test_memory_holds_weights_gradients_moments_and_activations() -> None:
-    network = TrainingCost(Footprint(params=10, macs=0, kept=100), in_flight=20)
-    assert training_memory(network, 4, "sgd") == 4 * 10 * 3 + 4 * 120
-    assert training_memory(network, 4, "adamw") == 4 * 10 * 4 + 4 * 120
-
-
-def test_live_bytes_are_those_of_the_tensors_that_are_there_at_once() -> None:
-    """Of 100 numbers: a, its double and its square are alive together; then what is needed no more goes."""
-    with torch.device("meta"), LiveBytes() as live:
-        first = torch.empty(100)
-        second = first * 2
-        del first
-        assert live.now == 400
-        third = second.view(10, 10).square()
-        assert (live.now, live.peak) == (800, 800)
-        del second, third
-    assert (live.now, live.peak) == (0, 800)
-
-
-@pytest.mark.parametrize("largest", ["ir_k3_d1_e6", "ir_k5_d3_e6"])
-@pytest.mark.parametrize("execution", ["store", "recompute"])
-@pytest.mark.parametrize("precision", ["float32", "bf16"])
-def test_the_plan_s_memory_is_that_of_a_real_step(
-    precision: Any, execution: Any, largest: str
-) -> None:
-    """Forward and backward pass of a supernet on the CPU, every tensor that is alive counted.
-
-    A dilated depthwise convolution takes its map apart, on a GPU as here.
-    """
-    operations = (largest, *OPERATIONS)
-    architecture = supernet_architecture(
-        SHAPE, CLASSES, DEPTH, dict.fromkeys(COMPONENTS, operations)
-    )
-    model = build_backbone(architecture, execution=execution)
-    images = torch.zeros(2, 3, 256, 256)
-    with (
-        computed(Computing(precision=precision)),
-        without_gradients_of(model),
-        LiveBytes() as live,
-    ):
-        sum_of(model(images)).backward()
-    shape = SHAPE.model_copy(update={"execution": execution})
-    cost = backbone_cost(shape, DEPTH, Component(operations, 4, 4), 256, CLASSES)
-    counted = training_memory(cost, 2, "sgd", precision) - training_memory(cost, 0, "sgd")
-    # taking apart costs more at the borders of these small maps than on those that the plan measures
-    assert counted == pytest.approx(live.peak, rel=0.15 if "d3" in largest else 0.1)
-    assert cost.in_flight > 0.05 * cost.whole.kept
-
-
-def test_what_a_validation_holds_is_what_a_real_forward_pass_holds() -> None:
-    """Of a network with one operation: no gradients, so that maps go as soon as they are used."""
-    operation = "ir_k3_d1_e6"
-    architecture = supernet_architecture(
-        SHAPE, CLASSES, DEPTH, dict.fromkeys(COMPONENTS, operation)
-    )
-    model = build_backbone(architecture).eval()
-    with torch.no_grad(), LiveBytes() as live:
-        model(torch.zeros(2, 3, 256, 256))
-    cost = backbone_cost(SHAPE, DEPTH, derived((operation, "ir_k3_d1_e3")), 256, CLASSES)
-    assert cost.looking == pytest.approx(live.peak / 2, rel=0.15)
-    assert cost.looking < cost.whole.kept
 
 
 def test_a_candidate_with_gpus_of_its_own_holds_more_images_on_each() -> None:
@@ -323,10 +214,6 @@ def test_the_device_decides_about_the_throughput() -> None:
     )
 
 
-def names(config: Config) -> list[str]:
-    return [stage.name for stage in planned_stages(config, count_images(config))]
-
-
 def test_stages_are_those_of_the_run() -> None:
     config = load_config_files([ROOT / "config/test.yaml"])
     whole_chain = names(config)
@@ -410,88 +297,6 @@ def test_a_one_stage_search_is_planned_with_its_two_towers() -> None:
         shape, CLASSES, DEPTH, dict.fromkeys(COMPONENTS, OPERATIONS)
     )
     assert cost.whole.macs == pytest.approx(detector_complexity(architecture, ROIS).total.macs)
-
-
-@pytest.fixture
-def on_a_gpu() -> Config:
-    """The tiny run with a GPU: two images of each step on it, in float32, activations stored."""
-    settings = {
-        "run.device": "cuda",
-        "run.gpus": 2,
-        "run.methods": ["hit_detector"],
-        "supernet.execution": "store",
-    }
-    return changed(load_config_files([ROOT / "config/test.yaml"]), settings)
-
-
-def test_each_lever_leaves_what_the_plan_says_with_its_settings(on_a_gpu: Config) -> None:
-    images = count_images(on_a_gpu)
-    found = dict(with_levers(on_a_gpu, images))
-    assert list(found)[:3] == [
-        "as configured",
-        "supernet.execution: recompute",
-        "run.precision: bf16",
-    ]
-    assert list(found)[-1] == "run.micro_batch: 1"
-    written = {
-        "supernet.execution": "recompute",
-        "run.precision": "bf16",
-        "run.micro_batch": 1,
-        "run.validation_batch_size": 1,
-        "evaluation.batch_size": 1,
-    }
-    stages = planned_stages(changed(on_a_gpu, written), images)
-    least = found["run.micro_batch: 1"]
-    assert least == {stage.name: stage.memory / 2**30 for stage in stages}
-    assert all(least[name] < now for name, now in found["as configured"].items())
-    # what the config has already is no lever
-    assert list(dict(with_levers(changed(on_a_gpu, written), images))) == ["as configured"]
-
-
-def test_a_card_names_for_each_stage_the_first_lever_with_room_to_spare(on_a_gpu: Config) -> None:
-    """A card of one and a half times what the search takes holds it; a smaller one with a lever, or not."""
-    images = count_images(on_a_gpu)
-    found = with_levers(on_a_gpu, images)
-    now = max(found[0][1].values())
-    least = max(found[-1][1].values())
-    cards = [1.5001 * now, 1.5001 * least, 1e-9]
-    config = changed(on_a_gpu, {"plan.cards": cards})
-    told = card_advice(config, images)
-    sections = told.split(" GiB:\n")[1:]
-    assert sections[0].startswith("  as configured: every stage\n")
-    assert "more than these" not in sections[1] and "  with run." in sections[1]
-    assert sections[2].startswith("  more than these: every stage")
-
-
-def test_a_front_is_planned_where_it_is_asked_for_with_the_pool_it_needs() -> None:
-    config = load_config_files([ROOT / "config/test.yaml"])
-    settings = {"plan.front": True, "run.methods": ["hit_detector"]}
-    alone, both = (names(changed(config, asked)) for asked in (settings, {"plan.front": True}))
-    assert alone[9:] == ["shrink_pool_0", "shrink_pool_1", "evaluate_subnets", "take_front"]
-    assert both[9:] == [
-        "train_student_base",
-        "shrink_pool_0",
-        "shrink_pool_1",
-        "evaluate_candidate",
-        "evaluate_subnets",
-        "take_front",
-    ]
-    assert "take_front" not in names(config)
-    twice = settings | {"front.population": 2 * config.front.population}
-    first, second = (
-        {
-            stage.name: stage
-            for stage in planned_stages(changed(config, asked), count_images(config))
-        }
-        for asked in (settings, twice)
-    )
-    for name in ("evaluate_subnets", "take_front"):
-        assert second[name].compute.macs == pytest.approx(2 * first[name].compute.macs)
-    front = config.front
-    assert (first["evaluate_subnets"].waves, first["evaluate_subnets"].jobs) == (
-        front.generations,
-        front.shards,
-    )
 
 
 @pytest.mark.slow
