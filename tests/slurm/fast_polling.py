@@ -3,6 +3,7 @@
 import asyncio
 import sys
 
+import snakemake_executor_plugin_slurm
 from snakemake.cli import main
 from snakemake_executor_plugin_slurm import Executor
 
@@ -14,6 +15,9 @@ async def _sleep(self: Executor) -> None:
 
 
 Executor.sleep = _sleep
+# While a controller restarts, the plugin would ask sacct in the place of squeue, again and again: the local
+# cluster keeps no accounts.
+snakemake_executor_plugin_slurm.is_query_tool_available = lambda tool: tool != "sacct"
 
 if __name__ == "__main__":
     sys.exit(main())

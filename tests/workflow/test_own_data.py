@@ -139,7 +139,7 @@ def test_networks_start_from_given_backbones(tmp_path: Path) -> None:
         project,
         {
             "base_detector": {"pretrained": given},
-            "teacher_pool": {"pretrained": given},
+            "teacher_pool": {"pretrained": given, "grown_from_base": False},
             "baselines": {"r18": {"pretrained": {"checkpoint": "r18.pth"}}},
         },
     )
