@@ -100,7 +100,10 @@ class ElasticDetector:
         if reason := self.space.misfit(architecture):
             raise DetSearchError(outside_pool(reason))
         fresh = self.model.state_dict()
-        grown = grown_weights(weights, architecture, fresh, self.architecture)
+        try:
+            grown = grown_weights(weights, architecture, fresh, self.architecture)
+        except ValueError as error:  # such as a shortcut that only one of them has
+            raise DetSearchError(outside_pool(str(error))) from None
         self.model.load_state_dict(grown)
 
     def sort_channels(self) -> None:

@@ -141,6 +141,12 @@ def test_a_pool_is_not_grown_from_a_detector_outside_it(elastic: ElasticDetector
     with pytest.raises(DetSearchError, match="its head must be"):
         elastic.grow_from(other_head, {})
     smaller = pool_space(elastic.space.shape.block)
+    if elastic.space.shape.block == "basic":
+        backbone = largest.backbone.model_copy(update={"stem_channels": 4})
+        shortcut = largest.model_copy(update={"backbone": backbone})
+        weights = build_detector(shortcut, AROUND).state_dict()
+        with pytest.raises(DetSearchError, match=r"stage1\.block1 of the smaller"):
+            ElasticDetector(elastic.space, AROUND).grow_from(shortcut, weights)
     narrow = smaller.shape.model_copy(update={"widths": (1.0, 1.25)})
     with pytest.raises(DetSearchError, match="channels of the stem: it has 6, the largest net 5"):
         ElasticDetector(SubnetSpace.whole(narrow, 10), AROUND).grow_from(largest, {})
