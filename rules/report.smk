@@ -26,7 +26,7 @@ rule draw_report:
     resources:
         **light(),
     params:
-        **stage("report", RUN, settings("report")),
+        **stage("report", RUN, report_settings()),
     message:
         "Drawing the report"
     shell:

@@ -173,7 +173,7 @@ class GroundTruthConfig(Section):
 
 
 class ExamplesConfig(Section):
-    """`hit_figure6`: detections of several detectors on the same images."""
+    """`hit_figure6`, and the report with `report.random`: detections on the same images, side by side."""
 
     images: PositiveInt = Field(default=4, description="of the evaluated split, drawn by run.seed")
     score_threshold: float = Field(

@@ -14,6 +14,7 @@ from pipeline.artifacts.errors import ArtifactError
 from pipeline.artifacts.lineage import descended_from
 from pipeline.artifacts.manifest import MANIFEST, Manifest
 from pipeline.artifacts.typed import read_as
+from pipeline.config.ablations import ExamplesConfig
 from pipeline.data.index import FILE_NAME, DatasetIndex
 from pipeline.search_space.architecture import ARCHITECTURE, COMPONENTS, Architecture
 from pipeline.search_space.names import OperationName
@@ -164,11 +165,13 @@ class Run:
         path: the folder.
         beside: folders, relative to it, of what the page shows besides the searched detector.
         seeds: evaluations of the runs with other seeds and of this one, by `<seed>.<detector>`.
+        examples: on which images detectors are drawn side by side.
     """
 
     path: Path
     beside: tuple[str, ...] = ()
     seeds: Mapping[str, Path] = field(default_factory=dict)
+    examples: ExamplesConfig = field(default_factory=ExamplesConfig)
 
     @property
     def name(self) -> str:

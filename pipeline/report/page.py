@@ -7,6 +7,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from pipeline.config.ablations import ExamplesConfig
 from pipeline.config.evaluation import ReportConfig
 from pipeline.report.accuracy import accuracy_section
 from pipeline.report.answer import answer_section
@@ -57,6 +58,7 @@ def build_report(
     settings: ReportConfig,
     beside: Sequence[str] = (),
     seeds: Mapping[str, Path] | None = None,
+    examples: ExamplesConfig | None = None,
 ) -> dict[str, bytes]:
     """Draw the report of a run; the same files give the same bytes.
 
@@ -67,6 +69,7 @@ def build_report(
             with the student's evaluation among them it has a section on Joint-DetNAS, with the
             table `hit_random` one on random networks, with the front one on that.
         seeds: evaluations by `<seed>.<detector>`, where the chain ran with several seeds.
+        examples: on which images detectors are drawn side by side; None: the section's defaults.
 
     Returns:
         Content by path relative to the run: `report.html`, `figures/*.svg`, `tables/*.csv`.
@@ -74,7 +77,7 @@ def build_report(
     Raises:
         ArtifactError: a file of the run is missing or is not in its format; the message names it.
     """
-    source = Run(run, tuple(beside), seeds or {})
+    source = Run(run, tuple(beside), seeds or {}, examples or ExamplesConfig())
     joint = STUDENT in source.beside
     left_out = [
         *([] if joint else [joint_section]),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pipeline.artifacts.publish import Content
+from pipeline.config.ablations import ExamplesConfig
 from pipeline.config.base import Section
 from pipeline.config.evaluation import ReportConfig
 from pipeline.report.page import build_report
@@ -26,11 +27,15 @@ JOINT = (
 RANDOM, FRONT = "random", "front"
 """The artifacts of the comparison with random networks, and of the pool's subnets."""
 
+COMPARED = ("random_network", "plain")
+"""Evaluations of two networks of that comparison, whose detections are drawn."""
+
 
 class Settings(Section):
     """What the stage uses of the config."""
 
     report: ReportConfig
+    examples: ExamplesConfig = ExamplesConfig()
 
 
 def run(stage: Stage[Settings]) -> Mapping[str, Content]:
@@ -40,7 +45,10 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
         for name in (*JOINT, RANDOM, FRONT)
         if name in stage.inputs
     ]
-    return build_report(stage.folder, stage.settings.report, beside, stage.several("seeds"))
+    settings = stage.settings
+    return build_report(
+        stage.folder, settings.report, beside, stage.several("seeds"), settings.examples
+    )
 
 
 if __name__ == "__main__":
@@ -61,6 +69,7 @@ if __name__ == "__main__":
             "pretraining",
             *JOINT,
             RANDOM,
+            *COMPARED,
             FRONT,
             "seeds",
         ),

@@ -23,7 +23,18 @@ def random_report() -> dict[str, str]:
     """The comparison with random networks that the report begins with, where it is wanted."""
     if not CONFIG.report.random:
         return {}
-    return {"random": f"{RUN}/tables/hit_random/manifest.json"}
+    return {
+        "random": f"{RUN}/tables/hit_random/manifest.json",
+        "random_network": evaluation("ablations/random/0"),
+        "plain": evaluation("ablations/plain"),
+    }
+
+
+def report_settings() -> str:
+    """The report's own, and where networks are compared on the same images, on which."""
+    return settings(
+        "report", **({"examples": "ablations.examples"} if CONFIG.report.random else {})
+    )
 
 
 def front_report() -> dict[str, str]:

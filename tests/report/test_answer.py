@@ -4,15 +4,14 @@ from csv import DictReader
 from io import StringIO
 
 import pytest
-from made_up_metrics import manifest
 from synthetic_joint import BESIDE, add_joint
+from synthetic_random import add_random
 from synthetic_run import make_run
 
-from pipeline.artifacts.files import read_json, write_json
+from pipeline.artifacts.files import read_json
 from pipeline.config.evaluation import ReportConfig
 from pipeline.report.page import build_report
 from pipeline.report.random_section import RANDOM
-from pipeline.report.random_study import STUDY
 from pipeline.report.tables import Column, Table
 
 SETTINGS = ReportConfig(example_images=1)
@@ -61,17 +60,14 @@ def test_a_run_of_one_method_has_one_row_and_no_picture(run):
 
 
 def test_random_and_plain_networks_stand_beside_them(run):
-    networks = [
-        {"name": n, "kind": k, "macs": m, "params": 9, "AP": ap, "AP50": ap}
-        for n, k, m, ap in (
-            ("searched", "searched", 100, (0.40, 0.42)),
-            ("random_0", "random", 98, (0.30, 0.32)),
-            ("random_1", "random", 104, (0.33, 0.33)),
-            ("plain", "plain", 101, (0.40, 0.42)),
-        )
-    ]
-    write_json(run / RANDOM / STUDY, {"format": 1, "networks": networks})
-    (run / RANDOM / "manifest.json").write_bytes(manifest(1.0).content())
+    accuracies = {
+        "searched": (0.40, 0.42),
+        "random_0": (0.30, 0.32),
+        "random_1": (0.33, 0.33),
+        "plain": (0.40, 0.42),
+    }
+    macs = {"searched": 100, "random_0": 98, "random_1": 104, "plain": 101}
+    add_random(run, accuracies, macs)
     files = build_report(run, SETTINGS, [*BESIDE, RANDOM])
     rows = {row["detector"]: row for row in table(files)}
     assert float(rows["random, mean of 2"]["AP"]) == pytest.approx(0.32)
