@@ -10,13 +10,13 @@ wildcard_constraints:
     generation="[0-9]+",
     candidate="[0-9]+",
     role="candidate|control",
-    taken="student|random/student",
+    taken="|".join(TAKEN),
 
 
 rule propose:
     """Propose a generation's candidates (section 3.1.4, Algorithm 1)."""
     input:
-        base=BASE / "manifest.json",
+        base=own_base("manifest.json"),
         pool=LAST_PHASE,
         ranking=former("ranking/manifest.json"),
         budget=budget,
@@ -39,11 +39,11 @@ rule propose:
 rule evaluate_candidate:
     """Train a student–teacher pair a few epochs, and score it; or, as its control, its parent."""
     input:
-        BASE / "weights.safetensors",
+        own_base("weights.safetensors"),
         former("ranking/parents.safetensors"),
         **COUNTED,
         data=DETECTION,
-        base=BASE / "manifest.json",
+        base=own_base("manifest.json"),
         pool=LAST_PHASE,
         proposed=GENERATION / "proposals/manifest.json",
         ranking=former("ranking/manifest.json"),
@@ -136,7 +136,7 @@ rule take_student:
     """Take the best student of the search, without further training."""
     input:
         last_list("parents.safetensors"),
-        base=BASE / "manifest.json",
+        base=own_base("manifest.json"),
         ranking=last_list("manifest.json"),
     output:
         weights=JOINT / "{taken}/detector/weights.safetensors",

@@ -5,7 +5,7 @@ What trains and evaluates them is in hit_detector.smk, students.smk and evaluati
 
 
 wildcard_constraints:
-    chosen="baselines/[A-Za-z0-9_]+|joint_detnas/base",
+    chosen="baselines/[A-Za-z0-9_]+|joint_detnas/(bases/[A-Za-z0-9_]+/)?base",
     draw="[0-9]+",
     sampled="random|ground_truth",
     operation="[a-z0-9_]+",

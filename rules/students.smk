@@ -7,7 +7,7 @@ Each lies in `results/<run>/joint_detnas/<name>/detector/`; evaluation.smk evalu
 wildcard_constraints:
     # the user's own base is not trained but converted
     trained=("base|" if CONFIG.base_detector.source == "zoo" else "")
-    + "alone/[0-9]+|with_(teacher|imitation)|standard/[A-Za-z0-9_]+",
+    + "alone/[0-9]+|with_(teacher|imitation)|standard/[A-Za-z0-9_]+|bases/[A-Za-z0-9_]+/base",
     number="[0-9]+",
 
 

@@ -16,6 +16,7 @@ from pipeline.config.data import DataConfig
 from pipeline.config.detector import DetectorConfig, Normalization, TestingConfig
 from pipeline.config.evaluation import EvaluationConfig, ReportConfig, TrainingConfig
 from pipeline.config.front import FrontConfig
+from pipeline.config.further_bases import FurtherBases
 from pipeline.config.hill_climb import HillClimbConfig
 from pipeline.config.hit_detector import ScreeningConfig, SearchConfig
 from pipeline.config.joint_tables import JointTablesConfig
@@ -60,6 +61,7 @@ class Config(Section):
     )
     training: TrainingConfig = TrainingConfig()
     base_detector: BaseDetectorConfig = BaseDetectorConfig()
+    further_bases: FurtherBases = Field(default={})
     evaluation: EvaluationConfig = EvaluationConfig()
     baselines: Baselines = Field(default={})
     ablations: AblationsConfig = AblationsConfig()
@@ -133,6 +135,7 @@ class Config(Section):
             "base_detector": base.pretrained if base.source == "zoo" else None,
             "teacher_pool": self.teacher_pool.pretrained,
             **{f"baselines/{name}": each.pretrained for name, each in self.named_baselines.items()},
+            **{f"bases/{name}": each.pretrained for name, each in self.further_bases.items()},
         }
         return {place: each for place, each in given.items() if each}
 

@@ -11,6 +11,7 @@ from pipeline.config.data import CheckpointClassification
 from pipeline.config.hill_climb import Scoring
 from pipeline.config.root import Config
 from pipeline.config.supernet import SupernetConfig
+from pipeline.driver.bases import further_rows
 from pipeline.driver.inputs import grouped
 from pipeline.driver.layout import AGAIN, PIPELINES, Layout
 from pipeline.errors import DetSearchError
@@ -204,9 +205,10 @@ def with_and_without_teacher(run: Layout) -> dict[str, str]:
 
 
 def upgraded(run: Layout) -> dict[str, str]:
-    """The base, the same trained longer, baselines, and the student."""
+    """The base, the same trained longer, baselines, and the student; further bases and their students."""
     own = [f"joint_detnas/{name}" for name in ("base", "base_longer")]
-    return detectors(run, [*own, *standard_baselines(run), "joint_detnas/student"])
+    first = detectors(run, [*own, *standard_baselines(run), "joint_detnas/student"])
+    return {**first, **grouped("detectors", further_rows(run))}
 
 
 def further_trained(run: Layout) -> dict[str, str]:

@@ -53,7 +53,8 @@ def upgrade_table(
     """Table 4: the base, the base trained for as many epochs as the student, and the student.
 
     Args:
-        detectors: by name, in the order of the rows; changes are against the first.
+        detectors: by name, in the order of the rows; changes are against the first, those of
+            `<name>.student` against `<name>.base`.
         name: of the table's and the figure's file.
     """
     columns = (
@@ -67,9 +68,11 @@ def upgrade_table(
         Column("AP, %", "AP", "percent"),
         Column("AP against the base, points", "AP_change", "percent"),
     )
-    base = next(iter(detectors.values()))
+    first = next(iter(detectors))
     rows: list[list[Cell]] = []
     for model, one in detectors.items():
+        further, dot, _ = model.partition(".")
+        base = detectors[f"{further}.base" if dot else first]
         metrics, seconds = one.metrics, one.speed.seconds_per_image
         rows.append(
             [

@@ -1,6 +1,7 @@
 """What the rules of hill_climb.smk compute: a generation's inputs and settings, from the config alone."""
 
 from pipeline.config.hill_climb import Listing, Proposing, Scoring, Variant
+from pipeline.driver.bases import base_of, further_chains
 from pipeline.driver.front import predictor_input
 
 # In what a search differs from the config's `hill_climb`, and from how that proceeds.
@@ -12,6 +13,11 @@ SEARCHES = {
     "dynamic_teachers": (SAME_STUDENT, Variant(teachers="draw")),
     "one_teacher": (SAME_STUDENT, Variant(teachers="keep")),
 }
+# The students that are taken, and from which search.
+TAKEN = {"student": "hill_climb", "random/student": "random"}
+for _chain in further_chains(CONFIG).values():
+    SEARCHES[f"{_chain}/hill_climb"] = SEARCHES["hill_climb"]
+    TAKEN[f"{_chain}/student"] = f"{_chain}/hill_climb"
 # what tells a network's latency, where the score counts that
 COUNTED = predictor_input(LAYOUT) if CONFIG.hill_climb.cost == "latency" else {}
 GENERATION = JOINT / "{search}/generation_{generation}"
@@ -30,13 +36,21 @@ def former(part: str) -> Callable[..., list[str]]:
     return of
 
 
+def own_base(file: str) -> Callable[..., str]:
+    """A file of the base that a search begins with, or that a student descends from."""
+
+    def of(wildcards) -> str:
+        return f"{base_of(LAYOUT, wildcards.get('search') or wildcards.taken)}/{file}"
+
+    return of
+
+
 def last_list(file: str) -> Callable[..., str]:
     """A file of the last ranking of the search whose student is taken."""
 
     def of(wildcards) -> str:
-        search = "random" if wildcards.taken.startswith("random") else "hill_climb"
         last = CONFIG.hill_climb.generations - 1
-        return f"{JOINT}/{search}/generation_{last}/ranking/{file}"
+        return f"{JOINT}/{TAKEN[wildcards.taken]}/generation_{last}/ranking/{file}"
 
     return of
 

@@ -1,5 +1,6 @@
 """What the rules of networks.smk compute: the settings of networks beside the searched one."""
 
+from pipeline.driver.bases import base_network
 from pipeline.zoo.architectures import is_one_stage
 
 ABLATIONS = LAYOUT.ablations
@@ -19,12 +20,7 @@ def chosen_settings(wildcards) -> str:
             # null keeps the zoo's
             scale = CONFIG.supernet.anchor_scale if ONE_STAGE else None
     else:
-        base = CONFIG.base_detector
-        baseline = {
-            "zoo": base.network,
-            "width": base.width,
-            "head_width": base.head_width,
-        }
+        baseline = base_network(CONFIG, name)
     return settings(
         input_size="supernet.input_size",
         constants={"anchor_scale": scale, "baseline": baseline},

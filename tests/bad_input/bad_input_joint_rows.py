@@ -51,6 +51,12 @@ JOINT_ROWS = (
         ("base_detector.network: Input should be", "retinanet_r50"),
     ),
     Row(
+        "a further base of one stage",
+        configure(further_bases={"retina": {"network": "retinanet_r50"}}),
+        CONFIG,
+        ("further_bases.retina.network: Input should be", "retinanet_r50"),
+    ),
+    Row(
         "costs of an own base counted between two strides",
         configure(base_detector={"source": "mmdet", "mmdet": {**OWN, "input_size": [800, 1333]}}),
         CONFIG,

@@ -97,6 +97,17 @@ def test_joint_tables_show_baselines_in_their_standard_training() -> None:
         assert set(found) - {"inputs.detectors.r18"} == set(inputs(drawing))
 
 
+def test_table_4_ends_with_the_further_bases_and_their_students() -> None:
+    first = inputs("joint_table4")
+    both = inputs("joint_table4", further_bases={"r50": {"network": "fpn_r50_2fc"}})
+    chain = "results/r/joint_detnas/bases/r50"
+    assert list(both.items()) == [
+        *first.items(),
+        ("inputs.detectors.r50.base", f"{chain}/base/evaluation/manifest.json"),
+        ("inputs.detectors.r50.student", f"{chain}/student/evaluation/manifest.json"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("drawing", "values", "message"),
     [

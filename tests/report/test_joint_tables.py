@@ -80,6 +80,18 @@ def test_table_4_against_the_base() -> None:
     assert "base_longer" in drawn(figure)
 
 
+def test_table_4_compares_a_further_student_with_its_own_base() -> None:
+    detectors = {
+        "base": evaluated(0.30, 4000),
+        "student": evaluated(0.35, 3000),
+        "r50.base": evaluated(0.40, 8000),
+        "r50.student": evaluated(0.41, 2000),
+    }
+    table, _ = upgrade_table(detectors)
+    assert numbers(table, "macs_change") == [0, -0.25, 0, -0.75]
+    assert numbers(table, "AP_change") == pytest.approx([0, 0.05, 0, 0.01])
+
+
 def test_table_4_of_detectors_without_objects_to_find() -> None:
     table, _ = upgrade_table({"base": evaluated(None, 10), "student": evaluated(0.1, 9)})
     assert column(table, "AP_change") == ["", ""]

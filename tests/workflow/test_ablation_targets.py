@@ -171,6 +171,22 @@ def test_joint_targets_share_the_search_and_train_what_is_missing(finished: Proj
     assert parts["search"]["jobs"] == str(2 * (1 + 2 + 1))
 
 
+def test_a_further_base_has_a_search_of_its_own_on_the_same_data_and_pool(finished: Project):
+    """Its training, two generations of two candidates, its student; of the first base only the table."""
+    wanted = ("--config", "further_bases={r50: {network: fpn_r50_2fc}}")
+    climb = {"propose": 2, "evaluate_candidate": 4, "rank": 2}
+    assert finished.stale("joint_table4", *wanted) == {
+        "choose_network": 1,
+        "train_student": 1,
+        **climb,
+        "take_student": 1,
+        "evaluate": 2,
+        "draw": 1,
+        "joint_table4": 1,
+    }
+    assert finished.stale("report", "joint_detnas", *wanted) == {}
+
+
 def test_parts_are_searched_apart_and_combined(finished: Project):
     """Each search has candidates in one component alone, and the combined detector each one's part."""
     jobs = finished.stale("hit_apart")
