@@ -72,7 +72,11 @@ def test_figure_4_screens_once_for_each_regulariser_that_is_not_there(finished: 
 
 
 def test_tables_and_figures_are_drawn_from_what_was_trained(finished: Project):
-    result = finished.snakemake("hit_table5", "hit_figure4")
+    others = (
+        "baselines={nas_fpn: {zoo: nas_fpn_r50, width: 0.0625, head_width: 0.03125}}",
+        "ablations={mixed: {nas_fpn_neck: {backbone: hit_detector, neck: nas_fpn}}}",
+    )
+    result = finished.snakemake("hit_table5", "hit_figure4", "--config", *others)
     assert result.returncode == 0, result.stdout[-6000:]
     folder = finished.results / "tables/hit_table5"
     rows = list(csv.DictReader((folder / "hit_table5.csv").open()))
@@ -81,10 +85,16 @@ def test_tables_and_figures_are_drawn_from_what_was_trained(finished: Project):
         "searched_backbone",
         "searched_neck",
         "searched_head",
+        "nas_fpn_neck",
         "hit_detector",
     ]
     params = {row["model"]: int(row["params"]) for row in rows}
-    assert len(set(params.values())) == 5, "five different networks"
+    assert len(set(params.values())) == 6, "six different networks"
+    mixed = Architecture.load(
+        finished.results / "ablations/mixed/nas_fpn_neck/detector/architecture.json"
+    )
+    searched = Architecture.load(finished.results / "hit_detector/architecture.json")
+    assert mixed.backbone == searched.backbone and mixed.neck.type == "nas_fpn"
     assert "<svg" in (folder / "hit_table5.svg").read_text()
     curves = (finished.results / "figures/hit_figure4/hit_figure4.csv").read_text().splitlines()
     assert len({tuple(line.split(",")[:2]) for line in curves[1:]}) == 3
@@ -155,11 +165,15 @@ def test_joint_targets_share_the_search_and_train_what_is_missing(finished: Proj
     result = finished.snakemake("joint_figure6")
     assert result.returncode == 0, result.stdout[-6000:]
     assert "evaluate_candidate" not in result.stdout
-    result = finished.snakemake("joint_table3", "joint_table6", "joint_table7")
+    rows = (
+        "baselines={reppoints: {zoo: reppoints_r101, width: 0.0625, head_width: 0.125}}",
+        "joint_tables={baselines: [reppoints]}",
+    )
+    result = finished.snakemake("joint_table3", "joint_table6", "joint_table7", "--config", *rows)
     assert result.returncode == 0, result.stdout[-6000:]
     for table, models in (
         ("joint_table3", ["without_teacher", "with_imitation", "with_teacher"]),
-        ("joint_table6", ["base", "student", "upgrade"]),
+        ("joint_table6", ["reppoints", "base", "student", "upgrade"]),
     ):
         found = csv.DictReader((finished.results / f"tables/{table}/{table}.csv").open())
         assert [row["model"] for row in found] == models
