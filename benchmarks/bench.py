@@ -166,10 +166,13 @@ def dry_run(short: bool) -> Iterator[Line]:
 
 
 def steps(short: bool) -> Iterator[Line]:
-    """A training step of ours against mmdet's, as its runner takes it; and the wait for data."""
-    warm, count = (1, 3) if short else (3, 28)
+    """A training step of ours against mmdet's, as its runner takes it; and the wait for data.
+
+    Images are decoded in the first epoch, and are in memory from then on.
+    """
+    warm, count, images = (1, 4, 8) if short else (3, 28, 32)
     with tempfile.TemporaryDirectory() as folder:
-        task, model = _task(Path(folder))
+        task, model = _task(Path(folder), images)
         task.start(0)
         fetched, ours, theirs = [], [], []
         optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, weight_decay=0.05, fused=True)
@@ -182,16 +185,20 @@ def steps(short: bool) -> Iterator[Line]:
             theirs.append(_seconds(lambda b=batch: model.train_step(b, optim_wrapper=wrapper)))
     ratio = median(ours[warm:]) / median(theirs[warm:])
     yield Line("training step: ours / mmdet's own", ratio, "<= 1.03")
-    waited = median(fetched[warm:])
-    share = waited / (waited + median(ours[warm:]))
-    yield Line("share of a step that waits for data", share, "<= 0.05")
+    first = task.epoch_length
+    for what, waits, target in (
+        ("share of a step that waits for data", fetched[first:], "<= 0.05"),
+        ("the same in the first epoch, which decodes images", fetched[warm:first], "no target"),
+    ):
+        waited = median(waits)
+        yield Line(what, waited / (waited + median(ours[warm:])), target)
 
 
-def _task(folder: Path) -> tuple[Any, Any]:
+def _task(folder: Path, images: int) -> tuple[Any, Any]:
     """The training of a plain network of the embedded default's shape, on a few of its images."""
     config = load_config_files([])
     data = config.data.detection.embedded.model_copy(
-        update={"train_images": 32, "val_images": 4, "test_images": 0}
+        update={"train_images": images, "val_images": 4, "test_images": 0}
     )
     prepare_detection(data, folder)
     index = DatasetIndex.load(folder / FILE_NAME)

@@ -81,8 +81,8 @@ class Clock:
             return str(error)
         return None
 
-    def time(self, index: DatasetIndex) -> Latencies:
-        """Time all on images of val, interleaved."""
+    def time(self, index: DatasetIndex, seed: int = 0) -> Latencies:
+        """Time all on images of val, interleaved in orders drawn from a seed."""
         settings = self.settings
         images = list(loaded(image_paths(index, "val", settings.images)))
         log.info("timing %d detectors on %d images", len(self.detectors), len(images))
@@ -93,4 +93,5 @@ class Clock:
             device=settings.device,
             threads=settings.threads,
             rounds=settings.rounds,
+            seed=seed,
         )

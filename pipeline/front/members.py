@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from pipeline.artifacts.checkpoints import WorkFolder
 from pipeline.config.teacher_pool import Recalibration
 from pipeline.deploy.latency import Latencies
 from pipeline.detection.detector_folder import detector_resolution, load_detector
@@ -35,13 +36,16 @@ def front_of(evaluated: Sequence[Evaluated]) -> list[Evaluated]:
 
 @dataclass
 class Gathering:
-    """Detectors on their way into the table.
+    """Detectors on their way into the table, each judged once, however often the stage is killed.
+
+    What is measured of a detector on val and test is kept in the work folder; no time is.
 
     Attributes:
         judge: the data.
         proposals: at which the cost of a head is counted.
         clock: where they are timed; `None` where nothing is.
         device: where they are judged.
+        work: where rows and statistics are kept.
         rows: of the table, so far.
         statistics: batch statistics of the subnets, by `<name>/<tensor>`.
     """
@@ -50,8 +54,19 @@ class Gathering:
     proposals: int
     clock: Clock | None
     device: torch.device
+    work: WorkFolder
     rows: list[Row] = field(default_factory=list[Row])
     statistics: dict[str, Tensor] = field(default_factory=dict[str, Tensor])
+    _judged: dict[str, Row] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Take back what a process that was killed had judged."""
+        checkpoint = self.work.load_latest()
+        state = checkpoint.state if checkpoint else {"rows": [], "statistics": {}}
+        self.statistics = state["statistics"]
+        self._judged = {row.name: row for row in map(Row.model_validate, state["rows"])}
+        if self._judged:
+            log.info("%d detectors were judged before: not again", len(self._judged))
 
     def add_subnets(
         self, pool: ElasticDetector, members: Sequence[Evaluated], recalibration: Recalibration
@@ -70,6 +85,7 @@ class Gathering:
                 self.judge.index,
                 recalibration,
                 self.device,
+                statistics=statistics_of(name, self.statistics) or None,
             )
             for tensor, value in batch_statistics(model).items():
                 self.statistics[f"{name}/{tensor}"] = value.cpu().clone()
@@ -93,6 +109,18 @@ class Gathering:
     def _add(
         self, one: Loaded, architecture: Architecture, kind: str, given: dict[str, Any]
     ) -> None:
+        if one.name in self._judged:
+            self.rows.append(self._judged[one.name])
+            return
+        row = self._row(one, architecture, kind, given)
+        log.info("%s: AP %.4f on val", one.name, row.val.ap)
+        self.rows.append(row)
+        rows = [each.model_dump(mode="json") for each in self.rows]
+        self.work.save({"rows": rows, "statistics": self.statistics}, len(rows))
+
+    def _row(
+        self, one: Loaded, architecture: Architecture, kind: str, given: dict[str, Any]
+    ) -> Row:
         judge = self.judge
         model = one.model.to(self.device)
         detections, ids = judge.detections(model, "val", one.resolution)
@@ -102,7 +130,7 @@ class Gathering:
             found, _ = judge.detections(model, "test", one.resolution)
             test = _accuracy(judge.metrics("test", found))
         cost = complexity_at(architecture, one.resolution, self.proposals).total
-        row = Row(
+        return Row(
             name=one.name,
             kind=kind,  # type: ignore[arg-type]
             resolution=one.resolution,
@@ -113,8 +141,6 @@ class Gathering:
             macs=cost.macs,
             **given,
         )
-        log.info("%s: AP %.4f on val", one.name, row.val.ap)
-        self.rows.append(row)
 
     def time(self) -> Latencies | None:
         """Time all together, and note in each row what it takes; returns the record."""
@@ -124,6 +150,12 @@ class Gathering:
         times = {each.model: each for each in record.models}
         self.rows = [row.model_copy(update={"latency": times.get(row.name)}) for row in self.rows]
         return record
+
+
+def statistics_of(name: str, measured: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The batch statistics of one subnet, out of those of all (`Gathering.statistics`)."""
+    own = f"{name}/"
+    return {key.removeprefix(own): value for key, value in measured.items() if key.startswith(own)}
 
 
 def without_groups(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import Tensor
 
@@ -20,6 +20,7 @@ from pipeline.deploy.writing import describe, write_onnx
 from pipeline.detection.builder import Surroundings, build_detector
 from pipeline.detection.detector_folder import detector_files
 from pipeline.front.judging import image_paths
+from pipeline.front.members import statistics_of
 from pipeline.front.model_card import model_card
 from pipeline.front.picking import Picked
 from pipeline.front.table import STATISTICS, Front, Row
@@ -45,21 +46,10 @@ def taken_files(run: Path, front: Front, picked: Picked, manifest: Manifest) -> 
         DetSearchError: what it is made from is missing or altered, or it cannot be exported.
     """
     row = picked.best
-    sections = {name: manifest.config[name] for name in DetectorSections.model_fields}
-    settings = DetectorSections.model_validate(sections)
-    around = Surroundings(settings.detector, settings.testing, settings.normalization)
-    data = DatasetIndex.load(_input(run, manifest, "data") / FILE_NAME)
-    if row.subnet:
-        architecture, weights = _subnet(run, row, manifest, around)
-    else:
-        folder = _input(run, manifest, f"stock.{row.name}")
-        architecture = Architecture.load(folder / ARCHITECTURE)
-        weights, _ = load_weights(folder / WEIGHTS)
+    data = dataset_of(run, manifest)
+    model, architecture, weights, around = made_again(run, row, manifest)
     metrics = {"format": 1, **row.model_dump(mode="json", include={"val", "test", "latency"})}
     files = detector_files(architecture, weights, around, data.classes, metrics, row.resolution)
-    model: Any = build_detector(architecture, around)
-    load_strictly(model, weights, run)
-    model.eval()
     with tempfile.TemporaryDirectory() as temporary:
         path = Path(temporary) / ONNX
         write_onnx(model, describe(model, data.classes, row.resolution), path)
@@ -71,6 +61,36 @@ def taken_files(run: Path, front: Front, picked: Picked, manifest: Manifest) -> 
     return {**files, ONNX: content, CARD: card.encode()}
 
 
+class MadeAgain(NamedTuple):
+    """A detector of the front as it was judged: mmdet's in eval mode, and what it is made from."""
+
+    model: Any
+    architecture: Architecture
+    weights: dict[str, Tensor]
+    around: Surroundings
+
+
+def made_again(run: Path, row: Row, manifest: Manifest) -> MadeAgain:
+    """The detector of a row of the front; arguments and errors as of `taken_files`."""
+    sections = {name: manifest.config[name] for name in DetectorSections.model_fields}
+    settings = DetectorSections.model_validate(sections)
+    around = Surroundings(settings.detector, settings.testing, settings.normalization)
+    if row.subnet:
+        architecture, weights = _subnet(run, row, manifest, around)
+    else:
+        folder = _input(run, manifest, f"stock.{row.name}")
+        architecture = Architecture.load(folder / ARCHITECTURE)
+        weights, _ = load_weights(folder / WEIGHTS)
+    model: Any = build_detector(architecture, around)
+    load_strictly(model, weights, run)
+    return MadeAgain(model.eval(), architecture, weights, around)
+
+
+def dataset_of(run: Path, manifest: Manifest) -> DatasetIndex:
+    """The dataset on which the front was judged and timed."""
+    return DatasetIndex.load(_input(run, manifest, "data") / FILE_NAME)
+
+
 def _subnet(
     run: Path, row: Row, manifest: Manifest, around: Surroundings
 ) -> tuple[Architecture, dict[str, Tensor]]:
@@ -80,11 +100,7 @@ def _subnet(
     pool.set_active_subnet(row.subnet)
     alone = pool.get_active_subnet()
     measured, _ = load_weights(run / "front" / STATISTICS)
-    own = f"{row.name}/"
-    statistics = {
-        name.removeprefix(own): value for name, value in measured.items() if name.startswith(own)
-    }
-    return alone.architecture, {**alone.weights, **statistics}
+    return alone.architecture, {**alone.weights, **statistics_of(row.name, measured)}
 
 
 def _input(run: Path, manifest: Manifest, name: str) -> Path:

@@ -37,7 +37,7 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
     clock = None
     if settings.latency:
         clock = Clock(settings.latency, judge.index.classes, stage.fresh_folder("onnx"))
-    gathering = Gathering(judge, settings.proposals, clock, stage.device)
+    gathering = Gathering(judge, settings.proposals, clock, stage.device, stage.work)
     pool = load_pool(inputs["pool"], judge.around, stage.device)
     gathering.add_subnets(pool, front_of(evaluated), settings.recalibration)
     gathering.add_stock(stage.several("stock"), stage.run_folder)
