@@ -39,7 +39,7 @@ def main(argv: list[str] | None = None) -> None:
         nargs="+",
         help="images, folders of images, and patterns such as 'photos/**/*.jpg'",
     )
-    parser.add_argument("--score", type=float, default=0.3, help="least score shown")
+    parser.add_argument("--score", type=float, default=0.3, help="least score shown (%(default)s)")
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, …")
     parser.add_argument(
         "--most-pixels",
@@ -79,9 +79,12 @@ def predict(arguments: argparse.Namespace) -> None:
         _load(path, arguments.most_pixels)
     detect, classes = _opened(arguments.detector, arguments.device)
     results: list[dict[str, Any]] = []
+    highest = 0.0
     for number, path in enumerate(images):
         image = _load(path, arguments.most_pixels)
-        found = detect(image).above(arguments.score)
+        everything = detect(image)
+        highest = max([highest, *map(float, everything.scores)])
+        found = everything.above(arguments.score)
         for label, score, box in zip(found.labels, found.scores, found.bboxes, strict=True):
             corners = " ".join(f"{value:.1f}" for value in box)
             print(f"{path}\t{one_line(classes[int(label)])}\t{score:.3f}\t{corners}")
@@ -92,6 +95,12 @@ def predict(arguments: argparse.Namespace) -> None:
             results.append({**entry, "file_name": str(path), "category_name": name})
     if arguments.json:
         write_json(arguments.json, results)
+    if not results:
+        nearest = f"the highest score is {highest:.3f}" if highest else "nothing at any score"
+        print(
+            f"predict: no detection with a score of {arguments.score:g} or more; {nearest}",
+            file=sys.stderr,
+        )
 
 
 def named_images(given: Sequence[str]) -> list[Path]:

@@ -57,3 +57,31 @@ def test_results_have_the_ids_and_corners_that_coco_s_tools_take() -> None:
         {"image_id": 7, "category_id": 2, "bbox": [1.0, 2.0, 3.0, 6.0], "score": 0.5},
         {"image_id": 7, "category_id": 1, "bbox": [0.0, 0.0, 1.0, 1.0], "score": 0.25},
     ]
+
+
+@pytest.mark.parametrize(
+    ("scores", "said"),
+    [
+        ([0.07, 0.12], "no detection with a score of 0.3 or more; the highest score is 0.120"),
+        ([], "no detection with a score of 0.3 or more; nothing at any score"),
+        ([0.07, 0.9], ""),
+    ],
+)
+def test_no_detection_is_said_with_the_highest_score(
+    scores: list[float],
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    found = Found(
+        np.zeros((len(scores), 4), np.float32),
+        np.array(scores, np.float32),
+        np.zeros(len(scores), np.int64),
+    )
+    monkeypatch.setattr("pipeline.predict._opened", lambda *_: (lambda image: found, ["cell"]))
+    main([str(tmp_path / "detector"), str(tmp_path / "a.png")])
+    printed = capsys.readouterr()
+    assert printed.err == (f"predict: {said}\n" if said else "")
+    assert len(printed.out.splitlines()) == sum(score >= 0.3 for score in scores)
