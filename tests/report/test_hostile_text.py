@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from synthetic_run import make_run
 
@@ -103,12 +103,13 @@ def test_any_text_in_a_drawing_is_read_back(content: str) -> None:
 
 
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=8), min_size=1))
+@example(["\uff0b", "\n"])
 def test_cells_are_read_back_but_for_an_apostrophe_before_formulas(cells: list[str]) -> None:
     rows = list(csv.reader(io.StringIO(csv_bytes(cells, [cells]).decode(), newline="")))
     for row in rows:
         for cell, name in zip(row, cells, strict=True):
             assert cell in (name, f"'{name}")
-            assert cell == name or name[0] in "=+-@\t\r"
+            assert cell == name or name[0] in "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20"
 
 
 def test_numbers_and_ordinary_text_are_as_they_were() -> None:
