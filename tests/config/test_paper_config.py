@@ -10,6 +10,19 @@ from pipeline.doctor.datasets import missing_datasets
 FOLDER = Path(__file__).parents[2] / "config"
 
 
+def test_distillation_is_joint_detnas_s_as_printed() -> None:
+    config = load_config_files([FOLDER / "paper.yaml"])
+    sections = (
+        config.teacher_pool.distillation,
+        config.hill_climb.training.distillation,
+        config.joint_tables.training.distillation,
+        config.upgrade.training.distillation,
+    )
+    for section in sections:
+        assert section.feature_distance == "sum"
+        assert (section.features, section.classes, section.boxes) == (1.0, 1.0, 1.0)
+
+
 def test_the_numbers_of_section_4_2() -> None:
     config = load_config_files([FOLDER / "paper.yaml"])
     assert (config.run.gpus, config.run.reference_gpus) == (8, 8)
