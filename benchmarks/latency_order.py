@@ -112,7 +112,7 @@ def verdict(first: Sequence[ModelLatency], second: Sequence[ModelLatency]) -> st
     shown = " and ".join(f"{100 * spread:.0f} %" for spread in spreads)
     found += f"; the spread is {shown} of the latency"
     if max(spreads) > DISTURBED:
-        found += ": other programs ran, so this says little"
+        found += ": the machine was not quiet, so this says little"
     return found
 
 

@@ -67,7 +67,7 @@ def test_a_measurement_beside_other_programs_is_called_one() -> None:
     quiet, busy = ([_times([10, 20], [share * 10, share * 20])] * 2 for share in (0.0625, 0.625))
     assert verdict(*quiet).endswith("the spread is 6 % and 6 % of the latency")
     assert verdict(quiet[0], busy[0]).endswith(
-        "the spread is 6 % and 62 % of the latency: other programs ran, so this says little"
+        "the spread is 6 % and 62 % of the latency: the machine was not quiet, so this says little"
     )
 
 
