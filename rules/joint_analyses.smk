@@ -2,7 +2,9 @@
 
 
 wildcard_constraints:
-    refined="base_longer|pruned/[0-9.]+|pipelines/(" + "|".join(PIPELINES) + ")",
+    refined="(bases/[A-Za-z0-9_]+/)?base_longer|pruned/[0-9.]+|pipelines/("
+    + "|".join(PIPELINES)
+    + ")",
 
 
 rule search_pool:

@@ -29,5 +29,7 @@ class FurtherBase(Section):
 
 FurtherBases = Annotated[
     dict[Name, FurtherBase],
-    Field(description="by name; `joint_table4` trains them and searches a student of each"),
+    Field(
+        description="by name; `joint_table4` and `joint_figure5` train them and search a student of each"
+    ),
 ]

@@ -23,7 +23,7 @@ from pipeline.hill_climb.descent import DESCENT, Descent, base_score
 from pipeline.morphism.shapes import stages_of
 from pipeline.report.inputs import Metrics, read_as
 from pipeline.report.joint_random import random_comparison
-from pipeline.report.joint_search import capacity_study, gain_study, teacher_comparison
+from pipeline.report.joint_search import Capacity, capacity_study, gain_study, teacher_comparison
 from pipeline.report.joint_tables import (
     ALLOCATION,
     Pipeline,
@@ -38,6 +38,9 @@ from pipeline.report.joint_tables import (
 )
 from pipeline.search_space.architecture import Architecture
 from pipeline.teacher_pool.space import Subnet, load_space
+
+FIRST = "first base"
+"""How figures of several bases call that of `base_detector`; no further one can have a name with a space."""
 
 
 class Gains(Section):
@@ -113,17 +116,21 @@ def random_search(given: Given[NoSettings]) -> Drawn:
 
 def figure5(given: Given[NoSettings]) -> Drawn:
     """Backbone parameters of teachers and students, counted on meta tensors, each teacher once."""
-    descent = Descent.load(given.one["descent"] / DESCENT)
     space = load_space(given.one["pool"])
     counted: dict[Subnet, int] = {}
-    students, teachers = {}, {}
-    for name, one in descent.evaluations.items():
-        students[name] = _params(one.architecture)
-        teacher = one.proposal.teacher
-        if teacher not in counted:
-            counted[teacher] = _params(space.architecture(teacher))
-        teachers[name] = counted[teacher]
-    return Drawn(*capacity_study(descent, students, teachers))
+    searches = {}
+    trees = {FIRST: given.one["descent"], **given.several.get("further", {})}
+    for base, tree in trees.items():
+        descent = Descent.load(tree / DESCENT)
+        students, teachers = {}, {}
+        for name, one in descent.evaluations.items():
+            students[name] = _params(one.architecture)
+            teacher = one.proposal.teacher
+            if teacher not in counted:
+                counted[teacher] = _params(space.architecture(teacher))
+            teachers[name] = counted[teacher]
+        searches[base] = Capacity(descent, students, teachers)
+    return Drawn(*capacity_study(searches))
 
 
 def figure6(given: Given[Gains]) -> Drawn:

@@ -44,9 +44,9 @@ def base_network(config: Config, part: str) -> dict[str, Any]:
 
 
 def further_rows(layout: Layout) -> dict[str, str]:
-    """The evaluations of the further bases and their students: `<name>.base`, `<name>.student`."""
+    """The evaluations of `<name>.base`, `<name>.base_longer` and `<name>.student` for each further base."""
     return {
         f"{name}.{detector}": layout.evaluation(f"{layout.joint.name}/{chain}/{detector}")
         for name, chain in further_chains(layout.config).items()
-        for detector in ("base", "student")
+        for detector in ("base", "base_longer", "student")
     }

@@ -11,7 +11,7 @@ from pipeline.config.data import CheckpointClassification
 from pipeline.config.hill_climb import Scoring
 from pipeline.config.root import Config
 from pipeline.config.supernet import SupernetConfig
-from pipeline.driver.bases import further_rows
+from pipeline.driver.bases import further_chains, further_rows
 from pipeline.driver.inputs import grouped
 from pipeline.driver.layout import AGAIN, PIPELINES, Layout
 from pipeline.errors import DetSearchError
@@ -333,7 +333,17 @@ DRAWINGS = {
     ),
     "joint_figure5": Drawing(
         "Capacity of teachers and students.",
-        lambda run: {"descent": descent(run), "pool": str(run.last_phase)},
+        lambda run: {
+            "descent": descent(run),
+            "pool": str(run.last_phase),
+            **grouped(
+                "further",
+                {
+                    name: descent(run, f"{chain}/hill_climb")
+                    for name, chain in further_chains(run.config).items()
+                },
+            ),
+        },
     ),
     "joint_figure6": Drawing(
         "What each kind of change brought.",

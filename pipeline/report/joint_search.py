@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from statistics import fmean
 
 from matplotlib.axes import Axes
@@ -203,56 +205,78 @@ def draw_progress(name: str, title: str, searches: Mapping[str, Descent]) -> Fig
     return chart(name, title, paint, (2 * CHART[0], CHART[1]))
 
 
-def capacity_study(
-    descent: Descent, students: Mapping[Name, int], teachers: Mapping[Name, int]
-) -> tuple[Table, Figure]:
-    """Figure 5: backbone parameters of teachers and students.
+@dataclass(frozen=True)
+class Capacity:
+    """A search, and parameters of the backbone of each candidate and of its teacher."""
+
+    descent: Descent
+    students: Mapping[Name, int]
+    teachers: Mapping[Name, int]
+
+    @cached_property
+    def best(self) -> list[Name]:
+        """The best candidate up to each generation."""
+        descent = self.descent
+        return [descent.best_until(number).proposal.name for number in range(descent.generations)]
+
+
+def capacity_study(searches: Mapping[str, Capacity]) -> tuple[Table, Figure]:
+    """Figure 5: backbone parameters of teachers and students, of each base's search.
 
     Args:
-        descent: the search.
-        students: parameters of each candidate's backbone.
-        teachers: of its teacher's.
+        searches: by the name of the base. Where there are several, the table has a column for it.
     """
     names = ("generation", "candidate", "student_params", "teacher_params", "H", "best_so_far")
-    best = [descent.best_until(number).proposal.name for number in range(descent.generations)]
+    several = len(searches) > 1
     rows: list[list[Cell]] = [
         [
+            *([base] if several else []),
             name.generation,
             name.candidate,
-            students[name],
-            teachers[name],
+            search.students[name],
+            search.teachers[name],
             one.best.score,
-            "x" if best[name.generation] == name else "",
+            "x" if search.best[name.generation] == name else "",
         ]
-        for name, one in descent.evaluations.items()
+        for base, search in searches.items()
+        for name, one in search.descent.evaluations.items()
     ]
-    table = Table("joint_figure5", [Column(name, name) for name in names], rows)
+    columns = [Column(name, name) for name in (*(["base"] if several else []), *names)]
+    table = Table("joint_figure5", columns, rows)
 
     def paint(canvas: Canvas) -> None:
-        left, right = canvas.subplots(1, 2)
-        generations = [float(number) for number in range(descent.generations)]
-        for label, params, colour in (
-            ("teacher", teachers, SERIES[0]),
-            ("student", students, SERIES[1]),
-        ):
-            curve(left, (generations, [params[name] / 1e6 for name in best]), label, colour)
-        left.set(xlabel="generation", ylabel="best pair's, M")
-        left.set_ylim(bottom=0)
-        left.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-        points = [(students[name] / 1e6, teachers[name] / 1e6) for name in descent.evaluations]
-        xs, ys = zip(*points, strict=True)
-        right.plot(xs, ys, "o", color=MUTED, alpha=0.45, ms=5)
-        right.plot(
-            [students[best[-1]] / 1e6], [teachers[best[-1]] / 1e6], "o", color=SERIES[0], ms=7
-        )
-        right.set(xlabel="student's, M", ylabel="teacher's, M")
-        legend(canvas, left)
+        panels = canvas.subplots(len(searches), 2, squeeze=False)
+        for (left, right), (base, search) in zip(panels, searches.items(), strict=True):
+            _paint_capacity(left, right, search)
+            if several:
+                left.set_title(base)
+        legend(canvas, panels[0][0])
 
     title = (
         "Parameters of the teacher's and the student's backbone: left of the best pair so far, right "
         "of every candidate (blue: the result)"
     )
-    return table, chart("joint_figure5", title, paint, (2 * CHART[0], CHART[1]))
+    size = (2 * CHART[0], len(searches) * CHART[1])
+    return table, chart("joint_figure5", title, paint, size)
+
+
+def _paint_capacity(left: Axes, right: Axes, search: Capacity) -> None:
+    """Left the best pair up to each generation, right every pair."""
+    students, teachers, best = search.students, search.teachers, search.best
+    generations = [float(number) for number in range(search.descent.generations)]
+    for label, params, colour in (
+        ("teacher", teachers, SERIES[0]),
+        ("student", students, SERIES[1]),
+    ):
+        curve(left, (generations, [params[name] / 1e6 for name in best]), label, colour)
+    left.set(xlabel="generation", ylabel="best pair's, M")
+    left.set_ylim(bottom=0)
+    left.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    points = [(students[name] / 1e6, teachers[name] / 1e6) for name in search.descent.evaluations]
+    xs, ys = zip(*points, strict=True)
+    right.plot(xs, ys, "o", color=MUTED, alpha=0.45, ms=5)
+    right.plot([students[best[-1]] / 1e6], [teachers[best[-1]] / 1e6], "o", color=SERIES[0], ms=7)
+    right.set(xlabel="student's, M", ylabel="teacher's, M")
 
 
 def gain_study(descent: Descent, base_score: float | None) -> tuple[Table, Figure]:

@@ -1,14 +1,16 @@
 """What the rules of joint_analyses.smk compute: which detectors are trained further, and how."""
 
+from pipeline.driver.bases import base_of, chain_of
 from pipeline.driver.layout import PIPELINES
 
 
 def refined_inputs(wildcards) -> dict[str, str]:
     """The detector that is trained further, and what its pruning or the length of its training follows."""
-    student = f"{JOINT}/student/detector/manifest.json"
-    match wildcards.refined.partition("/"):
-        case ("base_longer", _, _):
-            return {"detector": f"{BASE}/manifest.json", "lineage": student}
+    refined = wildcards.refined
+    student = f"{JOINT / chain_of(refined)}/student/detector/manifest.json"
+    if refined.endswith("base_longer"):
+        return {"detector": f"{base_of(LAYOUT, refined)}/manifest.json", "lineage": student}
+    match refined.partition("/"):
         case ("pipelines", _, name):
             return {
                 "detector": f"{RUN}/{PIPELINES[name]}/detector/manifest.json",

@@ -39,7 +39,7 @@ def test_a_chain_of_its_own_for_each(config: Config) -> None:
     assert further_rows(layout) == {
         f"{name}.{kind}": f"{joint}/bases/{name}/{kind}/evaluation/manifest.json"
         for name in ("r50", "x")
-        for kind in ("base", "student")
+        for kind in ("base", "base_longer", "student")
     }
     assert further_rows(Layout(load_config({"run": {"name": "r"}, "data": {}}))) == {}
 

@@ -104,8 +104,17 @@ def test_table_4_ends_with_the_further_bases_and_their_students() -> None:
     assert list(both.items()) == [
         *first.items(),
         ("inputs.detectors.r50.base", f"{chain}/base/evaluation/manifest.json"),
+        ("inputs.detectors.r50.base_longer", f"{chain}/base_longer/evaluation/manifest.json"),
         ("inputs.detectors.r50.student", f"{chain}/student/evaluation/manifest.json"),
     ]
+
+
+def test_figure_5_has_the_searches_of_all_bases() -> None:
+    first = inputs("joint_figure5")
+    assert inputs("joint_figure5", further_bases={"r50": {"network": "fpn_r50_2fc"}}) == {
+        **first,
+        "inputs.further.r50": "results/r/joint_detnas/bases/r50/hill_climb/descent/manifest.json",
+    }
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from pipeline.report.ablations import detector_table
 from pipeline.report.joint_random import random_comparison
 from pipeline.report.joint_search import (
     CHANGE_NAMES,
+    Capacity,
     candidate_table,
     capacity_study,
     describe_teacher,
@@ -195,7 +196,8 @@ def test_the_search_beside_a_random_one(descent: Descent) -> None:
 def test_figure_5_marks_the_best_so_far(descent: Descent) -> None:
     students = {name: 100 + name.candidate for name in descent.evaluations}
     teachers = {name: 1000 * (1 + name.generation) for name in descent.evaluations}
-    table, figure = capacity_study(descent, students, teachers)
+    search = Capacity(descent, students, teachers)
+    table, figure = capacity_study({"base": search})
     assert [(row["generation"], row["candidate"]) for row in rows(table) if row["best_so_far"]] == [
         ("0", "0"),
         ("1", "0"),
@@ -203,6 +205,12 @@ def test_figure_5_marks_the_best_so_far(descent: Descent) -> None:
     ]
     assert numbers(table, "teacher_params") == [1000, 1000, 2000, 2000, 3000, 3000]
     assert "teacher" in drawn(figure)
+    assert "base" not in rows(table)[0]
+
+    both, figure = capacity_study({"base": search, "r50": search})
+    assert column(both, "base") == ["base"] * 6 + ["r50"] * 6
+    assert column(both, "student_params")[6:] == column(table, "student_params")
+    assert "r50" in drawn(figure)
 
 
 def test_every_change_has_a_name_in_the_figures() -> None:
