@@ -8,6 +8,11 @@ network reached on the split that they are evaluated on. The gain is the mean ov
 less the mean of its run's random ones. The control shuffles which network of a run is called searched, in all
 ways or in 100,000 drawn ones: its gains say what chance gives, and the share that is as large is the p
 of the gain.
+
+Two questions, two standard errors. Is a searched network better than the mean of random ones? The runs are
+draws of the whole chain, so the spread of their gains holds all that varies: Student's t over the runs. Could
+a network that was drawn blindly have come out as well? It varies as the random ones do: the standard error
+beside the control.
 """
 
 from __future__ import annotations
@@ -22,6 +27,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.artifacts.files import read_json
+from pipeline.report.seeds import spread
 
 SHUFFLES = 100_000
 
@@ -55,7 +61,7 @@ def control(trials: Sequence[Trial], seed: int = 0) -> np.ndarray:
 
 
 def standard_error(trials: Sequence[Trial]) -> float:
-    """Of the mean gain: random networks of a run vary, and so does the searched one, by as much."""
+    """Of the mean gain of networks drawn blindly: the searched one varies as the run's random ones do."""
     variances = [np.var(trial.random, ddof=1) * (1 + 1 / len(trial.random)) for trial in trials]
     return float(np.sqrt(np.sum(variances)) / len(trials))
 
@@ -101,7 +107,15 @@ def main() -> None:
         standard_error(trials),
         control(trials),
     )
-    print(f"\ngain {gain:+.4f}, standard error {error:.4f}: {gain / error:+.1f} of them")
+    print(f"\ngain {gain:+.4f}")
+    over = spread([trial.gain for trial in trials])
+    if over.deviation is not None:
+        own = over.deviation / math.sqrt(len(trials))
+        print(
+            f"over {len(trials)} runs: standard error {own:.4f}, {gain / own:.1f} of them; "
+            f"95 % interval {over.low:+.4f} to {over.high:+.4f}"
+        )
+    print(f"of networks drawn blindly: standard error {error:.4f}, {gain / error:.1f} of them")
     print(
         f"labels shuffled: mean gain {shuffled.mean():+.4f}, standard deviation {shuffled.std():.4f}; "
         f"p {np.mean(shuffled >= gain - 1e-12):.4f}"

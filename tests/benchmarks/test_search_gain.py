@@ -39,4 +39,8 @@ def test_the_table_is_read_from_runs(tmp_path: Path) -> None:
     lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
     assert lines[1].split() == ["a", "0.500", "0.300", "0.100", "0.400", "3", "0.350", "+0.200"]
     assert lines[2].split() == ["b", "0.600", "0.200", "0.141", "0.300", "2", "-", "+0.400"]
-    assert "gain +0.3000" in lines[4] and "p 0.0833" in lines[5]
+    assert lines[4] == "gain +0.3000" and "p 0.0833" in lines[7]
+    # gains 0.2 and 0.4: deviation 0.1414 over the root of 2; t of one degree of freedom is 12.706
+    assert "standard error 0.1000, 3.0 of them" in lines[5]
+    assert "interval -0.9706 to +1.5706" in lines[5]
+    assert f"standard error {np.sqrt(0.01 * (1 + 1 / 3) + 0.02 * 1.5) / 2:.4f}" in lines[6]
