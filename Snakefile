@@ -32,6 +32,11 @@ if CONFIG.search.strategy != "differentiable":
     include: "rules/one_shot.smk"
 
 
+if CONFIG.search.cost == "latency":
+
+    include: "rules/operation_times.smk"
+
+
 if CONFIG.search.finalists.networks > 1:
 
     include: "rules/finalists.smk"

@@ -94,6 +94,7 @@ rule search:
     """Search backbone, neck and head together (sections 3.3 and 3.4)."""
     input:
         unpack(spaces),
+        unpack(operation_times),
         search_start("weights.safetensors"),
         data=DETECTION,
         supernet=search_start(),

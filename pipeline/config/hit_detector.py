@@ -201,8 +201,17 @@ class SupernetTraining(Training):
 class DifferentiableSearch(Alternation):
     """The alternation of the paper's search, and what a network's cost weighs in it."""
 
+    cost: Literal["macs", "latency"] = Field(
+        default="macs",
+        exclude_if="macs".__eq__,
+        description="what Eq. 7 counts of an operation: multiply-accumulates, or milliseconds at its own "
+        "shape on the device of `evaluation.latency`; strategy differentiable only",
+    )
     cost_weight: float = Field(
-        default=0.01, ge=0, description="λ of Eq. 6, per GMAC at supernet.input_size and .proposals"
+        default=0.01,
+        ge=0,
+        description="λ of Eq. 6, per GMAC (cost latency: per millisecond) at supernet.input_size and "
+        ".proposals",
     )
 
 
@@ -231,6 +240,15 @@ class SearchConfig(DifferentiableSearch, PathSearchConfig):
     """End-to-end search of backbone, neck and head (Hit-Detector, sections 3.3 and 3.4)."""
 
     finalists: Finalists = Finalists()
+
+    @model_validator(mode="after")
+    def _cost_is_weighed(self) -> SearchConfig:
+        if self.cost == "latency" and self.strategy != "differentiable":
+            raise ValueError(
+                f"cost is latency, but strategy is {self.strategy}, which weighs no cost: a budget, "
+                "max_gmacs, is in MACs; take cost macs, or strategy differentiable"
+            )
+        return self
 
 
 class SupernetSections(Section):

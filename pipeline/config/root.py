@@ -88,10 +88,11 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _latency_is_measured(self) -> Config:
-        if self.hill_climb.cost == "latency" and self.evaluation.latency is None:
-            raise ValueError(
-                "hill_climb.cost is latency, but evaluation.latency is null: say on what it is measured"
-            )
+        for name in ("search", "hill_climb"):
+            if getattr(self, name).cost == "latency" and self.evaluation.latency is None:
+                raise ValueError(
+                    f"{name}.cost is latency, but evaluation.latency is null: say on what it is measured"
+                )
         return self
 
     @model_validator(mode="after")

@@ -72,24 +72,7 @@ class OnnxDetector:
     """
 
     def __init__(self, path: Path, device: str = "cpu", threads: int | None = None) -> None:
-        # half a second that who uses no ONNX file need not wait
-        import onnxruntime
-
-        if not path.is_file():
-            raise NoExportError(f"no such file: {path}")
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        if threads is not None:
-            options.intra_op_num_threads = threads
-            # of several detectors in a process, those that wait must not take a core
-            options.add_session_config_entry("session.force_spinning_stop", "1")
-        providers = _providers(device)
-        try:
-            self.session = onnxruntime.InferenceSession(str(path), options, providers=providers)
-        # onnxruntime's errors have no common base but this
-        except Exception as error:
-            reason = str(error).strip().splitlines()[0]
-            raise NoExportError(f"{path} cannot be loaded by onnxruntime: {reason}") from error
+        self.session = open_session(path, device, threads)
         self.about = ExportedDetector.of(
             self.session.get_modelmeta().custom_metadata_map, str(path)
         )
@@ -111,6 +94,38 @@ class OnnxDetector:
         entered = self.enter(image)
         found = self.run(entered)
         return Found(found.bboxes / entered.scale, found.scores, found.labels)
+
+
+def open_session(path: Path, device: str = "cpu", threads: int | None = None) -> Any:
+    """Onnxruntime's session of a file.
+
+    Args:
+        path: the file.
+        device: `cpu`, `cuda` or `cuda:<number>`.
+        threads: of the runtime; its own choice where None.
+
+    Raises:
+        NoExportError: there is no such file, or onnxruntime cannot load it.
+        DetSearchError: onnxruntime has no such device.
+    """
+    # half a second that who uses no ONNX file need not wait
+    import onnxruntime
+
+    if not path.is_file():
+        raise NoExportError(f"no such file: {path}")
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    if threads is not None:
+        options.intra_op_num_threads = threads
+        # of several detectors in a process, those that wait must not take a core
+        options.add_session_config_entry("session.force_spinning_stop", "1")
+    providers = _providers(device)
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=providers)
+    # onnxruntime's errors have no common base but this
+    except Exception as error:
+        reason = str(error).strip().splitlines()[0]
+        raise NoExportError(f"{path} cannot be loaded by onnxruntime: {reason}") from error
 
 
 def _providers(device: str) -> list[Any]:

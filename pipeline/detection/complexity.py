@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -14,7 +13,7 @@ from pipeline.detection.builder import Surroundings, build_backbone, build_detec
 from pipeline.search_space.architecture import Architecture, MobileNetV2Backbone, ResNetBackbone
 from pipeline.search_space.cost import Cost, CostCounter, measure, operation_cost, parameters
 from pipeline.search_space.heads import BlockHead, ConvFcHead, OneStageHead
-from pipeline.supernet.choice import ChoiceLayer, choice_layers
+from pipeline.supernet.choice import choice_layers
 
 
 @dataclass(frozen=True)
@@ -128,13 +127,32 @@ def stage_costs(
     }
 
 
-def candidate_macs(architecture: Architecture, proposals: int) -> dict[str, list[float]]:
-    """FLOPs(o, l) of Eq. 7 for one image: MACs of every candidate, by the names of the choice layers.
+class Placed(NamedTuple):
+    """An operation at a place: channels, stride, and the input's samples, height and width."""
+
+    operation: str
+    in_channels: int
+    out_channels: int
+    stride: int
+    shape: tuple[int, int, int]
+
+    def __str__(self) -> str:
+        samples, height, width = self.shape
+        return (
+            f"{self.operation}, {self.in_channels} to {self.out_channels} channels, stride {self.stride}, "
+            f"on {samples} x {height} x {width}"
+        )
+
+
+def candidate_places(architecture: Architecture, proposals: int) -> dict[str, list[list[Placed]]]:
+    """Where every candidate of a supernet runs for one image, by the names of the choice layers.
 
     Args:
-        architecture: of a supernet; costs hold at its input size.
-        proposals: RoIs that the head processes, in a two-stage detector. The layers of towers count
-            what they cost on all levels.
+        architecture: of the supernet; places hold at its input size.
+        proposals: RoIs that the head processes, in a two-stage detector.
+
+    Returns:
+        For each candidate of a layer one place, of a tower's layers one for each level.
     """
     with torch.device("meta"):
         twin = build_detector(architecture, Surroundings()).eval()
@@ -151,7 +169,30 @@ def candidate_macs(architecture: Architecture, proposals: int) -> dict[str, list
     for name, layer in layers.items():
         layer.register_forward_hook(remember(name))
     _run_components(twin, architecture, proposals, architecture.input_size)
-    return {name: _candidate_macs(layer, shapes[name]) for name, layer in layers.items()}
+    return {
+        name: [
+            [
+                Placed(candidate, layer.in_channels, layer.out_channels, layer.stride, shape)
+                for shape in shapes[name]
+            ]
+            for candidate in layer.names
+        ]
+        for name, layer in layers.items()
+    }
+
+
+def candidate_macs(architecture: Architecture, proposals: int) -> dict[str, list[float]]:
+    """FLOPs(o, l) of Eq. 7 for one image: MACs of every candidate, by the names of the choice layers.
+
+    Args:
+        architecture: of a supernet; costs hold at its input size.
+        proposals: RoIs that the head processes, in a two-stage detector. The layers of towers count
+            what they cost on all levels.
+    """
+    return {
+        name: [float(sum(operation_cost(*place).macs for place in each)) for each in candidates]
+        for name, candidates in candidate_places(architecture, proposals).items()
+    }
 
 
 def fill_candidate_macs(model: nn.Module, architecture: Architecture, proposals: int) -> None:
@@ -159,11 +200,3 @@ def fill_candidate_macs(model: nn.Module, architecture: Architecture, proposals:
     macs = candidate_macs(architecture, proposals)
     for name, layer in choice_layers(model).items():
         layer.macs.copy_(torch.tensor(macs[name]))
-
-
-def _candidate_macs(layer: ChoiceLayer, shapes: Sequence[tuple[int, int, int]]) -> list[float]:
-    widths = (layer.in_channels, layer.out_channels, layer.stride)
-    return [
-        float(sum(operation_cost(name, *widths, shape).macs for shape in shapes))
-        for name in layer.names
-    ]

@@ -29,7 +29,7 @@ def column_sparsity(layers: Sequence[ChoiceLayer], kind: Regularizer) -> Tensor:
 
 def expected_gmacs(layers: Sequence[ChoiceLayer]) -> Tensor:
     """Σ_l Σ_o p_{l,o} · MACs(o, l) in units of 10⁹ (Hit-Detector, Eq. 7); a scalar."""
-    return torch.stack([layer.expected_macs() for layer in layers]).sum() / 1e9
+    return torch.stack([layer.expected(layer.macs) for layer in layers]).sum() / 1e9
 
 
 def mixed_gmacs(layers: Sequence[ChoiceLayer]) -> Tensor:
@@ -42,7 +42,17 @@ def mixed_gmacs(layers: Sequence[ChoiceLayer]) -> Tensor:
     The cost of all candidates would be the only thing that α feels that is not drawn, and Adam, which
     scales steps by what an α feels, would make of any λ a step of its full rate.
     """
-    return torch.stack([layer.mixed_macs() for layer in layers]).sum() / 1e9
+    return torch.stack([layer.mixed(layer.macs) for layer in layers]).sum() / 1e9
+
+
+def expected_milliseconds(layers: Sequence[ChoiceLayer]) -> Tensor:
+    """Σ_l Σ_o p_{l,o} · ms(o, l): Eq. 7 with measured times in the place of MACs; a scalar."""
+    return torch.stack([layer.expected(layer.milliseconds) for layer in layers]).sum()
+
+
+def mixed_milliseconds(layers: Sequence[ChoiceLayer]) -> Tensor:
+    """Those of the candidates that the last pass drew, by the weights that mixed them; see `mixed_gmacs`."""
+    return torch.stack([layer.mixed(layer.milliseconds) for layer in layers]).sum()
 
 
 @torch.no_grad()

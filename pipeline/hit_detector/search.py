@@ -12,7 +12,12 @@ from torch import Tensor, nn
 from pipeline.config.hit_detector import DifferentiableSearch
 from pipeline.errors import DetSearchError
 from pipeline.hit_detector.alternation import AlternatingTask, Loss
-from pipeline.hit_detector.objective import expected_gmacs, mixed_gmacs
+from pipeline.hit_detector.objective import (
+    expected_gmacs,
+    expected_milliseconds,
+    mixed_gmacs,
+    mixed_milliseconds,
+)
 from pipeline.hit_detector.paths import Layer, PathSpace, best_within
 from pipeline.search_space.architecture import Architecture, Block
 from pipeline.supernet.choice import ChoiceLayer
@@ -23,7 +28,8 @@ class TrinitySearch(AlternatingTask[DifferentiableSearch]):
     """Minimises L_det + λ (C(α) + C(β) + C(γ)) over the architecture parameters (Eq. 6).
 
     Args:
-        model: the supernet, whose choice layers know their candidates' MACs.
+        model: the supernet, whose choice layers know their candidates' MACs, and milliseconds where
+            these are the cost.
         settings: the `search` section.
         choices: the choice layers of each component.
         loss: the task's loss.
@@ -42,19 +48,25 @@ class TrinitySearch(AlternatingTask[DifferentiableSearch]):
         self._all = [layer for layers in choices.values() for layer in layers]
 
     def penalty(self) -> Tensor:
-        """λ times the cost of what the loss's pass mixed, all components, in GMACs (Eq. 6 and 7)."""
-        return self.settings.cost_weight * mixed_gmacs(self._all)
+        """λ times the cost of what the loss's pass mixed, all components (Eq. 6 and 7): GMACs, or ms."""
+        mixed = mixed_milliseconds if self.settings.cost == "latency" else mixed_gmacs
+        return self.settings.cost_weight * mixed(self._all)
 
     def step(self, iteration: int, data: tuple[Any, Any]) -> dict[str, Tensor | float]:
         """One alternation; logs the expected cost."""
         record = super().step(iteration, data)
         with torch.no_grad():
             record["expected_gmacs"] = expected_gmacs(self._all)
+            if self.settings.cost == "latency":
+                record["expected_milliseconds"] = expected_milliseconds(self._all)
         return record
 
 
 def search_scores(choices: Mapping[str, Mapping[str, ChoiceLayer]]) -> dict[str, Any]:
-    """`scores.json`: per component and layer the probability and the MACs of each candidate."""
+    """`scores.json`: per component and layer the probability and the MACs of each candidate.
+
+    And its milliseconds, where the layers know them.
+    """
     return {
         "format": 1,
         "components": {
@@ -66,12 +78,18 @@ def search_scores(choices: Mapping[str, Mapping[str, ChoiceLayer]]) -> dict[str,
                         "probabilities": layer.probabilities().tolist(),
                         "macs": [int(macs) for macs in layer.macs.tolist()],
                     }
+                    | _milliseconds(layer)
                     for name, layer in layers.items()
                 ],
             }
             for component, layers in choices.items()
         },
     }
+
+
+def _milliseconds(layer: ChoiceLayer) -> dict[str, list[float]]:
+    known = not layer.milliseconds.isnan().any()
+    return {"milliseconds": layer.milliseconds.tolist()} if known else {}
 
 
 def derive(

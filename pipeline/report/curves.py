@@ -53,6 +53,7 @@ def _differentiable(run: Run) -> tuple[Markup, tuple[Figure, ...]]:
         *gradient_sizes(history),
         _entropy(run, history),
         _expected_cost(history),
+        *_expected_time(history),
     )
     intro = paragraph(
         "Search with λ = {} per GMAC. The architecture parameters are optimised from epoch {} of {} on; "
@@ -167,6 +168,22 @@ def _expected_cost(history: History) -> Figure:
         axes.ticklabel_format(useOffset=False)
 
     return chart("search_cost", "Search: expected cost of the searched layers (Eq. 7)", paint)
+
+
+def _expected_time(history: History) -> tuple[Figure, ...]:
+    """Of a search that counts milliseconds."""
+    points = history.series("expected_milliseconds")
+    if not points[0]:
+        return ()
+
+    def paint(canvas: Canvas) -> None:
+        axes = canvas.add_subplot()
+        curve(axes, points, None, SERIES[2])
+        axes.set(xlabel="iteration", ylabel="sum of measured operations, ms")
+        axes.ticklabel_format(useOffset=False)
+
+    title = "Search: expected time of the searched layers (the cost of Eq. 7 here)"
+    return (chart("search_milliseconds", title, paint),)
 
 
 def _candidates(component: str, history: History, space: SubSearchSpace) -> Figure:

@@ -11,6 +11,7 @@ from pipeline.config.hit_detector import DifferentiableSearch, SupernetSections
 from pipeline.detection.builder import Surroundings
 from pipeline.detection.complexity import fill_candidate_macs
 from pipeline.hit_detector.detection import SupernetData, search_supernet
+from pipeline.hit_detector.operation_times import OperationTimes, fill_candidate_milliseconds
 from pipeline.hit_detector.search import TrinitySearch, search_scores
 from pipeline.hit_detector.spaces import SUPERNET, component_choices
 from pipeline.runner.stage import Stage, stage_main
@@ -31,7 +32,10 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
     data = SupernetData.load(stage.inputs["data"], around, settings.search, stage.seed)
     shape, paths, classes = settings.supernet, settings.search.paths, len(data.classes)
     supernet = search_supernet(shape, stage.inputs, around, classes, paths, stage.device)
-    fill_candidate_macs(supernet.model, supernet.architecture, settings.supernet.proposals)
+    placed = supernet.model, supernet.architecture, shape.proposals
+    fill_candidate_macs(*placed)
+    if settings.search.cost == "latency":
+        fill_candidate_milliseconds(*placed, OperationTimes.load(stage.inputs["operation_times"]))
     task = TrinitySearch(supernet.model, settings.search, supernet.choices, data.loss, data.streams)
     history = run_training(stage, task, "search", settings.search.log_interval)
     return {
@@ -43,4 +47,5 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
 
 
 if __name__ == "__main__":
-    stage_main(run, Settings, inputs=("data", *COMPONENTS), optional_inputs=("supernet",))
+    optional = ("supernet", "operation_times")
+    stage_main(run, Settings, inputs=("data", *COMPONENTS), optional_inputs=optional)

@@ -30,6 +30,8 @@ class ChoiceLayer(nn.Module):
             (n,), where the parameters are.
         macs: float buffer, shape (N,): multiply-accumulates of each candidate at the stated input,
             filled by `pipeline.detection.complexity`.
+        milliseconds: float buffer, shape (N,): what each candidate takes there, filled by
+            `pipeline.hit_detector.operation_times` where a search counts time.
         paths: how many candidates a training step runs; `None` runs all (the exact sum of Eq. 5).
             With k, Gumbel top-k draws k candidates without replacement by their probabilities, and
             their weights are renormalised among the drawn ones.
@@ -42,6 +44,7 @@ class ChoiceLayer(nn.Module):
     alive: Tensor
     living_index: Tensor
     macs: Tensor
+    milliseconds: Tensor
 
     def __init__(
         self, candidates: Sequence[str], in_channels: int, out_channels: int, stride: int = 1
@@ -54,7 +57,9 @@ class ChoiceLayer(nn.Module):
         )
         self.alpha = nn.Parameter(torch.full((len(candidates),), ALPHA_START))
         self.register_buffer("alive", torch.ones(len(candidates), dtype=torch.bool))
-        self.register_buffer("macs", torch.full((len(candidates),), float("nan")), persistent=False)
+        for cost in ("macs", "milliseconds"):
+            unknown = torch.full((len(candidates),), float("nan"))
+            self.register_buffer(cost, unknown, persistent=False)
         self.paths: int | None = None
         self.execution: Execution = "store"
         self.only: str | None = None
@@ -71,18 +76,25 @@ class ChoiceLayer(nn.Module):
         """Softmax of α over the living candidates, zero for the removed; shape (N,)."""
         return self.alpha.masked_fill(~self.alive, float("-inf")).softmax(0)
 
-    def expected_macs(self) -> Tensor:
-        """Σ_o p_o · MACs(o), the layer's term of Eq. 7; a scalar, differentiable in α."""
-        return (self.probabilities() * self.macs).sum()
+    def expected(self, costs: Tensor) -> Tensor:
+        """Σ_o p_o · cost(o), the layer's term of Eq. 7; a scalar, differentiable in α.
 
-    def mixed_macs(self) -> Tensor:
-        """Σ_o w_o · MACs(o) of the last pass, w its weights; a scalar, differentiable in their α.
+        Args:
+            costs: shape (N,): `macs`, or `milliseconds`.
+        """
+        return (self.probabilities() * costs).sum()
 
-        Of a pass that ran all candidates it is `expected_macs`.
+    def mixed(self, costs: Tensor) -> Tensor:
+        """Σ_o w_o · cost(o) of the last pass, w its weights; a scalar, differentiable in their α.
+
+        Of a pass that ran all candidates it is `expected`.
+
+        Args:
+            costs: as of `expected`.
         """
         if len(self.drawn) == len(self.living):
-            return self.expected_macs()
-        return (self.alpha[self.drawn].softmax(0) * self.macs[self.drawn]).sum()
+            return self.expected(costs)
+        return (self.alpha[self.drawn].softmax(0) * costs[self.drawn]).sum()
 
     def remove(self, index: int) -> None:
         """Take a candidate out of the layer for good.

@@ -48,6 +48,13 @@ def spaces(wildcards) -> dict[str, str]:
     return dict.fromkeys(COMPONENTS, f"{RUN}/{wildcards.searched}/space/manifest.json")
 
 
+def operation_times(wildcards) -> dict[str, str]:
+    """What tells how long operations take, where a search counts that."""
+    if CONFIG.search.cost == "macs":
+        return {}
+    return {"operation_times": f"{RUN}/{wildcards.searched}/operation_times/{MANIFEST}"}
+
+
 def search_start(file: str = MANIFEST) -> Callable[..., list[str]]:
     """A file of the weights that a search starts from."""
 

@@ -112,6 +112,14 @@ ONE_MISTAKE = [
     ({"search": {"max_gmacs": 0}}, r"search\.max_gmacs: .*greater than 0"),
     ({"search": {"strategy": "bayes"}}, r"search\.strategy: .*'evolution' or 'random'"),
     (
+        {"search": {"cost": "latency", "strategy": "random"}},
+        r"search: cost is latency, but strategy is random, which weighs no cost",
+    ),
+    (
+        {"search": {"cost": "latency"}, "evaluation": {"latency": None}},
+        r"config: search\.cost is latency, but evaluation\.latency is null",
+    ),
+    (
         {"search": {"strategy": "evolution", "scored_paths": 40}},
         r"search: scored_paths is 40, but evolution begins after as many random paths",
     ),
@@ -167,3 +175,9 @@ def test_the_methods_have_one_key_and_the_former_one_says_which(old: bool, inste
     with pytest.raises(ConfigError, match=r"run\.methods"):
         load_config({"data": {}, "run": {"methods": ["hit_detector", "other"]}})
     assert load_config({"data": {}}).run.methods == ("hit_detector", "joint_detnas")
+
+
+def test_what_a_search_counts_is_among_its_settings_only_where_it_is_not_macs() -> None:
+    assert "cost" not in load_config({"data": {}}).model_dump(mode="json")["search"]
+    config = load_config({"data": {}, "search": {"cost": "latency"}})
+    assert config.model_dump(mode="json")["search"]["cost"] == "latency"

@@ -161,6 +161,32 @@ def test_the_search_weighs_cost_by_lambda_and_prefers_the_cheap() -> None:
     assert first["penalty"] == pytest.approx(6)
 
 
+def test_the_search_prefers_the_faster_where_time_is_its_cost() -> None:
+    """The candidate with the most MACs is the fastest: the order by one is the reverse of the other's."""
+    model = _Toy()
+    model.searched.macs.copy_(torch.tensor([9e9, 3e9, 6e9]))
+    model.searched.milliseconds.copy_(torch.tensor([1.0, 9.0, 2.0]))
+    streams = BatchStream(_Images(range(8)), 2, 1), BatchStream(_Images(range(8, 16)), 2, 2)
+
+    def constant(model: Any, batch: Tensor) -> tuple[Tensor, Record]:
+        loss = model.last.bias.square().sum() + 1
+        return loss, {"loss": float(loss.detach())}
+
+    settings = _settings(SearchConfig, "sgd", cost="latency", cost_weight=0.5)
+    task = TrinitySearch(model, settings, {"neck": [model.searched]}, constant, streams)
+    # uniform: 4 ms and 6 GMACs
+    assert task.penalty().item() == pytest.approx(0.5 * 4)
+    task.start(0)
+    records = [task.step(iteration, task.fetch(iteration)) for iteration in range(12)]
+    fast, slow, middle = model.searched.probabilities().tolist()
+    assert fast > middle > slow
+    assert records[4]["penalty"] == pytest.approx(2)
+    times = [record["expected_milliseconds"] for record in records]
+    assert times[:4] == pytest.approx([4] * 4)
+    assert times[4:] == sorted(times[4:], reverse=True) and times[-1] < times[4]
+    assert records[-1]["expected_gmacs"] > records[0]["expected_gmacs"]
+
+
 def test_without_lambda_cost_decides_nothing() -> None:
     model = _Toy()
     model.searched.macs.copy_(torch.tensor([9e9, 3e9, 6e9]))

@@ -86,3 +86,8 @@ def test_search_scores_are_what_the_layers_say() -> None:
         expected = torch.tensor([0.0, number, 2.0]).softmax(0).tolist()
         assert layer["probabilities"] == pytest.approx(expected)
         assert layer["macs"] == [10, 20, 30 + number]
+        assert "milliseconds" not in layer
+    for layer in layers.values():
+        layer.milliseconds.copy_(torch.tensor([0.5, 0.25, 2.0]))
+    content = search_scores({"backbone": layers})["components"]["backbone"]
+    assert [layer["milliseconds"] for layer in content["layers"]] == [[0.5, 0.25, 2.0]] * 2

@@ -11,6 +11,8 @@ from pipeline.hit_detector.objective import (
     column_sparsity,
     entropy,
     expected_gmacs,
+    expected_milliseconds,
+    mixed_milliseconds,
 )
 from pipeline.supernet.choice import ChoiceLayer
 
@@ -90,6 +92,23 @@ def test_expected_gmacs() -> None:
     layers[1].remove(1)
     # left there: probabilities 1/3 and 2/3
     assert expected_gmacs(layers).item() == pytest.approx(4 + 8 / 3)
+
+
+def test_expected_milliseconds() -> None:
+    # probabilities 1/4, 1/4, 1/2 and 1/8, 5/8, 2/8
+    layers = _layers((0.0, 0.0, log(2)), (0.0, log(5), log(2)))
+    for layer, times in zip(layers, ((0.4, 0.8, 0.2), (1.6, 3.2, 0.0)), strict=True):
+        layer.milliseconds.copy_(torch.tensor(times))
+    cost = expected_milliseconds(layers)
+    assert cost.item() == pytest.approx((0.1 + 0.2 + 0.1) + (0.2 + 2.0 + 0.0))
+    assert mixed_milliseconds(layers).item() == cost.item()
+    cost.backward()
+    # dE/dα_i = p_i (cost_i - E)
+    assert _gradients(layers)[0] == pytest.approx([0.0, 0.1, -0.1], abs=1e-6)
+    # of a pass that drew the first two: weights 1/2 and 1/2, and 1/6 and 5/6
+    for layer in layers:
+        layer.drawn = [0, 1]
+    assert mixed_milliseconds(layers).item() == pytest.approx(0.6 + (1.6 + 16.0) / 6)
 
 
 def test_scores_are_mean_probabilities_of_the_living() -> None:

@@ -131,6 +131,13 @@ ROWS = (
     ),
     Row("`search`", CONFIG, "\nsearch:\n", "\nsearch:\n  cost_weight: 0.5\n", SEARCH),
     Row(
+        "`search.cost`",
+        CONFIG,
+        "\nsearch:\n",
+        "\nsearch:\n  cost: latency\n",
+        {"measure_operations": 1, **SEARCH},
+    ),
+    Row(
         "`search.max_gmacs`",
         CONFIG,
         "\nsearch:\n",
