@@ -53,14 +53,15 @@ def _differentiable(run: Run) -> tuple[Markup, tuple[Figure, ...]]:
         *gradient_sizes(history),
         _entropy(run, history),
         _expected_cost(history),
-        *_expected_time(history),
+        *expected_time(history),
     )
     intro = paragraph(
-        "Search with λ = {} per GMAC. The architecture parameters are optimised from epoch {} of {} on; "
+        "Search with λ = {} per {}. The architecture parameters are optimised from epoch {} of {} on; "
         "until then their entropy is that of equal choice. The architecture loss is the detection "
         "loss on the other half of the training set. Where λ's gradient is far below the loss's, the cost "
         "decides nothing; where it is far above, nothing else does.",
         run.setting(SEARCH, "search", "cost_weight"),
+        run.weighed,
         run.setting(SEARCH, "search", "architecture_from_epoch"),
         run.setting(SEARCH, "search", "epochs"),
     )
@@ -170,8 +171,8 @@ def _expected_cost(history: History) -> Figure:
     return chart("search_cost", "Search: expected cost of the searched layers (Eq. 7)", paint)
 
 
-def _expected_time(history: History) -> tuple[Figure, ...]:
-    """Of a search that counts milliseconds."""
+def expected_time(history: History) -> tuple[Figure, ...]:
+    """The sum of the searched layers' expected times, of a search that counts those; else none."""
     points = history.series("expected_milliseconds")
     if not points[0]:
         return ()

@@ -256,6 +256,12 @@ class Run:
         """The evaluations' manifests and all they descend from, by folder, each after its inputs."""
         return descended_from(self.path, EVALUATION, *self.beside)
 
+    @property
+    def weighed(self) -> str:
+        """What λ of the search is per: its settings name the cost where that is not MACs."""
+        search = self.setting(SEARCH, "search")
+        return "millisecond" if search.get("cost") == "latency" else "GMAC"
+
     def setting(self, folder: str, *keys: str) -> Any:
         """A value of the config that the stage in `folder` ran with, as its manifest tells.
 

@@ -111,7 +111,7 @@ def reproducibility_section(run: Run, settings: ReportConfig) -> Section:
         if run.scores_paths
         else (
             "λ, weight of the cost in the search",
-            str(run.setting(SEARCH, "search", "cost_weight")),
+            f"{run.setting(SEARCH, 'search', 'cost_weight')} per {run.weighed}",
         ),
         *(
             [

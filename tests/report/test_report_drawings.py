@@ -17,7 +17,7 @@ from pipeline.config.supernet import SupernetConfig
 from pipeline.hit_detector.spaces import supernet_architecture
 from pipeline.report.architecture import draw_architecture
 from pipeline.report.blocks import colour
-from pipeline.report.curves import gradient_sizes, per_epoch
+from pipeline.report.curves import expected_time, gradient_sizes, per_epoch
 from pipeline.report.detections import LABEL_HEIGHT, judged, label_area, overlap
 from pipeline.report.formats import alike_decimal, alike_scaled, duration, percent, scaled
 from pipeline.report.heatmaps import heat_map
@@ -296,6 +296,13 @@ def test_gradients_are_averaged_over_each_epoch_and_left_away_where_there_are_no
     (figure,) = gradient_sizes(history)
     assert figure.name == "search_gradients"
     assert gradient_sizes(History(records=records[2:3])) == ()
+
+
+def test_expected_time_is_drawn_where_the_search_counts_it() -> None:
+    record = {"epoch": 1, "iteration": 20, "expected_gmacs": 0.02}
+    assert expected_time(History(records=(record,))) == ()
+    (figure,) = expected_time(History(records=({**record, "expected_milliseconds": 7.5},)))
+    assert figure.name == "search_milliseconds" and "sum of measured operations, ms" in figure.svg
 
 
 def test_a_search_over_paths_is_told_by_its_best_path_and_its_budget() -> None:

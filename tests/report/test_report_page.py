@@ -17,12 +17,12 @@ from pipeline.artifacts.files import read_json, write_json
 from pipeline.config.evaluation import ReportConfig
 from pipeline.report.accuracy import accuracy_section
 from pipeline.report.architecture import architecture_section
-from pipeline.report.curves import training_section
+from pipeline.report.curves import search_section, training_section
 from pipeline.report.detections import detections_section
 from pipeline.report.heatmaps import heatmaps_section
 from pipeline.report.inputs import Run
 from pipeline.report.page import build_report
-from pipeline.report.records import mixed_versions
+from pipeline.report.records import mixed_versions, reproducibility_section
 from pipeline.report.screening import screening_section
 from pipeline.report.section import Section
 from pipeline.report.summary import summary_section
@@ -175,6 +175,14 @@ def test_a_file_that_is_missing_is_named(
     (copy / name).unlink()
     with pytest.raises(ArtifactError, match=re.escape(name)):
         section(Run(copy), SETTINGS)
+
+
+def test_the_page_says_what_lambda_is_per(run: Path) -> None:
+    opened = Run(run)
+    assert opened.weighed == "GMAC"
+    opened.manifests["hit_detector/search"].config["search"]["cost"] = "latency"
+    for section in (search_section, reproducibility_section):
+        assert "0.01 per millisecond" in section(opened, SETTINGS).html
 
 
 def test_a_key_that_is_missing_is_named(run: Path, tmp_path: Path) -> None:
