@@ -76,6 +76,8 @@ def _step(bench: Bench, case: Case) -> Row:
         "first step, s": timing.first,
         "later step, s": timing.later,
         "s of the plan": models.planned_seconds(settings, work, images, case.precision),
+        "GMAC of the plan": work.macs / 1e9,
+        "of them depthwise": work.depthwise / 1e9,
         "GMAC/s": work.macs / timing.later / 1e9,
         "peak, GiB": timing.peak,
         "GiB of the plan": memory(images, case.precision) / GIB,

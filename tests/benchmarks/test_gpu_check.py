@@ -17,6 +17,7 @@ from benchmarks.gpu.bench import Bench
 from benchmarks.gpu.layers import on_sub_grids
 from benchmarks.gpu.report import PartResult, Report
 from benchmarks.gpu.runner import Part
+from benchmarks.gpu.throughput import throughput
 from benchmarks.gpu.waits import SAID, counted
 from pipeline.search_space.depthwise import DepthwiseConv2d
 
@@ -165,6 +166,33 @@ def test_a_line_of_ours_that_waits_for_the_gpu_is_named(
     assert result.problems == [
         "screening: pipeline/training/planted.py:1 waits for the GPU 1 times in a step"
     ]
+
+
+def _throughputs(folder: Path, **measured: dict[str, Any]) -> dict[str, Any]:
+    report: Any = Report(folder, {})
+    for part, row in measured.items():
+        report.begin(part, 10).rows.append(row)
+    result = report.begin("throughput", 5)
+    throughput(Bench(torch.device("cpu"), False, folder, report, result, lambda: None))
+    return {row["key"]: row["value"] for row in result.rows}
+
+
+def test_the_plan_s_keys_follow_from_what_was_measured(tmp_path: Path) -> None:
+    """The first run's numbers (docs/reference/gpu.md): what 7.49 s of dense work leave of 10.88 s."""
+    candidate = {"case": "2 images, float32", "GMAC/s": 13400.0}
+    screening = {
+        "case": "as the stages compute, float32",
+        "GMAC of the plan": 102_900.0,
+        "of them depthwise": 2540.0,
+        "later step, s": 10.88,
+    }
+    found = _throughputs(tmp_path, screening=screening, candidate=candidate)
+    assert found["plan.gpu_gmacs"] == 13400
+    assert found["plan.gpu_depthwise_gmacs"] == pytest.approx(750, rel=0.01)
+    no_memory = {"case": screening["case"], "outcome": "out of memory"}
+    found = _throughputs(tmp_path, screening=no_memory, candidate=candidate)
+    assert found["plan.gpu_depthwise_gmacs"] == "not measured"
+    assert set(_throughputs(tmp_path, screening=screening).values()) == {"not measured"}
 
 
 def test_parts_are_chosen_by_name(tmp_path: Path) -> None:
