@@ -157,12 +157,23 @@ def start(short: bool) -> Iterator[Line]:
 
 
 def dry_run(short: bool) -> Iterator[Line]:
-    """`snakemake -n` of a run that has not begun."""
+    """`snakemake -n` of a run that has not begun, and of a hill climbing with many candidates."""
+    yield Line("snakemake -n of the default run, seconds", _dry(3 - 2 * short, "all"), "<= 4")
+    generations, together = (4, 10) if short else (25, 40)
+    climb = f"hill_climb={{generations: {generations}, candidates: {together}}}"
+    yield Line(
+        f"snakemake -n with {generations * together} candidates, seconds",
+        _dry(1, "joint_detnas", "--config", climb),
+        "none" if short else "<= 20",
+    )
+
+
+def _dry(repeats: int, *arguments: str) -> float:
+    """Seconds of the fastest of some dry runs."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "snakemake", "-n", "-q", "all", "--cores", "1"]
-        command += ["-s", str(ROOT / "Snakefile"), "--directory", folder]
-        taken = min(_seconds(lambda: _run(*command)) for _ in range(1 if short else 3))
-    yield Line("snakemake -n of the default run, seconds", taken, "<= 4")
+        command += ["-s", str(ROOT / "Snakefile"), "--directory", folder, *arguments]
+        return min(_seconds(lambda: _run(*command)) for _ in range(repeats))
 
 
 def steps(short: bool) -> Iterator[Line]:

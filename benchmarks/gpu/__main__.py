@@ -25,19 +25,23 @@ from benchmarks.gpu.parity import parity
 from benchmarks.gpu.report import Report
 from benchmarks.gpu.runner import Part, chosen, default_folder, parse_limits, run_parts
 from benchmarks.gpu.screening import screening
+from benchmarks.gpu.throughput import throughput
 from benchmarks.gpu.versions import versions
+from benchmarks.gpu.waits import waits
 
 PARTS: dict[str, Part] = {
     "versions": Part(versions, 30),
     "chain": Part(chain, 210, beside=True),
     "parity": Part(parity, 150),
+    "waits": Part(waits, 40),
     "screening": Part(screening, 190),
     "layers": Part(layers, 70),
     "candidate": Part(candidate, 40),
     "evaluation": Part(evaluation, 40),
+    "throughput": Part(throughput, 5),
 }
-"""In this order. The chain runs beside the parity, which times nothing, and beside the screening's first
-step, which takes long; what is timed waits for its end."""
+"""In this order. The chain runs beside the parity and the waits, which time nothing, and beside the
+screening's first step, which takes long; what is timed waits for its end."""
 TOTAL = 470.0
 """Seconds of all parts."""
 

@@ -29,6 +29,7 @@ PARTS = (
     "config",
     "envs",
     "pipeline",
+    "profiles",
     "slurm",
     "workstation",
     "pyproject.toml",

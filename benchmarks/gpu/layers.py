@@ -115,7 +115,7 @@ def _depthwise(bench: Bench, shape: Shape, kernel: int, dilation: int) -> Iterat
     yield f"depthwise k{kernel} d{dilation}, {_mode()}", measure
 
 
-def _torchs(module: nn.Conv2d) -> nn.Module:
+def _torchs(module: nn.Conv2d) -> nn.Conv2d:
     """The convolution as torch computes it, whatever a subclass does."""
     plain = copy.deepcopy(module)
     plain.__class__ = nn.Conv2d

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -14,18 +14,23 @@ from torch import Tensor, nn
 from benchmarks.shrinking_memory import batch
 from pipeline.config.files import load_config_files
 from pipeline.config.root import Config
+from pipeline.config.run import Computing
 from pipeline.data.index import SplitPaths
 from pipeline.detection.builder import Surroundings, build_detector, register_modules
 from pipeline.detection.dataset import build_dataset
 from pipeline.detection.evaluation import detect, seconds_per_image
 from pipeline.detection.loss import detection_loss
-from pipeline.distillation.detectors import TeacherView, observe
+from pipeline.detection.training import DetectorTraining
+from pipeline.distillation.detectors import observe
 from pipeline.distillation.distiller import Distiller
+from pipeline.distillation.training import StudentTraining
 from pipeline.hit_detector.screening import Screening
 from pipeline.hit_detector.spaces import Operations, component_choices, supernet_architecture
 from pipeline.morphism.upgrade import upgrade
+from pipeline.plan.cost import Work
 from pipeline.plan.network import Component, architecture_cost, detector_cost
-from pipeline.plan.planned import CLASSES, training_memory
+from pipeline.plan.planned import CLASSES, Planned, training_memory
+from pipeline.plan.table import Speed
 from pipeline.search_space.architecture import COMPONENTS, Architecture
 from pipeline.search_space.depthwise import DepthwiseConv2d
 from pipeline.supernet.choice import Execution
@@ -33,6 +38,7 @@ from pipeline.teacher_pool.detector import ElasticDetector
 from pipeline.teacher_pool.shrinking import Shrinking
 from pipeline.teacher_pool.space import SubnetSpace
 from pipeline.training import distributed
+from pipeline.training.computing import computed
 from pipeline.training.seeding import seed_everything
 from pipeline.training.stream import BatchStream
 from pipeline.zoo.architectures import zoo_architecture
@@ -41,12 +47,16 @@ __all__ = [
     "CLASSES",
     "Architecture",
     "DepthwiseConv2d",
+    "Precision",
+    "Work",
     "batch",
     "detection_loss",
     "register_modules",
     "seconds_per_image",
     "seed_everything",
 ]
+
+Precision = Literal["float32", "bf16"]
 
 ROOT = Path(__file__).parents[2]
 TINY_CLASSES = 10
@@ -108,7 +118,6 @@ def joint_screening_step(
     images: int,
     size: tuple[int, int],
     classes: int,
-    forward: Callable[[], Any],
 ) -> Callable[[], Any]:
     """A step of the joint screening: the weights on one batch, then α on another.
 
@@ -118,7 +127,6 @@ def joint_screening_step(
         images: of a batch.
         size: height and width of an image.
         classes: of objects.
-        forward: makes the context in which the step runs.
     """
     choices = {name: list(layers.values()) for name, layers in component_choices(model).items()}
     held = len(choices["backbone"][0].names)
@@ -138,16 +146,33 @@ def joint_screening_step(
 
     def step() -> None:
         seed_everything(3)
-        with forward():
-            task.step(0, (data, data))
+        task.step(0, (data, data))
 
     return step
 
 
+def in_precision(precision: Precision) -> AbstractContextManager[None]:
+    """What is inside computes as with `run.precision`."""
+    return computed(Computing(precision=precision))
+
+
+def planned_seconds(settings: Config, work: Work, images: int, precision: Precision) -> float:
+    """Seconds that `plan` takes for some work of one GPU that has so many images at once."""
+    plan = settings.plan
+    speed = Speed(
+        plan.gpu_gmacs,
+        "GPU",
+        1,
+        depthwise_gmacs=plan.gpu_depthwise_gmacs,
+        bf16=precision == "bf16",
+    )
+    return 3600 * speed.hours(Planned("", "", work, 1, 0.0, 0.0, 0.0, (), images=images))
+
+
 def planned_screening(
     settings: Config, operations: Sequence[str], paths: int | None, execution: Execution
-) -> tuple[float, Callable[[int], float]]:
-    """What `plan` says of the joint screening: multiply-accumulates of an image, bytes of a batch."""
+) -> tuple[Work, Callable[[int, Precision], float]]:
+    """What `plan` says of the joint screening: an image's work in both its steps, bytes of a batch."""
     shape = settings.supernet.model_copy(update={"execution": execution})
     held = len(operations)
     part = Component(tuple(operations), held, paths or held)
@@ -155,7 +180,10 @@ def planned_screening(
     cost = detector_cost(
         shape, shape.screening_depth, parts, settings.detector.roi_samples, CLASSES
     )
-    return cost.step_macs, lambda images: training_memory(cost, images, "sgd")
+    return (
+        cost.step + cost.architecture_step,
+        lambda images, precision: training_memory(cost, images, "sgd", precision),
+    )
 
 
 def pool_space(settings: Config, classes: int) -> SubnetSpace:
@@ -175,14 +203,14 @@ def resnet50(settings: Config) -> nn.Module:
     return build_detector(zoo_architecture("fpn_r50_2fc"), around(settings))
 
 
-def candidate_macs(settings: Config, resolution: tuple[int, int]) -> float:
-    """Multiply-accumulates of an image in a training of the ResNet-50 with the pool's largest net.
+def candidate_work(settings: Config, resolution: tuple[int, int]) -> Work:
+    """An image's work in a training of the ResNet-50 with the pool's largest net.
 
     Args:
         settings: of the run.
         resolution: width and height; the cost is taken to grow with the pixels.
     """
-    total = 0.0
+    total = Work()
     space = pool_space(settings, CLASSES)
     rois = settings.detector.roi_samples
     for architecture, teaches in (
@@ -192,7 +220,7 @@ def candidate_macs(settings: Config, resolution: tuple[int, int]) -> float:
         cost = architecture_cost(architecture, rois)
         height, width = architecture.input_size
         share = resolution[0] * resolution[1] / (height * width)
-        total += share * (cost.whole.macs if teaches else cost.step_macs)
+        total += (cost.tested if teaches else cost.step) * share
     return total
 
 
@@ -218,21 +246,11 @@ class Distilled(nn.Module):
         self.teacher.to(*args, **kwargs)
         return self
 
-    def loss(self, data: Mapping[str, Any], precision: torch.dtype | None = None) -> Tensor:
-        """The student's loss.
-
-        Args:
-            data: a batch.
-            precision: in which the teacher computes; its maps are float32 again after it.
-        """
+    def loss(self, data: Mapping[str, Any]) -> Tensor:
+        """The student's loss on a batch."""
         given = self.student.data_preprocessor(data, True)
         images = given["inputs"]
-        device = images.device.type
-        with torch.autocast(device, precision, enabled=precision is not None):
-            view = observe(self.teacher, images)
-        if precision is not None:
-            # RoIs are cast to the maps' type: in bfloat16 their corners would move by pixels
-            view = TeacherView(self.teacher, tuple(level.float() for level in view.maps))
+        view = observe(self.teacher, images)
         losses = self.distiller(self.student, images, given["data_samples"], view)
         return self.student.parse_losses(losses)[0]
 
@@ -262,7 +280,7 @@ def upgraded(settings: Config, classes: int) -> nn.Module:
 
 def shrinking_step(
     settings: Config, classes: int, device: torch.device
-) -> tuple[nn.Module, Callable[[], float]]:
+) -> tuple[nn.Module, Callable[[], Tensor]]:
     """A step of the pool's last phase, with the weights of a fixed seed; it returns the loss.
 
     The gradients stay in the parameters of the module that is returned.
@@ -280,11 +298,36 @@ def shrinking_step(
     )
     data = batch(2, resolutions[task.stream.choice(0)], classes)
 
-    def step() -> float:
+    def step() -> Tensor:
         seed_everything(3)
-        return float(task.step(0, data)["loss"])
+        return torch.as_tensor(task.step(0, data)["loss"])
 
     return elastic.model, step
+
+
+def detector_step(settings: Config, classes: int, device: torch.device) -> Callable[[], Any]:
+    """A step of the training of a derived detector, on two images."""
+    model = one_operation(settings, "conv_k3_d1", classes).to(device)
+    section = settings.training.model_copy(update={"batch_size": 2, "workers": 0})
+    task = DetectorTraining(model, section, Images(), (Images(), Path()), seed=0)
+    task.start(0)
+    data = batch(2, settings.supernet.input_size, classes)
+    return lambda: task.step(0, data)
+
+
+def student_step(settings: Config, classes: int, device: torch.device) -> Callable[[], Any]:
+    """A step of a candidate of the hill climbing with its teacher, on two images."""
+    student, teacher = (
+        pool_net(settings, classes, largest=largest).to(device) for largest in (False, True)
+    )
+    section = settings.hill_climb.training.model_copy(update={"batch_size": 2, "workers": 0})
+    every = [Images()] * len(section.resolutions)
+    task = StudentTraining(
+        student, teacher.eval().requires_grad_(False), section, every, (every, Path()), seed=0
+    )
+    task.start(0)
+    data = batch(2, section.resolutions[0], classes)
+    return lambda: task.step(0, data)
 
 
 @contextmanager

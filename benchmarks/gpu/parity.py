@@ -62,7 +62,7 @@ def _cases() -> dict[str, Callable[[torch.device], Found]]:
 
     def shrunk(device: torch.device) -> Found:
         model, step = models.shrinking_step(settings, classes, device)
-        loss = step()
+        loss = float(step())
         return loss, _gradients(model)
 
     return {

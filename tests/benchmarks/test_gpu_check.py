@@ -5,7 +5,9 @@ import os
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,7 +15,10 @@ import torch
 from benchmarks.gpu.__main__ import PARTS, main
 from benchmarks.gpu.bench import Bench
 from benchmarks.gpu.layers import on_sub_grids
+from benchmarks.gpu.report import PartResult, Report
 from benchmarks.gpu.runner import Part
+from benchmarks.gpu.throughput import throughput
+from benchmarks.gpu.waits import SAID, counted
 from pipeline.search_space.depthwise import DepthwiseConv2d
 
 ROOT = Path(__file__).parents[2]
@@ -59,8 +64,10 @@ def test_the_check_on_a_cpu(tmp_path: Path) -> None:
         assert row["agrees"] is True and row["loss"] > 0 and row["of gradients"] <= 1e-6
     assert len(parts["screening"]["rows"]) == 7
     assert all(row["later step, s"] > 0 for row in parts["screening"]["rows"])
+    # what would wait on a GPU is not seen here, but that every training takes its steps
+    assert [row["most"] for row in parts["waits"]["rows"]] == ["none"] * 4
     table = (tmp_path / "gpu.md").read_text()
-    assert "## parity: ok" in table and "| no fill, 4 paths |" in table
+    assert "## parity: ok" in table and "| 4 paths |" in table
 
 
 def _measure(bench: Bench) -> None:
@@ -127,6 +134,65 @@ def test_a_part_that_runs_out_of_time_says_so_and_is_no_failure(tmp_path: Path) 
     assert found["next"]["status"] == found["beside"]["status"] == "ok"
     assert main([*ON_CPU, str(tmp_path), "--only", "long", "next", "--total", "2"], parts) == 0
     assert {part["status"] for part in _report(tmp_path)[""]["parts"]} == {"out of time"}
+
+
+def test_a_line_of_ours_that_waits_for_the_gpu_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Torch's warnings are planted, where this code would be, and a library."""
+    modes: list[str] = []
+    monkeypatch.setattr("torch.cuda.set_sync_debug_mode", modes.append)
+    places = (ROOT / "pipeline/training/planted.py", Path("/lib/mmdet/models/heads/planted.py"))
+    lines = [compile(f"warnings.warn({SAID!r})", str(place), "exec") for place in places]
+    taken: list[str] = []
+
+    def step() -> None:
+        taken.append(modes[-1] if modes else "default")
+        for line in (*lines, lines[1]):
+            exec(line, {"warnings": warnings})
+        warnings.warn("another warning", stacklevel=1)
+
+    result = PartResult("waits", 10)
+    report: Any = Report(tmp_path, {})
+    bench = Bench(torch.device("cuda"), True, tmp_path, report, result, lambda: None)
+    with warnings.catch_warnings(record=True):  # those of the first step
+        row = counted(bench, "screening", lambda: step)
+    assert taken == ["default", "warn"] and modes == ["warn", "default"]
+    assert row == {
+        "waits of this code": 1,
+        "of libraries": 2,
+        "most": "models/heads/planted.py:1 (2), pipeline/training/planted.py:1 (1)",
+    }
+    assert result.problems == [
+        "screening: pipeline/training/planted.py:1 waits for the GPU 1 times in a step"
+    ]
+
+
+def _throughputs(folder: Path, **measured: dict[str, Any]) -> dict[str, Any]:
+    report: Any = Report(folder, {})
+    for part, row in measured.items():
+        report.begin(part, 10).rows.append(row)
+    result = report.begin("throughput", 5)
+    throughput(Bench(torch.device("cpu"), False, folder, report, result, lambda: None))
+    return {row["key"]: row["value"] for row in result.rows}
+
+
+def test_the_plan_s_keys_follow_from_what_was_measured(tmp_path: Path) -> None:
+    """The first run's numbers (docs/reference/gpu.md): what 7.49 s of dense work leave of 10.88 s."""
+    candidate = {"case": "2 images, float32", "GMAC/s": 13400.0}
+    screening = {
+        "case": "as the stages compute, float32",
+        "GMAC of the plan": 102_900.0,
+        "of them depthwise": 2540.0,
+        "later step, s": 10.88,
+    }
+    found = _throughputs(tmp_path, screening=screening, candidate=candidate)
+    assert found["plan.gpu_gmacs"] == 13400
+    assert found["plan.gpu_depthwise_gmacs"] == pytest.approx(750, rel=0.01)
+    no_memory = {"case": screening["case"], "outcome": "out of memory"}
+    found = _throughputs(tmp_path, screening=no_memory, candidate=candidate)
+    assert found["plan.gpu_depthwise_gmacs"] == "not measured"
+    assert set(_throughputs(tmp_path, screening=screening).values()) == {"not measured"}
 
 
 def test_parts_are_chosen_by_name(tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -26,31 +25,30 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def _run(task: str, data: Path, out: Path, processes: int) -> dict[str, Any]:
-    out.mkdir()
+@pytest.fixture(scope="module")
+def runs(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Where one process, and two, wrote what came of every task; they import the libraries once for all."""
     script = Path(__file__).with_name("training_process.py")
-    command = [sys.executable, str(script), task, str(data), str(out)]
-    if processes > 1:
-        launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
-        command[1:1] = [*launcher, str(processes)]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    done = subprocess.run(
-        command,
-        env=environment,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout[-4000:]
-    return json.loads((out / "result.json").read_text())
+    launchers = ([], ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"])
+    folders = (tmp_path_factory.mktemp("one"), tmp_path_factory.mktemp("two"))
+    for launcher, out in zip(launchers, folders, strict=True):
+        done = subprocess.run(
+            [sys.executable, *launcher, str(script), str(data), str(out), *TASKS],
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout[-4000:]
+    return folders
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("two_processes")
 @pytest.mark.parametrize("task", TASKS)
-def test_two_processes_take_the_steps_of_one(task: str, data: Path, tmp_path: Path) -> None:
-    one = _run(task, data, tmp_path / "one", 1)
-    two = _run(task, data, tmp_path / "two", 2)
+def test_two_processes_take_the_steps_of_one(task: str, runs: tuple[Path, Path]) -> None:
+    one, two = (json.loads((out / f"{task}.json").read_text()) for out in runs)
     steps = [[each for each in run["history"] if "loss" in each] for run in (one, two)]
     assert len(steps[0]) == len(steps[1]) == 3
     for theirs, ours in zip(*steps, strict=True):

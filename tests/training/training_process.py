@@ -1,4 +1,4 @@
-"""What test_distributed.py starts, alone or twice: a few steps of a task, and what they led to.
+"""What test_distributed.py starts, alone or twice: a few steps of each task, and what they led to.
 
 test_task.py takes its tasks and data, too.
 """
@@ -160,22 +160,27 @@ def _shrinking(folder: Path) -> Any:
     return Shrinking(elastic, None, space, settings, DistillationConfig(), train, 5)
 
 
-def main(name: str, data: Path, out: Path) -> None:
-    """Train three steps, and validate a classification; the first process writes records and parameters."""
+def main(data: Path, out: Path, names: list[str]) -> None:
+    """Train three steps of each task, and validate a classification.
+
+    The first process writes a file for each, with its records and parameters.
+    """
     torch.set_num_threads(1)
     distributed.join(torch.device("cpu"))
-    seed_everything(3)
-    task = make_task(name, data)
-    # as several processes do, so that one draws the same boxes
-    sample_by_image(task.model, processes=2)
-    task.iterations, task.epoch_length = 3, 3 if name == "classification" else 100
-    work = WorkFolder(out / f"work{distributed.rank()}", "sha256:" + "0" * 64)
-    history = run_loop(task, work, seed=1, title=name, log_interval=1, checkpoint_seconds=1e9)
-    if distributed.rank() == 0:
-        parameters = {key: p.tolist() for key, p in task.model.state_dict().items()}
-        (out / "result.json").write_text(json.dumps({"history": history, "model": parameters}))
+    for name in names:
+        seed_everything(3)
+        task = make_task(name, data)
+        # as several processes do, so that one draws the same boxes
+        sample_by_image(task.model, processes=2)
+        task.iterations, task.epoch_length = 3, 3 if name == "classification" else 100
+        work = WorkFolder(out / f"work_{name}_{distributed.rank()}", "sha256:" + "0" * 64)
+        history = run_loop(task, work, seed=1, title=name, log_interval=1, checkpoint_seconds=1e9)
+        if distributed.rank() == 0:
+            parameters = {key: p.tolist() for key, p in task.model.state_dict().items()}
+            result = {"history": history, "model": parameters}
+            (out / f"{name}.json").write_text(json.dumps(result))
     distributed.leave()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:])
