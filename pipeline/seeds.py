@@ -5,7 +5,8 @@
 Options are those of `snakemake`, which is started once a seed, one after another, and at the end once more
 for the report of the run itself. `results/<name>/` is the run of `run.seed`; another seed's is
 `results/<name>_seed_<seed>/`, a run as any other, which shares the first one's data. The same command goes on
-where it was stopped.
+where it was stopped. With `-n` nothing runs, and nothing is written but the configs of the other seeds' runs,
+in `results/<name>/seeds/`.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from pipeline.errors import DetSearchError
 
 RESULTS = Path("results")
 CONFIGFILE = "--configfile"
+DRY_RUN = frozenset(("-n", "-np", "-pn", "--dry-run", "--dryrun"))
 RECORDS = (".json", ".jsonl", ".lock")
 """Ends of files that stages write anew or add to, in place: each run has its own."""
 
@@ -89,7 +91,8 @@ def run_seeds(
         above = list(files)
         if seed != own:
             above.append(seed_config(RESULTS / config.run.name / "seeds", names[seed], seed))
-            share_data(RESULTS / config.run.name / "data", RESULTS / names[seed] / "data")
+            if not DRY_RUN.intersection(options):
+                share_data(RESULTS / config.run.name / "data", RESULTS / names[seed] / "data")
         print(f"Seed {seed}: {RESULTS / names[seed]}", flush=True)
         configured = [CONFIGFILE, *map(str, above)] if above else []
         if code := start([sys.executable, "-m", "snakemake", *options, *configured]):

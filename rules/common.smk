@@ -25,7 +25,7 @@ from pipeline.config.files import read_config_file
 from pipeline.config.root import load_config
 from pipeline.config.sections import changed, sections
 from pipeline.driver.inputs import arguments, grouped, manifests, states
-from pipeline.driver.layout import Layout, seed_evaluations
+from pipeline.driver.layout import Layout, compared_detectors, seed_evaluations
 from pipeline.driver.resources import JobResources, show_resources
 from pipeline.driver.shell import STAGE, prefix, require_names
 from pipeline.errors import DetSearchError

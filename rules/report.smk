@@ -8,6 +8,7 @@ rule draw_report:
         **random_report(),
         **front_report(),
         **seeds_report(),
+        **latency_report(),
         **{name: HIT / f"screening/{name}/manifest.json" for name in COMPONENTS},
         data=DETECTION,
         screening_supernet=pretrained("screening_supernet"),
@@ -29,6 +30,31 @@ rule draw_report:
         **stage("report", RUN, report_settings()),
     message:
         "Drawing the report"
+    shell:
+        STAGE
+
+
+rule time_detectors:
+    """Time the detectors of the report's first table in one process, in turns."""
+    input:
+        **timed_detectors(),
+        data=DETECTION,
+    output:
+        latencies=RUN / "latency/latencies.json",
+        manifest=RUN / "latency/manifest.json",
+    log:
+        LOGS / "time_detectors.log",
+    threads: max(2, CONFIG.run.cpus)
+    resources:
+        **heavy(120, gpus=1),
+    params:
+        **stage(
+            "time_detectors",
+            RUN / "latency",
+            settings(*DETECTOR, constants={"latency": LATENCY}),
+        ),
+    message:
+        "Timing the detectors of the report in turns"
     shell:
         STAGE
 

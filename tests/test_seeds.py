@@ -29,11 +29,11 @@ def test_each_seed_is_a_run_with_its_own_name_and_the_first_comes_last_again(con
         write_json(Path("results/mine/data/detection/dataset.json"), {"made": True})
         return 0
 
-    main(["--cores", "2", "--configfile", str(config), "-n"], start)
+    main(["--cores", "2", "--configfile", str(config), "-k"], start)
     assert len(commands) == 4
     first, one, five, last = commands
     assert first == last
-    assert first[1:] == ["-m", "snakemake", "--cores", "2", "-n", "--configfile", str(config)]
+    assert first[1:] == ["-m", "snakemake", "--cores", "2", "-k", "--configfile", str(config)]
     for command, seed in ((one, 1), (five, 5)):
         assert command[: len(first)] == first
         (own,) = command[len(first) :]
@@ -42,6 +42,14 @@ def test_each_seed_is_a_run_with_its_own_name_and_the_first_comes_last_again(con
             "run": {"name": name, "seed": seed, "seeds": []}
         }
         assert Path(f"results/{name}/data/detection/dataset.json").exists()
+
+
+def test_a_dry_run_writes_nothing_but_the_configs_of_the_seeds_runs(config: Path) -> None:
+    write_json(Path("results/mine/data/detection/dataset.json"), {"made": True})
+    before = {path for path in Path().rglob("*") if path.is_file()}
+    main(["-n", "--configfile", str(config)], lambda command: 0)
+    written = {path for path in Path().rglob("*") if path.is_file()} - before
+    assert written == {Path(f"results/mine/seeds/seed_{seed}.yaml") for seed in (1, 5)}
 
 
 def test_it_stops_where_a_run_stops_and_says_what_is_missing(config: Path, capsys) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -173,7 +173,9 @@ def require_belonging(manifests: Mapping[Path, Manifest]) -> None:
     """Refuse artifacts that do not belong together, before anything is computed with them.
 
     Each was made from what lies where its manifest says, and so was that, back to the data. An artifact
-    that was deleted since, or whose manifest is damaged, says nothing.
+    that was deleted since, or whose manifest is damaged, says nothing. What is given of another run stands
+    for what lies at its place in the first; but not where a stage is given the same artifact of both: it
+    compares the two runs, and each belongs together by itself.
 
     Args:
         manifests: of the artifacts that a stage reads, by their paths.
@@ -201,6 +203,7 @@ def _contradictions(given: Mapping[Path, Manifest]) -> Iterator[Contradiction]:
     loaded: dict[Path, Manifest | None] = {
         path.absolute(): manifest for path, manifest in given.items()
     }
+    compared = _compared_runs(given)
     waiting, seen = [*loaded], {*loaded}
     while waiting:
         path = waiting.pop(0)
@@ -211,7 +214,7 @@ def _contradictions(given: Mapping[Path, Manifest]) -> Iterator[Contradiction]:
         for item in manifest.inputs.values():
             if Path(item.path).name != MANIFEST:
                 continue
-            for source in _meant(item.path, base, given):
+            for source in _meant(item.path, base, given, compared):
                 if source not in loaded:
                     loaded[source] = _sound(source)
                 there = loaded[source]
@@ -223,15 +226,32 @@ def _contradictions(given: Mapping[Path, Manifest]) -> Iterator[Contradiction]:
                     waiting.append(source)
 
 
-def _meant(recorded: str, base: Path | None, given: Iterable[Path]) -> Iterator[Path]:
+def _meant(
+    recorded: str, base: Path | None, given: Iterable[Path], compared: Collection[Path]
+) -> Iterator[Path]:
     """The manifests that stand for a recorded input: what lies at its path, and what another run gives."""
+    others = []
     if base is not None:
         yield (base / recorded).absolute()
+        if base.absolute() in compared:
+            others = [run for run in compared if run != base.absolute()]
     parts = Path(recorded).parts
-    for path in given:
-        elsewhere = base is None or not path.absolute().is_relative_to(base.absolute())
-        if elsewhere and path.absolute().parts[-len(parts) :] == parts:
-            yield path.absolute()
+    for path in map(Path.absolute, given):
+        elsewhere = base is None or not path.is_relative_to(base.absolute())
+        alone = any(path.is_relative_to(run) for run in others)
+        if elsewhere and not alone and path.parts[-len(parts) :] == parts:
+            yield path
+
+
+def _compared_runs(given: Mapping[Path, Manifest]) -> set[Path]:
+    """The folders of runs of which the same artifact is given as of another."""
+    runs: dict[Path, set[Path]] = {}
+    for path, manifest in given.items():
+        base = base_folder(path.parent, manifest)
+        if base is not None and base != path.parent:  # which it is of an artifact without inputs
+            place = path.absolute().relative_to(base.absolute())
+            runs.setdefault(place, set()).add(base.absolute())
+    return {run for places in runs.values() if len(places) > 1 for run in places}
 
 
 def _shown(path: Path) -> Path:

@@ -16,12 +16,12 @@ from pipeline.artifacts.manifest import MANIFEST, Manifest, removed_files
 
 RESULTS = (".json", ".py", ".safetensors")
 """Endings of the files that hold results: numbers and architectures, detectors' configs, weights."""
-MEASURED = ("speed.json",)
+MEASURED = ("speed.json", "latencies.json")
 """Names of published files that hold a measured time."""
 LEFT_OUT = (
-    "Left out: what holds a measured time (speed.json, manifests, histories of versions, and the drawings"
-    " and tables of the report and the studies, which show it), and the images of a dataset, which are"
-    " many: its annotations and dataset.json are compared."
+    "Left out: what holds a measured time (speed.json, latencies.json, manifests, histories of versions,"
+    " and the drawings and tables of the report and the studies, which show it), and the images of a"
+    " dataset, which are many: its annotations and dataset.json are compared."
 )
 
 

@@ -78,6 +78,26 @@ class Layout:
         return f"{self.folder}/{detector}/evaluation/{MANIFEST}"
 
 
+JOINT_DETECTORS = ("base", "base_longer", "student")
+"""Detectors of Joint-DetNAS that the report compares."""
+
+
+def compared_detectors(layout: Layout) -> dict[str, str]:
+    """The manifests of the detectors that the report's first table compares, by names without a slash."""
+    config = layout.config
+    folders = ["hit_detector"]
+    if "joint_detnas" in config.run.methods:
+        folders += [f"joint_detnas/{name}" for name in JOINT_DETECTORS]
+        if config.report.joint_random:
+            folders.append("joint_detnas/random/student")
+    if config.report.random:
+        folders += [f"ablations/random/{k}" for k in range(config.ablations.random.networks)]
+        folders.append("ablations/plain")
+    return {
+        name.replace("/", "_"): f"{layout.folder}/{name}/detector/{MANIFEST}" for name in folders
+    }
+
+
 def seed_evaluations(layout: Layout) -> dict[str, str]:
     """The manifests of the evaluations of each seed's run, by `<seed>.<detector>`; none before all are there.
 
@@ -85,7 +105,7 @@ def seed_evaluations(layout: Layout) -> dict[str, str]:
     """
     folders = {"hit_detector": "hit_detector"}
     if "joint_detnas" in layout.config.run.methods:
-        folders |= {name: f"joint_detnas/{name}" for name in ("base", "base_longer", "student")}
+        folders |= {name: f"joint_detnas/{name}" for name in JOINT_DETECTORS}
     runs = layout.config.run.seed_runs()
     found = {
         f"{seed}.{name}": f"{layout.folder.with_name(run)}/{folder}/evaluation/{MANIFEST}"

@@ -99,7 +99,7 @@ def _on_gpus(hours: float, devices: Speed) -> list[str]:
         return []
     return [
         f"{hours:,.0f} CPU-hours are no plan: here no GPU is visible, or run.device is cpu. Write",
-        "run: {device: cuda} into the config (or --config run='{device: cuda}'), and GPUs are reckoned with.",
+        "run: {device: cuda} into the config (or --config run='{device: cuda}'), and the plan is for GPUs.",
         "",
     ]
 
@@ -137,7 +137,7 @@ def lever_table(stages: Callable[[Reckoning], Sequence[Planned]], devices: Speed
         ),
     ]
     if devices.bf16:
-        steps.append(("bf16 where a GPU has 4 images or more (reckoned)", Reckoning(), devices))
+        steps.append(("bf16 where a GPU has 4 images or more (estimated)", Reckoning(), devices))
     methods = [name for name in METHODS if any(each.method == name for each in stages(Reckoning()))]
     rows: list[tuple[str, ...]] = [("lever, GPU-hours with it and those before", *methods)]
     for name, reckoning, with_it in steps:

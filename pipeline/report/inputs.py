@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from statistics import fmean
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
@@ -16,6 +17,8 @@ from pipeline.artifacts.manifest import MANIFEST, Manifest
 from pipeline.artifacts.typed import read_as
 from pipeline.config.ablations import ExamplesConfig
 from pipeline.data.index import FILE_NAME, DatasetIndex
+from pipeline.deploy.latency import Latencies, ModelLatency
+from pipeline.deploy.together import LATENCIES, TimedTogether
 from pipeline.search_space.architecture import ARCHITECTURE, COMPONENTS, Architecture
 from pipeline.search_space.names import OperationName
 
@@ -26,6 +29,7 @@ SCREENING = "hit_detector/screening"
 SEARCH = "hit_detector/search"
 DETECTOR = "hit_detector/detector"
 EVALUATION = "hit_detector/evaluation"
+LATENCY = "latency"
 
 
 class _Read(BaseModel):
@@ -74,6 +78,23 @@ class Speed(_Read):
     device: str
     threads: int
     images: int
+
+
+def measured(record: Latencies, models: Sequence[ModelLatency]) -> Speed:
+    """The speed of a detector that was timed in turns with others; of several the mean.
+
+    Args:
+        record: of the measurement.
+        models: one or more of its detectors.
+    """
+    return Speed(
+        seconds_per_image=fmean(each.median for each in models) / 1e3,
+        lower_quartile=fmean(each.lower_quartile for each in models) / 1e3,
+        upper_quartile=fmean(each.upper_quartile for each in models) / 1e3,
+        device=record.device,
+        threads=record.threads,
+        images=record.images,
+    )
 
 
 class Detection(_Read):
@@ -204,9 +225,25 @@ class Run:
         return read_as(self.path / EVALUATION / "metrics.json", Metrics)
 
     @cached_property
-    def speed(self) -> Speed:
-        """Speed of the searched detector."""
-        return read_as(self.path / EVALUATION / "speed.json", Speed)
+    def timed(self) -> TimedTogether | None:
+        """The run's detectors timed in turns; None where the run did not do so."""
+        path = self.path / LATENCY / LATENCIES
+        return read_as(path, TimedTogether) if LATENCY in self.beside else None
+
+    def speed(self, evaluation: str) -> Speed | None:
+        """How long an evaluated detector takes: in turns with the others, where the run timed them so.
+
+        Args:
+            evaluation: its folder, relative to the run's.
+
+        Returns:
+            None where others were timed in turns, and this one was not.
+        """
+        if self.timed is None:
+            return read_as(self.path / evaluation / "speed.json", Speed)
+        times = self.timed.find(PurePosixPath(evaluation).parent.as_posix())
+        record = self.timed.latencies
+        return measured(record, [times]) if record and times else None
 
     @cached_property
     def architecture(self) -> Architecture:

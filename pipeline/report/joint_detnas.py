@@ -5,7 +5,7 @@ from __future__ import annotations
 from pipeline.config.evaluation import ReportConfig
 from pipeline.console import counted
 from pipeline.report.detections import detection_figures, detections_key
-from pipeline.report.formats import accuracy, scaled
+from pipeline.report.formats import accuracy, alike_scaled
 from pipeline.report.inputs import Run
 from pipeline.report.joint_inputs import STUDENT, JointRun
 from pipeline.report.joint_random import random_comparison
@@ -77,9 +77,11 @@ def _upshot(joint: JointRun) -> str:
     base, longer, student = (
         joint.detectors[name].metrics for name in ("base", "base_longer", "student")
     )
+    params = alike_scaled([base.params, student.params])
+    macs = alike_scaled([base.macs, student.macs])
     return (
-        f"The base detector has an AP of {accuracy(base.AP)} with {scaled(base.params)} parameters and "
-        f"{scaled(base.macs)} MACs; the student an AP of {accuracy(student.AP)} with "
-        f"{scaled(student.params)} parameters and {scaled(student.macs)} MACs. The base trained further, for "
-        f"as many epochs as the student and its ancestors together, has an AP of {accuracy(longer.AP)}."
+        f"The base detector has an AP of {accuracy(base.AP)} with {params[0]} parameters and {macs[0]} "
+        f"MACs; the student an AP of {accuracy(student.AP)} with {params[1]} parameters and {macs[1]} "
+        "MACs. The base trained further, for as many epochs as the student and its ancestors together, has "
+        f"an AP of {accuracy(longer.AP)}."
     )

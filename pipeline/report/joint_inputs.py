@@ -8,8 +8,8 @@ from functools import cached_property
 
 from pipeline.artifacts.typed import read_as
 from pipeline.hill_climb.descent import DESCENT, Descent
-from pipeline.report.inputs import Run
-from pipeline.report.joint_tables import ALLOCATION, Evaluated, StageCost, read_evaluated
+from pipeline.report.inputs import Metrics, Run
+from pipeline.report.joint_tables import ALLOCATION, Evaluated, StageCost
 
 BASE = "joint_detnas/base/evaluation"
 BASE_LONGER = "joint_detnas/base_longer/evaluation"
@@ -33,7 +33,11 @@ class JointRun:
     def detectors(self) -> Mapping[str, Evaluated]:
         """The base, the base trained longer, and the student."""
         folders = {"base": BASE, "base_longer": BASE_LONGER, "student": STUDENT}
-        return {name: read_evaluated(self.run.path / folder) for name, folder in folders.items()}
+        return {name: self._evaluated(folder) for name, folder in folders.items()}
+
+    def _evaluated(self, folder: str) -> Evaluated:
+        metrics = read_as(self.run.path / folder / "metrics.json", Metrics)
+        return Evaluated(metrics, self.run.speed(folder))
 
     @cached_property
     def descent(self) -> Descent:
@@ -44,7 +48,7 @@ class JointRun:
     def random(self) -> tuple[Descent, Evaluated]:
         """All candidates of the random search, and the evaluation of the best."""
         descent = Descent.load(self.run.path / RANDOM_TREE / DESCENT)
-        return descent, read_evaluated(self.run.path / RANDOM_STUDENT)
+        return descent, self._evaluated(RANDOM_STUDENT)
 
     @cached_property
     def allocation(self) -> tuple[Mapping[str, StageCost], Mapping[str, StageCost]]:

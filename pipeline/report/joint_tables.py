@@ -26,10 +26,20 @@ ALLOCATION = "allocation.json"
 
 @dataclass(frozen=True)
 class Evaluated:
-    """An evaluated detector: accuracy, cost and speed."""
+    """An evaluated detector: accuracy, cost, and speed where it was timed."""
 
     metrics: Metrics
-    speed: Speed
+    speed: Speed | None
+
+    @property
+    def seconds(self) -> float | None:
+        """Of an image."""
+        return self.speed and self.speed.seconds_per_image
+
+    @property
+    def images_a_second(self) -> float | None:
+        """One at a time."""
+        return self.seconds and 1 / self.seconds
 
     @property
     def backbone_macs(self) -> int:
@@ -73,7 +83,7 @@ def upgrade_table(
     for model, one in detectors.items():
         further, dot, _ = model.partition(".")
         base = detectors[f"{further}.base" if dot else first]
-        metrics, seconds = one.metrics, one.speed.seconds_per_image
+        metrics = one.metrics
         rows.append(
             [
                 model,
@@ -81,8 +91,8 @@ def upgrade_table(
                 metrics.params,
                 metrics.macs,
                 metrics.macs / base.metrics.macs - 1,
-                seconds,
-                1 / seconds,
+                one.seconds,
+                one.images_a_second,
                 metrics.AP,
                 difference(metrics.AP, base.metrics.AP),
             ]
@@ -182,7 +192,7 @@ def further_training_table(
             epochs[model],
             *(getattr(one.metrics, kind) for kind in kinds),
             one.metrics.macs,
-            1 / one.speed.seconds_per_image,
+            one.images_a_second,
         ]
         for model, one in detectors.items()
     ]

@@ -67,6 +67,7 @@ RANDOM = Kind("random", "random, each the mean of its seeds", SERIES[1])
 CANDIDATE = Kind(
     "candidate", "candidates of Joint-DetNAS, on validation images, trained briefly", SERIES[3], 4.0
 )
+OF_FRONT = Kind("front", "subnets of the pool's front", SERIES[2])
 SUBNET = Kind("subnet", "subnets of the pool, on the front", SERIES[1])
 SUBNET_DOMINATED = Kind(
     "subnet-dominated", "subnets that another detector dominates", SERIES[1], hollow=True
@@ -75,7 +76,10 @@ STOCK = Kind("stock", "trained alone, on the front", SERIES[0], named=True)
 STOCK_DOMINATED = Kind(
     "stock-dominated", "trained alone, dominated", SERIES[0], named=True, hollow=True
 )
-KINDS = (CANDIDATE, RANDOM, SUBNET_DOMINATED, STOCK_DOMINATED, SUBNET, COMPARED, STOCK, FOUND)
+KINDS = (
+    *(CANDIDATE, RANDOM, OF_FRONT, SUBNET_DOMINATED, STOCK_DOMINATED),
+    *(SUBNET, COMPARED, STOCK, FOUND),
+)
 """From the lowest to the topmost."""
 
 

@@ -19,6 +19,9 @@ PARTS = {
     "Joint-DetNAS: random search": ("joint_detnas/random",),
     "Joint-DetNAS: student": ("joint_detnas/student",),
     "random and plain networks": ("ablations",),
+    "front": ("front",),
+    "times of the detectors": ("latency",),
+    "tables and figures": ("figures", "tables"),
 }
 """The parts of a run by folders; a stage belongs to the first whose folder is its own or around it."""
 OTHER = "other"

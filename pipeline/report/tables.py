@@ -14,6 +14,9 @@ from pipeline.report.formats import DASH, alike_decimal, alike_scaled, duration,
 Cell = str | int | float | None
 """A table's value as the run gave it; None where it is not defined."""
 
+LONG = 24
+"""Characters from which a text may take several lines."""
+
 Kind = Literal["text", "count", "scaled", "percent", "seconds", "decimal"]
 """How a column is shown; the CSV file always holds the plain value."""
 
@@ -141,4 +144,5 @@ def _cell(
     if column.bar:
         return Markup('<td class="{} barred"><b>{}</b></td>').format(_class(column), text)
     spread = Markup("<small>{}</small>").format(" to ".join(quartiles)) if quartiles else ""
-    return Markup('<td class="{}">{}{}</td>').format(_class(column), text, spread)
+    wrapped = " long" if len(text) > LONG and column.kind == "text" else ""
+    return Markup('<td class="{}">{}{}</td>').format(_class(column) + wrapped, text, spread)

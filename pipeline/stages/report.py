@@ -24,8 +24,9 @@ JOINT = (
 """Artifacts of Joint-DetNAS: evaluations, the tree of descent, computation by stage, a random search."""
 
 
-RANDOM, FRONT = "random", "front"
-"""The artifacts of the comparison with random networks, and of the pool's subnets."""
+RANDOM, FRONT, LATENCY = "random", "front", "latency"
+"""The artifacts of the comparison with random networks, of the pool's subnets, and of detectors timed in
+turns."""
 
 COMPARED = ("random_network", "plain")
 """Evaluations of two networks of that comparison, whose detections are drawn."""
@@ -42,7 +43,7 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
     """Read the whole run folder, which is also where the page is published."""
     beside = [
         stage.inputs[name].relative_to(stage.folder).as_posix()
-        for name in (*JOINT, RANDOM, FRONT)
+        for name in (*JOINT, RANDOM, FRONT, LATENCY)
         if name in stage.inputs
     ]
     settings = stage.settings
@@ -71,6 +72,7 @@ if __name__ == "__main__":
             RANDOM,
             *COMPARED,
             FRONT,
+            LATENCY,
             "seeds",
         ),
         several_inputs=("seeds",),

@@ -42,6 +42,20 @@ def front_report() -> dict[str, str]:
     return {"front": f"{RUN}/front/manifest.json"} if CONFIG.report.front else {}
 
 
+COMPARED = compared_detectors(LAYOUT)
+
+
+def timed_detectors() -> dict[str, str]:
+    """The detectors of the report's first table."""
+    return grouped("detectors", COMPARED)
+
+
+def latency_report() -> dict[str, str]:
+    """Their times in turns, where there is something to compare and the config says on what it is timed."""
+    wanted = LATENCY and (len(COMPARED) > 1 or CONFIG.report.front)
+    return {"latency": f"{RUN}/latency/manifest.json"} if wanted else {}
+
+
 def seeds_report() -> dict[str, str]:
     """The evaluations of the runs with each seed, where all are there: `python -m pipeline.seeds`."""
     return grouped("seeds", seed_evaluations(LAYOUT))

@@ -75,6 +75,24 @@ def test_an_input_of_another_run_is_compared_with_the_one_in_its_place(
         require_belonging(given(other / "data", run / "hit/screening"))
 
 
+def test_runs_that_are_compared_belong_together_each_by_itself(run: Path, tmp_path: Path) -> None:
+    """As the report of several seeds reads them: the chain of its own run, and the ends of the others."""
+    other = tmp_path / "other"
+    make(run, "space")
+    make(other, "space", seed=2)
+    shutil.copytree(run / "data", other / "data")
+    make(other, "hit/screening", "data", "space", seed=2)
+    make(other, "hit/supernet", "hit/screening", seed=2)
+    own = (run / "data", run / "space", run / "hit/screening", run / "hit/supernet")
+    require_belonging(given(*own, other / "hit/supernet"))
+    # without its own end there is nothing to compare: the screening stands for that of the other run
+    with pytest.raises(ArtifactError, match=rf"other/hit/supernet was made .* {run}/hit/screening"):
+        require_belonging(given(*own[:-1], other / "hit/supernet"))
+    make(other, "hit/screening", "data", "space", seed=3)
+    with pytest.raises(ArtifactError, match=rf"other/hit/supernet was made .* {other}/hit/screen"):
+        require_belonging(given(*own, other / "hit/supernet"))
+
+
 @pytest.mark.parametrize("folder", ["data", "hit/screening", "hit/supernet"])
 def test_an_older_version_put_back_is_found_and_named_for_repair(
     run: Path, tmp_path: Path, capsys, folder: str

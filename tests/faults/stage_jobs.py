@@ -27,7 +27,7 @@ COMMAND = re.compile(
 )
 GIVEN = re.compile(r'"\$\(given (.+?) \S+\.settings\)"')
 """How a stage's settings are handed over: as they are, where they are no longer than an argument may be."""
-MEASURED = {"speed.json"}
+MEASURED = {"speed.json", "latencies.json"}
 """Published files that hold times, which no second run repeats."""
 
 

@@ -4,12 +4,15 @@ from csv import DictReader
 from io import StringIO
 
 import pytest
+from made_up_metrics import manifest
 from synthetic_joint import BESIDE, add_joint
 from synthetic_random import add_random
 from synthetic_run import make_run
 
-from pipeline.artifacts.files import read_json
+from pipeline.artifacts.files import read_json, write_json
 from pipeline.config.evaluation import ReportConfig
+from pipeline.deploy.latency import Latencies, summary
+from pipeline.deploy.together import TimedTogether
 from pipeline.report.page import build_report
 from pipeline.report.random_section import RANDOM
 from pipeline.report.tables import Column, Table
@@ -76,6 +79,37 @@ def test_random_and_plain_networks_stand_beside_them(run):
     page = files["report.html"].decode()
     assert "not separable from the plain network of its cost (AP 41.0 %)" in page
     assert "trained once" not in page
+
+
+def test_times_are_those_taken_in_turns_wherever_the_page_shows_one(run):
+    """Own evaluations say 20 ms (`synthetic_run`); together the searched one takes 7 ms, the bases 8."""
+    seconds = {
+        "hit_detector": (0.006, 0.007, 0.009),
+        "joint_detnas/base": (0.007, 0.008, 0.009),
+        "joint_detnas/base_longer": (0.007, 0.008, 0.009),
+    }
+    models = tuple(summary(name, times) for name, times in seconds.items())
+    record = Latencies(
+        runtime="onnxruntime", device="a <CPU>", threads=1, images=1, rounds=3, warm_up=0, seed=0,
+        packages={}, models=models,
+    )  # fmt: skip
+    refused = {"joint_detnas/student": "no such operator"}
+    content = TimedTogether(latencies=record, not_timed=refused).model_dump(mode="json")
+    write_json(run / "latency/latencies.json", content)
+    (run / "latency/manifest.json").write_bytes(manifest(1.0).content())
+    files = build_report(run, SETTINGS, (*BESIDE, "latency"))
+    searched, *bases, student = table(files)
+    assert float(searched["seconds_per_image"]) == pytest.approx(0.007)
+    assert float(searched["upper_quartile"]) == pytest.approx(0.008)
+    assert [float(row["seconds_per_image"]) for row in bases] == pytest.approx([0.008, 0.008])
+    assert student["seconds_per_image"] == student["lower_quartile"] == ""
+    upgraded = list(DictReader(StringIO(files["tables/joint_upgrade.csv"].decode())))
+    assert float(upgraded[0]["images_per_second"]) == pytest.approx(125)
+    assert upgraded[2]["images_per_second"] == ""
+    page = files["report.html"].decode()
+    assert "of 3 runs, one image at a time" in page and "by onnxruntime on a &lt;CPU&gt;" in page
+    assert "<b>7.0 ms</b><span>per image</span>" in page
+    assert ">times of the detectors</td>" in page
 
 
 def test_quartiles_stand_below_their_value_and_in_columns_of_the_file() -> None:

@@ -11,6 +11,7 @@ from synthetic_run import make_run
 from pipeline.artifacts.files import write_json
 from pipeline.config.evaluation import ReportConfig
 from pipeline.deploy.latency import Latencies, summary
+from pipeline.deploy.together import TimedTogether
 from pipeline.front.table import Accuracy, Front, Row, compared
 from pipeline.report.page import build_report
 from pipeline.teacher_pool.space import Subnet
@@ -89,6 +90,35 @@ def test_a_timed_front_is_drawn_over_time_and_says_who_dominates(run: Path) -> N
     assert float(rows[0]["AP50"]) == pytest.approx(0.21)
     assert "3.7 ms<small>3.2 ms to 4.2 ms</small>" in page
     assert "96 × 128" in page and "&lt;upgrade&gt;" in page
+
+
+def test_the_front_s_best_subnet_on_val_stands_among_the_results(run: Path) -> None:
+    rows = [
+        row.model_copy(update={"test": row.test.model_copy(update={"ap": 1 - row.test.ap})})
+        for row in made(timed=True).rows
+        if row.test
+    ]
+    front = made(timed=True).model_copy(update={"rows": tuple(rows)})
+    write_json(run / "front/front.json", front.model_dump(mode="json"))
+    files = build_report(run, SETTINGS, ["front"])
+    results = list(csv.DictReader(io.StringIO(files["tables/results.csv"].decode())))
+    assert [row["detector"] for row in results] == ["searched (Hit-Detector)", "front: s1"]
+    assert float(results[1]["AP"]) == pytest.approx(0.75), "s0 has more on test, and less on val"
+    assert results[1]["seconds_per_image"] == "", "the others were not timed in this way"
+    assert float(results[1]["stage_seconds"]) == 1.0
+    page = files["report.html"].decode()
+    assert "the best on the validation images has an AP of 75.0 % with 6.60 M MACs" in page
+    assert files["figures/results.svg"].decode().count("kind-front") == 2
+
+    record = front.latencies.model_copy(update={"models": (summary("hit_detector", [0.01] * 3),)})
+    content = TimedTogether(latencies=record, not_timed={}).model_dump(mode="json")
+    write_json(run / "latency/latencies.json", content)
+    (run / "latency/manifest.json").write_bytes(manifest(1.0).content())
+    files = build_report(run, SETTINGS, ["front", "latency"])
+    results = list(csv.DictReader(io.StringIO(files["tables/results.csv"].decode())))
+    times = [float(row["seconds_per_image"]) for row in results]
+    assert times == pytest.approx([0.010, 0.0066])
+    assert "at another time" in files["report.html"].decode()
 
 
 def test_a_front_without_times_is_drawn_over_computation(run: Path) -> None:

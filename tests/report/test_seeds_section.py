@@ -69,5 +69,6 @@ def test_the_page_and_the_tables_have_every_seed(tmp_path):
         in page
     )
     assert page.count("which holds 0: no difference is shown") == 1
+    assert "seed alone; the next section is over all seeds" in page and "trained once" not in page
     assert page.index('id="answer"') < page.index('id="seeds"') < page.index('id="summary"')
     assert "tables/seeds.csv" not in build_report(run, SETTINGS, BESIDE)

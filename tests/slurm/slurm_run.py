@@ -24,7 +24,7 @@ FAST_POLLING = Path(__file__).with_name("fast_polling.py")
 POLLING = ("--slurm-init-seconds-before-status-checks", "1", "--latency-wait", "10")
 T = TypeVar("T")
 
-MEASURED = {"speed.json"}
+MEASURED = {"speed.json", "latencies.json"}
 """Published files that hold times, which no second run repeats."""
 
 

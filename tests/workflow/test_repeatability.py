@@ -7,7 +7,7 @@ from pipeline.artifacts.manifest import Manifest
 
 pytestmark = [pytest.mark.slow, pytest.mark.workflow, pytest.mark.xdist_group("copies")]
 
-MEASURED = {"speed.json"}
+MEASURED = {"speed.json", "latencies.json"}
 
 
 def test_a_second_run_gives_the_same_bits(finished: Project, tmp_path):
