@@ -110,6 +110,7 @@ def test_the_front_s_best_subnet_on_val_stands_among_the_results(run: Path) -> N
     assert "the best on the validation images has an AP of 75.0 % with 6.60 M MACs" in page
     assert files["figures/results.svg"].decode().count("kind-front") == 2
 
+    assert front.latencies is not None
     record = front.latencies.model_copy(update={"models": (summary("hit_detector", [0.01] * 3),)})
     content = TimedTogether(latencies=record, not_timed={}).model_dump(mode="json")
     write_json(run / "latency/latencies.json", content)
