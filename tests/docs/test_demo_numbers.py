@@ -53,12 +53,12 @@ def test_every_number_of_the_run_that_is_quoted_reaches_a_page(tmp_path: Path) -
         detector |= {"AP": detector["AP"] + 0.1, "macs": 2 * detector["macs"]}
     demo["detectors"]["searched"]["AP"] = 0.6784
     demo["minutes"], demo["peak_memory"], demo["front"]["evaluated"] = 41.4, 3 * 2**30, 121
-    random["p"] = 0.51
+    random |= {"p": 0.51, "gain_low": 0.123}
     changed = list(put_into_pages(tmp_path, values(demo, random)))
     assert {line.partition(":")[0] for line in changed} == {quote.page for quote in QUOTES}
     readme = (tmp_path / "README.md").read_text()
     assert "| searched by Hit-Detector | 275 | **0.678** | 0.798 |" in readme
-    assert "it took 41 minutes. Then" in readme and "(p 0.51 over three seeds)" in readme
+    assert "it took 41 minutes. Then" in readme and "interval 0.123 to" in readme
     assert "at most 3.0 GiB" in (tmp_path / "docs/start/demo.md").read_text()
     assert "121 subnets" in (tmp_path / "docs/howto/front.md").read_text()
     list(put_into_pages(tmp_path, stored()))
@@ -67,7 +67,7 @@ def test_every_number_of_the_run_that_is_quoted_reaches_a_page(tmp_path: Path) -
 
 def test_a_page_that_says_it_in_other_words_is_named(tmp_path: Path) -> None:
     readme = tmp_path / "README.md"
-    readme.write_text((ROOT / "README.md").read_text().replace("two cores that", "a machine that"))
+    readme.write_text((ROOT / "README.md").read_text().replace("two cores it", "a machine it"))
     with pytest.raises(ValueError, match=r"README\.md holds this 0 times, not once: 'On two cores"):
         list(put_into_pages(tmp_path, stored()))
 
