@@ -83,7 +83,6 @@ def test_every_operation_is_timed_once_wherever_it_stands(
     # 25 x 32 x 32 MACs for a pixel, and 9 x 32 + 32 x 32
     dear, cheap = (by_place[Placed(name, *place)] for name in OPERATIONS["backbone"])
     assert (dear.macs, cheap.macs) == (25 * 32 * 32 * 512, (9 * 32 + 32 * 32) * 512)
-    assert dear.least > cheap.least
 
     write_json(tmp_path / FILE_NAME, times.model_dump(mode="json"))
     assert OperationTimes.load(tmp_path) == times
