@@ -24,8 +24,11 @@ DETECTORS = {
     "student": (STUDENT, "student (Joint-DetNAS)"),
 }
 """By the name that an input has: the folder of its evaluation in a run, and what a row is called."""
-PAIRS = (("hit_detector", "base"), ("student", "base_longer"))
-"""What a search found, and what it is compared with seed by seed."""
+PAIRS = (
+    ("hit_detector", "Hit-Detector's searched detector", "base", "the base"),
+    ("student", "Joint-DetNAS's student", "base_longer", "the base trained on"),
+)
+"""What a search found, and what it is compared with seed by seed, each with its name in a sentence."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,7 @@ def seeds_section(run: Run, settings: ReportConfig) -> Section:
     alone = Table("seeds_each", [Column(key, key) for key in names], each, hidden=True)
     seeds = sorted({seed for by_seed in found.values() for seed in by_seed})
     intro = paragraph(
-        "Search and training, once with each of the seeds {} on the same data: {} The other tables and "
+        "Search and training, once with each of the seeds {} on the same data. {} The other tables and "
         "drawings of this page are of this run's seed alone.",
         ", ".join(map(str, seeds)),
         " ".join(_against(found)),
@@ -124,18 +127,18 @@ def read_seeds(folders: Mapping[str, Path]) -> dict[str, dict[int, Metrics]]:
 def _against(found: Mapping[str, Mapping[int, Metrics]]) -> list[str]:
     """What each search is worth: the mean of the differences seed by seed, with its interval."""
     sentences: list[str] = []
-    for name, other in PAIRS:
+    for name, title, other, compared in PAIRS:
         if name not in found:
             continue
         own = found[name]
         mean = spread([one.AP or 0.0 for one in own.values()]).mean
-        text = f"the {DETECTORS[name][1]} detector has a mean AP of {accuracy(mean)}"
+        text = f"{title} has a mean AP of {accuracy(mean)}"
         if pairs := [seed for seed in own if seed in found.get(other, {})]:
             gain = spread(
                 [(own[seed].AP or 0.0) - (found[other][seed].AP or 0.0) for seed in pairs]
             )
             more = "more" if gain.mean >= 0 else "less"
-            text += f", {100 * abs(gain.mean):.1f} points {more} than “{DETECTORS[other][1]}”"
+            text += f", {100 * abs(gain.mean):.1f} points {more} than {compared}"
             if gain.low is not None and gain.high is not None:
                 ends = f"{100 * gain.low:.1f} to {100 * gain.high:.1f}"
                 sure = (
