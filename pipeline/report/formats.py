@@ -69,6 +69,18 @@ def alike_scaled(values: Sequence[float]) -> list[str]:
     return [f"{value / unit:.{places}f}{prefix}" for value in values]
 
 
+def alike_durations(values: Sequence[float]) -> list[str]:
+    """Times of one column: milliseconds with as many decimals, the least with two significant digits.
+
+    Where one is longer than a second each has the units that matter to it.
+    """
+    milliseconds = [1000 * value for value in values]
+    if max(milliseconds, default=0.0) >= 1000 or min(milliseconds, default=0.0) <= 0:
+        return [duration(value) for value in values]
+    places = _places(min(milliseconds), 2) if milliseconds else 0
+    return [f"{value:.{places}f} ms" for value in milliseconds]
+
+
 def alike_decimal(values: Sequence[float]) -> list[str]:
     """Numbers of one column with as many decimals: the largest has three significant digits."""
     if all(float(value).is_integer() for value in values):

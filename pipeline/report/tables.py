@@ -9,7 +9,13 @@ from typing import Literal
 from markupsafe import Markup
 
 from pipeline.artifacts.csv_file import csv_bytes
-from pipeline.report.formats import DASH, alike_decimal, alike_scaled, duration, percent
+from pipeline.report.formats import (
+    DASH,
+    alike_decimal,
+    alike_durations,
+    alike_scaled,
+    percent,
+)
 
 Cell = str | int | float | None
 """A table's value as the run gave it; None where it is not defined."""
@@ -108,7 +114,7 @@ class Table:
 def show(values: Sequence[Cell], kind: Kind) -> list[str]:
     """A column's values as the page shows them: counts and decimals in the same unit, with as many digits."""
     numbers = [value for value in values if isinstance(value, int | float)]
-    together = {"scaled": alike_scaled, "decimal": alike_decimal}
+    together = {"scaled": alike_scaled, "decimal": alike_decimal, "seconds": alike_durations}
     written = iter(
         together[kind](numbers) if kind in together else [_alone(one, kind) for one in numbers]
     )
@@ -121,8 +127,7 @@ def show(values: Sequence[Cell], kind: Kind) -> list[str]:
 def _alone(value: float, kind: Kind) -> str:
     if kind == "count":
         return f"{value:,}".replace(",", "\u202f")
-    formats = {"percent": percent, "seconds": duration}
-    return formats[kind](value) if kind in formats else str(value)
+    return percent(value) if kind == "percent" else str(value)
 
 
 def _class(column: Column) -> str:

@@ -19,7 +19,14 @@ from pipeline.report.architecture import draw_architecture
 from pipeline.report.blocks import colour
 from pipeline.report.curves import expected_time, gradient_sizes, per_epoch
 from pipeline.report.detections import LABEL_HEIGHT, judged, label_area, overlap
-from pipeline.report.formats import alike_decimal, alike_scaled, duration, percent, scaled
+from pipeline.report.formats import (
+    alike_decimal,
+    alike_durations,
+    alike_scaled,
+    duration,
+    percent,
+    scaled,
+)
 from pipeline.report.heatmaps import heat_map
 from pipeline.report.inputs import (
     ComponentScores,
@@ -215,6 +222,14 @@ def test_a_shown_count_is_within_half_a_percent(value: int) -> None:
 )  # fmt: skip
 def test_times_have_the_units_that_matter(seconds: float, shown: str) -> None:
     assert duration(seconds) == shown
+
+
+def test_times_of_a_column_have_as_many_decimals() -> None:
+    assert alike_durations([0.0097, 0.01008]) == ["9.7 ms", "10.1 ms"]
+    assert alike_durations([0.00092, 0.0011]) == ["0.92 ms", "1.10 ms"]
+    assert alike_durations([0.013, 0.02]) == ["13 ms", "20 ms"]
+    assert alike_durations([0.0312, 8.34]) == ["31 ms", "8.3 s"]
+    assert alike_durations([0.0, 0.2]) == ["0.0 ms", "200 ms"] and alike_durations([]) == []
 
 
 def test_an_undefined_fraction_is_a_dash() -> None:
