@@ -14,8 +14,7 @@ from workflow_project import ROOT, Project
 
 pytestmark = [pytest.mark.slow, pytest.mark.workflow, pytest.mark.xdist_group("copies")]
 
-STAGES = ("screen", "train_detector")
-"""The search is killed by test_kill_driver.py."""
+STAGES = ("screen", "search", "train_detector")
 SCRIPT = Path(__file__).with_name("kill_stages.py")
 
 
