@@ -198,7 +198,11 @@ def values(demo: Mapping[str, Any], random: Mapping[str, Any]) -> dict[str, Any]
         "date": _date(demo["created"]),
         "front_date": _date(demo["front"]["created"]),
         "peak_gib": demo["peak_memory"] / 2**30,
-        **{key: value for key, value in random.items() if key == "p" or key.startswith(("gain", "blind"))},
+        **{
+            key: value
+            for key, value in random.items()
+            if key == "p" or key.startswith(("gain", "blind"))
+        },
         **{f"plain_{key}": value for key, value in random["plain"].items()},
         **{f"random_0_{key}": value for key, value in random["seeds"][0]["random"].items()},
         "seeds_rows": "".join(map(_seed_row, random["seeds"])),
