@@ -3,16 +3,17 @@
 import os
 import shutil
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 from stage_jobs import Job, published, stage_jobs
+from warm_python import warm_python
 from workflow_project import Project
 
 from pipeline.artifacts.files import read_json
 from pipeline.artifacts.lineage import artifact_folders
+from pipeline.artifacts.lock import LOCK, is_alive
 from pipeline.hill_climb.records import Evaluation
 
 pytestmark = [pytest.mark.slow, pytest.mark.workflow, pytest.mark.xdist_group("copies")]
@@ -35,9 +36,12 @@ def _single(jobs: list[Job], generation: int, stage: str) -> Job:
 
 
 def start_job(job: Job, project: Path, log: Path, *extra: str) -> subprocess.Popen[bytes]:
-    """Start a stage, not by a fork as the kill test's script does: torch's threads have run here."""
+    """Start a stage as the runs of these tests do, in a fork of a process that has imported the libraries.
+
+    Not of this one, as the kill test's script does: torch's threads have run here.
+    """
     command = [
-        sys.executable,
+        str(Path(warm_python()).with_name("python")),
         "-m",
         job.module,
         *job.arguments,
@@ -52,6 +56,15 @@ def start_job(job: Job, project: Path, log: Path, *extra: str) -> subprocess.Pop
             stdout=output,
             stderr=subprocess.STDOUT,
         )
+
+
+def kill_job(started: subprocess.Popen[bytes], job: Job, project: Path) -> None:
+    """SIGKILL a stage that still runs, and wait for its end."""
+    started.kill()
+    assert started.wait() < 0
+    # its fork is killed in turn
+    while is_alive(project / job.manifest.parent / LOCK):
+        time.sleep(0.01)
 
 
 def _has_checkpoint(folder: Path) -> bool:
@@ -81,8 +94,7 @@ def test_reversed_side_by_side_and_killed_candidates_give_the_same_list(
             while not _has_checkpoint(project / first.manifest.parent):
                 assert killed.poll() is None, log.read_text()[-3000:]
                 time.sleep(0.001)
-            killed.kill()
-            assert killed.wait() < 0
+            kill_job(killed, first, project)
             run(first)
             assert "resuming at iteration" in log.read_text()
         else:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from stage_jobs import Job, published, stage_jobs
-from test_candidate_order import start_job
+from test_candidate_order import kill_job, start_job
 from workflow_project import Project
 
 from pipeline.artifacts.files import read_json
@@ -72,8 +72,7 @@ def test_a_front_is_the_same_reversed_side_by_side_and_after_a_kill(
             while "subnet 1 of 2: AP" not in log.read_text().rpartition("published")[2]:
                 assert killed.poll() is None, log.read_text()[-3000:]
                 time.sleep(0.001)
-            killed.kill()
-            assert killed.wait() < 0
+            kill_job(killed, first, project.folder)
             run(first)
         else:
             together = [start_job(job, project.folder, log) for job in (second, first)]

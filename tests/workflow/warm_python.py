@@ -2,7 +2,8 @@
 
 A tiny stage computes for a second, and imports torch and mmdet for up to nine. So one process imports them,
 and forks for each job: its `python -m pipeline...` runs with the job's arguments, environment, folder,
-standard streams and the `pipeline` of its own folder. All else is left to the real interpreter. The rules
+standard streams and the `pipeline` of its own folder. So does a `python -m snakemake`, of which half is
+imports: dry runs go this way. All else is left to the real interpreter. The rules
 look for `python` beside the interpreter that runs Snakemake; that of `warm_python` therefore lies in an
 environment of its own, with the packages of this one, whose `python` asks that process to fork.
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import atexit
 import functools
+import importlib
 import os
 import subprocess
 import sys
@@ -23,6 +25,7 @@ from pipeline.driver.shell import THREADS
 from pipeline.fork_server.server import import_libraries, run, serve
 
 SOCKET = "socket"
+FORKED = ("pipeline.", "snakemake")
 CLIENT = """\
 #!{interpreter} -IS
 import os, sys
@@ -31,6 +34,8 @@ from pipeline.fork_server.client import end_as, run_in_fork
 end_as(run_in_fork({address!r}, sys.argv[1:], os.environ))
 """
 CHECKOUT = Path(__file__).parents[2]
+DRIVER = ("snakemake.cli", "snakemake.workflow", "snakemake.dag")
+"""What a dry run imports, besides `pydantic`."""
 
 
 @functools.cache
@@ -76,13 +81,15 @@ def warm_python() -> str:
 
 def run_as_python(folder: Path, arguments: list[str], environment: dict[str, str]) -> NoReturn:
     """Run what `python ARGUMENTS` would, in this fork."""
-    if arguments[:1] != ["-m"] or not arguments[1].startswith("pipeline."):
+    if arguments[:1] != ["-m"] or not arguments[1].startswith(FORKED):
         os.execve(sys.executable, [sys.executable, *arguments], environment)
     sys.executable = str(folder / "bin" / "python")
     run((arguments[1:], environment))
 
 
 if __name__ == "__main__":
+    for module in DRIVER:
+        importlib.import_module(module)
     import_libraries()
     shim = Path(sys.argv[1])
     job = serve(shim / SOCKET)

@@ -25,7 +25,9 @@ class Project:
     def snakemake(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run Snakemake on the smallest config; returns what it printed."""
         here = "--profile" not in arguments
-        python = warm_python() if here and "-n" not in arguments else sys.executable
+        python = warm_python() if here else sys.executable
+        if here and "-n" in arguments:
+            python = str(Path(python).with_name("python"))
         command = [python, "-m", "snakemake", *arguments]
         if here:
             command += ["--cores", "2"]
