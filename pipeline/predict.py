@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from pipeline.artifacts.files import write_json
 from pipeline.config.image_limits import MOST_PIXELS
 from pipeline.console import one_line, run_program
 from pipeline.data.images import ImageError, load_image
+from pipeline.deploy.picture import draw
 from pipeline.deploy.sample_images import image_paths
 from pipeline.deploy.session import Found, OnnxDetector
 from pipeline.errors import DetSearchError
@@ -224,26 +225,6 @@ def drawing_paths(images: Sequence[Path], out: Path) -> list[Path]:
         if target.resolve() in given:
             raise DetSearchError(f"--out would write over the image {target}: name another folder")
     return targets
-
-
-def draw(image: Image.Image, found: Found, classes: Sequence[str], target: Path) -> None:
-    """Draw boxes, class names and scores on an image, enlarged where it is small.
-
-    Raises:
-        DetSearchError: the drawing cannot be written.
-    """
-    scale = 4 if max(image.size) < 256 else 1
-    image = image.resize((image.width * scale, image.height * scale))
-    canvas = ImageDraw.Draw(image)
-    for label, score, box in zip(found.labels, found.scores, found.bboxes, strict=True):
-        left, top, right, bottom = (float(value) * scale for value in box)
-        canvas.rectangle((left, top, right, bottom), outline=(255, 64, 64), width=2)
-        canvas.text((left + 3, top + 1), f"{classes[label]} {score:.2f}", fill=(255, 64, 64))
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        image.save(target)
-    except OSError as error:
-        raise DetSearchError(f"{target} cannot be written: {error.strerror or error}") from error
 
 
 if __name__ == "__main__":
