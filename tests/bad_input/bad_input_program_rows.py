@@ -18,6 +18,13 @@ def _predict(name: str, line: tuple[str, ...], *message: str) -> Row:
 
 
 PHOTO = "data/val/0.png"
+
+
+def _begin(name: str, annotations: str, *message: str, more: tuple[str, ...] = ()) -> Row:
+    line = ("--annotations", annotations, "--images", "data/train", "--device", "cpu", *more)
+    return typed("begin", name, line, *message)
+
+
 PROGRAM_ROWS = (
     _predict("no such detector", ("nowhere", PHOTO), "nowhere/manifest.json is missing"),
     _predict("a file as detector", (PHOTO, PHOTO), f"{PHOTO}/manifest.json cannot be read"),
@@ -78,6 +85,38 @@ PROGRAM_ROWS = (
     typed("doctor", "a folder as config", ("--configfile", "data"), "data cannot be read"),
     typed("doctor", "an image as config", ("--configfile", PHOTO), f"{PHOTO} is not text in UTF-8"),
     typed("doctor", "no such config", ("--configfile", "x.yaml"), "x.yaml cannot be read: No such"),
+    _begin("no annotations", "nowhere", "--annotations nowhere: there is no such file or folder"),
+    _begin("an image as annotations", PHOTO, f"--annotations {PHOTO} is a file, and not .json"),
+    _begin(
+        "images as annotations",
+        "data/train",
+        "--annotations data/train is a folder without .txt (YOLO) and .xml (Pascal VOC) in it",
+    ),
+    _begin("COCO's folder", "data", "COCO's annotations are one file: data/architecture.json, say"),
+    _begin(
+        "the images of another split",
+        "data/val.json",
+        "data/nowhere: there is no such folder",
+        more=("--val-annotations", "data/val.json", "--val-images", "data/nowhere"),
+    ),
+    _begin(
+        "half of a character",
+        "data/train.json",
+        "data.detection.coco.train.images: half of a surrogate pair is no text",
+        more=("--images", "data/\udc80"),
+    ),
+    _begin(
+        "the data as config",
+        "data/train.json",
+        "--out data/train.json would write over the data",
+        more=("--out", "data/train.json", "--force"),
+    ),
+    _begin(
+        "weights for a CPU",
+        "data/train.json",
+        "--weights starts a pool of the size of a ResNet-50, which is for a GPU",
+        more=("--weights", "data/backbone.safetensors"),
+    ),
     typed("plan", "half a config", ("--config-json", "{"), "the config is not JSON"),
     typed("plan", "an empty config", ("--config-json", ""), "the config is not JSON"),
     typed("plan", "a list as config", ("--config-json", "[]"), "holds no sections, but a list"),

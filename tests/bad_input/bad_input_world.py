@@ -36,7 +36,7 @@ CONFIG = "config"
 """The command that validates the config, as Snakemake does before anything else."""
 ARCHITECTURE = "architecture"
 """The command that reads an architecture file."""
-PROGRAMS = ("artifacts", "doctor", "plan", "predict", "status")
+PROGRAMS = ("artifacts", "begin", "doctor", "plan", "predict", "status")
 """Commands of the package besides the stages."""
 RUN = Path("results/mine")
 SPLITS = ("train", "val", "test")
