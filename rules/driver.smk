@@ -41,6 +41,7 @@ onsuccess:
     forget(workflow.dag.jobs)
     for name, path in (
         ("report", RUN / "report.html"),
+        ("page of the front", RUN / "front/page/front.html"),
         ("searched detector", HIT / "detector/config.py"),
         ("student", JOINT / "student/detector/config.py"),
     ):

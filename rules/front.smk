@@ -107,8 +107,31 @@ rule take_front:
         STAGE
 
 
-rule front:
-    """The front of the trained pool, and the detectors beside it."""
+rule draw_front:
+    """Draw the front's page, and its tables and figures as files."""
     input:
-        FRONT / "manifest.json",
+        **stock_inputs(LAYOUT),
+        data=DETECTION,
+        pool=LAST_PHASE,
+        front=FRONT / "manifest.json",
+    output:
+        page=FRONT / "page/front.html",
+        manifest=FRONT / "page/manifest.json",
+    log:
+        LOGS / "front/draw_front.log",
+    threads: cpus_of(1)
+    resources:
+        **heavy(60, gpus=1),
+    params:
+        **stage("draw_front", FRONT / "page", page_settings()),
+    message:
+        "Drawing the front's page"
+    shell:
+        STAGE
+
+
+rule front:
+    """The front of the trained pool with the detectors beside it, and its page."""
+    input:
+        rules.draw_front.output.page,
     localrule: True

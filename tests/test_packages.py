@@ -11,7 +11,7 @@ from pipeline.artifacts.fingerprint import imported_modules
 
 PIPELINE = Path(__file__).parents[1] / "pipeline"
 STAGES = sorted(path.stem for path in (PIPELINE / "stages").glob("[!_]*.py"))
-DRAWING = ("draw", "report")
+DRAWING = ("draw", "draw_front", "report")
 """The stages whose results are tables, figures and pages."""
 
 

@@ -24,7 +24,7 @@ from pipeline.report.architecture import draw_architecture
 from pipeline.report.ground_truth import Training, ground_truth_table
 from pipeline.report.inputs import History, Metrics, SubSearchSpace, read_as
 from pipeline.report.random_study import STUDY, Name, Study, Trained, random_study
-from pipeline.report.side_by_side import side_by_side
+from pipeline.report.side_by_side import evaluated_side_by_side
 from pipeline.report.tables import Column, Table
 from pipeline.search_space.architecture import ARCHITECTURE, COMPONENTS, Architecture, ComponentName
 
@@ -153,7 +153,7 @@ def figure6(given: Given[Examples]) -> Drawn:
     index = DatasetIndex.load(given.one["data"] / FILE_NAME)
     chosen = given.settings.examples
     return Drawn(
-        *side_by_side(
+        *evaluated_side_by_side(
             given.name,
             index.split(index.evaluation_split),
             given.several["detectors"],

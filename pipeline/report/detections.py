@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from collections import defaultdict
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -150,10 +150,13 @@ def found_on(path: Path, shown: set[int]) -> Mapping[int, list[Detection]]:
     """By image, all detections on the images shown, best first."""
     content = read_as(path, list[dict[str, Any]])
     wanted = [item for item in content if item.get("image_id") in shown]
+    return by_image(parse_as(wanted, list[Detection], path))
+
+
+def by_image(detections: Iterable[Detection]) -> Mapping[int, list[Detection]]:
+    """Detections by image, best first."""
     found: dict[int, list[Detection]] = defaultdict(list)
-    for detection in sorted(
-        parse_as(wanted, list[Detection], path), key=lambda item: (-item.score, item.bbox)
-    ):
+    for detection in sorted(detections, key=lambda item: (-item.score, item.bbox)):
         found[detection.image_id].append(detection)
     return found
 

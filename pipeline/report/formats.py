@@ -32,6 +32,12 @@ def accuracy(fraction: float | None) -> str:
     return shown if shown == DASH else f"{shown} %"
 
 
+def few(names: Sequence[str], most: int = 3) -> str:
+    """Names with commas; of many the first ones, and how many more there are."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
+
+
 def macs_unit(largest: float) -> tuple[str, float]:
     """The unit of an axis of multiply-accumulates, as `scaled` would choose it, and the factor to it."""
     return ("GMACs", 1e-9) if largest >= 1e9 else ("MMACs", 1e-6)

@@ -7,7 +7,7 @@ from pipeline.config.evaluation import ReportConfig
 from pipeline.console import counted
 from pipeline.front.table import FRONT as FILE
 from pipeline.front.table import Front, Row
-from pipeline.report.formats import percent
+from pipeline.report.formats import few, percent
 from pipeline.report.inputs import SPLIT_NAMES, Run
 from pipeline.report.scatter import (
     STOCK,
@@ -20,7 +20,7 @@ from pipeline.report.scatter import (
     scatter,
 )
 from pipeline.report.section import Part, Section, paragraph
-from pipeline.report.tables import Column, Table
+from pipeline.report.tables import NAMES_PARTED, Column, Table
 
 FRONT = "front"
 """The folder of the front, from the run's."""
@@ -61,7 +61,7 @@ def _kind(row: Row) -> Kind:
 
 
 def _note(row: Row) -> str:
-    return f", dominated by {', '.join(row.dominated_by)}" if row.dominated_by else ""
+    return f", dominated by {few(row.dominated_by)}" if row.dominated_by else ""
 
 
 def _sentences(front: Front) -> list[str]:
@@ -109,7 +109,7 @@ def _table(front: Front) -> Table:
             if timed
             else ()
         ),
-        Column("dominated by", "dominated_by"),
+        Column("dominated by", "dominated_by", "names"),
     )
     rows = []
     for row in front.rows:
@@ -124,7 +124,7 @@ def _table(front: Front) -> Table:
                 row.params,
                 row.macs,
                 *((each / 1e3 for each in times) if latency else [None] * (3 * timed)),
-                ", ".join(row.dominated_by),
+                NAMES_PARTED.join(row.dominated_by),
             )
         )
     return Table("front", columns, rows, f"On the {SPLIT_NAMES[front.split]} images")

@@ -184,15 +184,18 @@ class Run:
 
     Attributes:
         path: the folder.
-        beside: folders, relative to it, of what the page shows besides the searched detector.
+        beside: folders, relative to it, of what the page shows besides the root.
         seeds: evaluations of the runs with other seeds and of this one, by `<seed>.<detector>`.
         examples: on which images detectors are drawn side by side.
+        root: folder, relative to it, of what the page is about: the searched detector's evaluation, or the
+            front.
     """
 
     path: Path
     beside: tuple[str, ...] = ()
     seeds: Mapping[str, Path] = field(default_factory=dict)
     examples: ExamplesConfig = field(default_factory=ExamplesConfig)
+    root: str = EVALUATION
 
     @property
     def name(self) -> str:
@@ -256,6 +259,11 @@ class Run:
         return read_as(self.path / SEARCH / "scores.json", Scores)
 
     @property
+    def searched(self) -> bool:
+        """Whether a search of Hit-Detector is among what the page descends from."""
+        return SEARCH in self.manifests
+
+    @property
     def scores_paths(self) -> bool:
         """Whether the search scored paths, in place of the differentiable one."""
         return self.manifests[SEARCH].stage == "search_paths"
@@ -277,8 +285,9 @@ class Run:
 
     @cached_property
     def screened(self) -> bool:
-        """Whether the sub search spaces were screened, and not stated in the config."""
-        return "screening" in self.manifests[f"{SCREENING}/{COMPONENTS[0]}"].config
+        """Whether sub search spaces were screened, and not stated in the config."""
+        made = self.manifests.get(f"{SCREENING}/{COMPONENTS[0]}")
+        return made is not None and "screening" in made.config
 
     def history(self, folder: str) -> History:
         """The curves of the stage that published in `folder`, relative to the run."""
@@ -290,8 +299,11 @@ class Run:
 
     @cached_property
     def manifests(self) -> Mapping[str, Manifest]:
-        """The evaluations' manifests and all they descend from, by folder, each after its inputs."""
-        return descended_from(self.path, EVALUATION, *self.beside)
+        """The manifests of all that the page shows and of what that descends from, each after its inputs.
+
+        By folder, relative to the run's.
+        """
+        return descended_from(self.path, self.root, *self.beside)
 
     @property
     def weighed(self) -> str:

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from pipeline.config.ablations import ExamplesConfig
 from pipeline.config.evaluation import ReportConfig
 from pipeline.report.accuracy import accuracy_section
 from pipeline.report.answer import answer_section
 from pipeline.report.architecture import architecture_section
-from pipeline.report.characters import well_formed
 from pipeline.report.cost import cost_section
 from pipeline.report.curves import search_section, training_section
 from pipeline.report.detections import detections_section
@@ -23,13 +20,15 @@ from pipeline.report.joint_detnas import joint_section
 from pipeline.report.joint_inputs import STUDENT
 from pipeline.report.random_section import RANDOM, random_section
 from pipeline.report.records import data_section, reproducibility_section, time_section
-from pipeline.report.scatter import KINDS
+from pipeline.report.rendering import page_files
 from pipeline.report.screening import screening_section
 from pipeline.report.section import Section
 from pipeline.report.seeds import seeds_section
 from pipeline.report.summary import summary_section
 
-FINGERPRINT_FILES = ("page.html.j2",)
+SEARCHED = "A detector whose backbone, neck and head were searched together (Hit-Detector)"
+UPGRADED = "a base detector upgraded by pruning, morphism and distillation (Joint-DetNAS)"
+"""What the page is about."""
 
 SECTIONS: tuple[Callable[[Run, ReportConfig], Section], ...] = (
     answer_section,
@@ -87,32 +86,10 @@ def build_report(
         *([] if source.screened else [screening_section]),
     ]
     sections = [section(source, settings) for section in SECTIONS if section not in left_out]
-    manifests = source.manifests.values()
-    page = (
-        _environment()
-        .get_template(FINGERPRINT_FILES[0])
-        .render(
-            name=source.name,
-            dataset=source.dataset,
-            created=max(manifest.created for manifest in manifests),
-            devices=sorted({manifest.device for manifest in manifests}),
-            sections=sections,
-            joint=joint,
-            kinds=[kind.id for kind in KINDS],
-        )
-    )
-    files = {"report.html": well_formed(page).encode()}
-    for section in sections:
-        files |= {f"figures/{figure.name}.svg": figure.file() for figure in section.figures}
-        files |= {f"tables/{table.name}.csv": table.csv() for table in section.tables}
-    return files
-
-
-def _environment() -> Environment:
-    return Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+    return page_files(
+        "report.html",
+        source,
+        sections,
+        title="Hit-Detector and Joint-DetNAS report" if joint else "Hit-Detector report",
+        about=f"{SEARCHED}, and {UPGRADED}" if joint else SEARCHED,
     )

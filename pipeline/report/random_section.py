@@ -9,7 +9,7 @@ from pipeline.config.evaluation import ReportConfig
 from pipeline.report.inputs import EVALUATION, Run
 from pipeline.report.random_study import STUDY, Study, random_study, verdict_sentence
 from pipeline.report.section import Group, Section, paragraph
-from pipeline.report.side_by_side import side_by_side
+from pipeline.report.side_by_side import evaluated_side_by_side
 from pipeline.report.svg import Figure
 
 RANDOM = "tables/hit_random"
@@ -40,7 +40,7 @@ def random_section(run: Run, settings: ReportConfig) -> Section:
 
 def _detections(run: Run) -> tuple[Markup, Figure]:
     """The three networks on the same images (Hit-Detector, appendix 6.3)."""
-    _, figure = side_by_side(
+    _, figure = evaluated_side_by_side(
         "random_detections",
         run.dataset.split(run.dataset.evaluation_split),
         {name: run.path / folder for name, folder in COMPARED.items()},

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from pathlib import PurePosixPath
 from typing import Any
 
 from pipeline.config.evaluation import ReportConfig
 from pipeline.console import counted
 from pipeline.report.formats import duration
-from pipeline.report.inputs import EVALUATION, SCREENING, SEARCH, Run
+from pipeline.report.inputs import SCREENING, SEARCH, Run
 from pipeline.report.section import Group, Section, paragraph
 from pipeline.report.stage_times import by_part, time_passed
 from pipeline.report.tables import Cell, Column, Table
@@ -103,29 +104,12 @@ def _words(key: str) -> str:
 
 def reproducibility_section(run: Run, settings: ReportConfig) -> Section:
     """Seed, versions, the settings that shape the result, and every stage's whole config."""
-    manifest = run.manifests[EVALUATION]
-    screening = f"{SCREENING}/{COMPONENTS[0]}"
+    manifest, root = run.manifests[run.root], PurePosixPath(run.root).name
     rows: list[tuple[Cell, ...]] = [
         ("seed", ", ".join(sorted({str(item.seed) for item in run.manifests.values()}))),
-        ("strategy of the search", run.paths.strategy)
-        if run.scores_paths
-        else (
-            "λ, weight of the cost in the search",
-            f"{run.setting(SEARCH, 'search', 'cost_weight')} per {run.weighed}",
-        ),
-        *(
-            [
-                (
-                    "μ, weight of the regulariser in screening",
-                    str(run.setting(screening, "screening", "mu")),
-                ),
-                ("regulariser", str(run.setting(screening, "screening", "regularizer"))),
-            ]
-            if run.screened
-            else []
-        ),
-        ("version of the evaluation", manifest.version),
-        ("code of the evaluation", manifest.code),
+        *_search_settings(run),
+        (f"version of the {root}", manifest.version),
+        (f"code of the {root}", manifest.code),
         *((f"{name}", version) for name, version in manifest.packages.items()),
     ]
     table = Table("reproducibility", (Column("", "name"), Column("", "value")), rows)
@@ -143,6 +127,20 @@ def reproducibility_section(run: Run, settings: ReportConfig) -> Section:
     ]
     fold = Group((configs,), "fold", "All settings of all stages")
     return Section("reproducibility", "Reproducibility", (*warnings, table, fold))
+
+
+def _search_settings(run: Run) -> Iterator[tuple[Cell, ...]]:
+    """What shapes the result of Hit-Detector's search, where there was one."""
+    if run.searched and run.scores_paths:
+        yield "strategy of the search", run.paths.strategy
+    elif run.searched:
+        weight = run.setting(SEARCH, "search", "cost_weight")
+        yield "λ, weight of the cost in the search", f"{weight} per {run.weighed}"
+    if run.screened:
+        screening = f"{SCREENING}/{COMPONENTS[0]}"
+        mu = run.setting(screening, "screening", "mu")
+        yield "μ, weight of the regulariser in screening", str(mu)
+        yield "regulariser", str(run.setting(screening, "screening", "regularizer"))
 
 
 def mixed_versions(run: Run) -> list[str]:

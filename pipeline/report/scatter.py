@@ -130,12 +130,17 @@ def scatter(
     up = _Axis([100 * point.AP for point in points], HEIGHT - BOTTOM, TOP)
     body = [element("style", STYLE), *_frame(across, up, cost.title)]
     kinds = [kind for kind in KINDS if any(point.kind == kind for point in points)]
+    placed = [
+        (point, across.place(cost.factor * point.cost), up.place(100 * point.AP))
+        for kind in kinds
+        for point in points
+        if point.kind == kind
+    ]
+    marks = [_mark(point, x, y) for point, x, y in placed]
     taken: list[Box] = []
-    for kind in kinds:
-        for point in points:
-            if point.kind == kind:
-                x, y = across.place(cost.factor * point.cost), up.place(100 * point.AP)
-                body.append(_dot(point, cost.told(point.cost), x, y, taken))
+    for number, (point, x, y) in enumerate(placed):
+        others = marks[:number] + marks[number + 1 :]
+        body.append(_dot(point, cost.told(point.cost), x, y, taken, others))
     figure = Figure(
         name, document(WIDTH, HEIGHT, body, title), title, WIDTH, scrolls=True, role="group"
     )
@@ -185,7 +190,31 @@ def _frame(across: _Axis, up: _Axis, unit: str) -> list[str]:
     return parts
 
 
-def _dot(point: Point, costs: str, x: float, y: float, taken: list[Box]) -> str:
+def _mark(point: Point, x: float, y: float) -> Box:
+    radius = point.kind.radius
+    return x - radius, y - radius, 2 * radius, 2 * radius
+
+
+def _name_area(name: str, x: float, y: float, taken: Sequence[Box], marks: Sequence[Box]) -> Box:
+    """Where to write a point's name: over no other name, and if possible over no other point."""
+    width, height = text_width(name, SIZE), SIZE + 3
+    middle, beside = x - width / 2, y - SIZE + 4
+    areas: list[Box] = [
+        (min(max(left, LEFT), WIDTH - RIGHT - width), top, width, height)
+        for left, top in (
+            *((middle, y + shift - SIZE) for shift in (-11.0, 21.0)),
+            *((x + 10, beside), (x - width - 10, beside)),
+            *((middle, y + shift - SIZE) for shift in (-25.0, 35.0)),
+        )
+    ]
+    free = [area for area in areas if not any(overlap(area, other) for other in taken)]
+    clear = [area for area in free if not any(overlap(area, other) for other in marks)]
+    return (clear or free or areas)[0]
+
+
+def _dot(
+    point: Point, costs: str, x: float, y: float, taken: list[Box], marks: Sequence[Box]
+) -> str:
     """The mark, its name where names are shown, and what pointer and focus make visible."""
     kind = point.kind
     told = f"{point.name}: AP {percent(point.AP)} %, {costs}{point.note}"
@@ -197,14 +226,9 @@ def _dot(point: Point, costs: str, x: float, y: float, taken: list[Box]) -> str:
         )
     ]  # fmt: skip
     if kind.named:
-        width = text_width(point.name, SIZE)
-        left = min(max(x - width / 2, LEFT), WIDTH - RIGHT - width)
-        for shift in (-11.0, 21.0, -25.0, 35.0):
-            area = (left, y + shift - SIZE, width, SIZE + 3)
-            if not any(overlap(area, other) for other in taken):
-                break
+        area = _name_area(point.name, x, y, taken, marks)
         taken.append(area)
-        parts.append(text(left, y + shift, point.name, SIZE))
+        parts.append(text(area[0], area[1] + SIZE, point.name, SIZE))
     wide = text_width(told, SIZE) + 14
     left = min(max(x - wide / 2, 2), WIDTH - wide - 2)
     top = y + 12 if y < HEIGHT / 2 else y - 36

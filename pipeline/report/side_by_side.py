@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from pipeline.report.detections import (
     label_of,
     objects_on,
 )
+from pipeline.report.inputs import Detection
 from pipeline.report.svg import Figure, document, element, hint, text, text_width
 from pipeline.report.tables import Column, Table
 from pipeline.training.seeding import derive_seed
@@ -30,13 +31,13 @@ COLOURS = ("#5ac8ff", "#ff9d3a", "#7ee081", "#fff06b", "#ff8ac4", "#c3a6ff", "#f
 SIDE = 240
 """Longest side of an image, pixels."""
 GAP = 10
-HEADING = 26
+HEADING, HEADING_SIZE = 26, 14.0
 
 Shown = list[tuple[int, Box, float | None]]
 """Class, box and score of what is drawn on an image; objects have no score."""
 
 
-def side_by_side(
+def evaluated_side_by_side(
     name: str,
     split: SplitPaths,
     evaluations: Mapping[str, Path],
@@ -45,7 +46,7 @@ def side_by_side(
     threshold: float,
     seed: int,
 ) -> tuple[Table, Figure]:
-    """Some images of a split, a row each: what is there, and what each detector found.
+    """`side_by_side` with what evaluations found.
 
     Args:
         name: of the table's and the figure's file.
@@ -58,19 +59,52 @@ def side_by_side(
     Raises:
         ArtifactError: annotations, detections or an image cannot be read.
     """
+    ids = drawn_images(split, images, seed)
+    detections = {
+        model: found_on(folder / "detections.json", ids) for model, folder in evaluations.items()
+    }
+    return side_by_side(name, split, detections, ids, threshold)
+
+
+def drawn_images(split: SplitPaths, images: int, seed: int) -> set[int]:
+    """Ids of some images of a split, drawn at random; of all where there are no more.
+
+    Raises:
+        ArtifactError: the annotations cannot be read.
+    """
+    everything = sorted(image["id"] for image in read_json(split.annotations)["images"])
+    draw = random.Random(derive_seed(seed, "side by side"))
+    return set(draw.sample(everything, min(images, len(everything))))
+
+
+def side_by_side(
+    name: str,
+    split: SplitPaths,
+    detections: Mapping[str, Mapping[int, Sequence[Detection]]],
+    images: Collection[int],
+    threshold: float,
+) -> tuple[Table, Figure]:
+    """Some images of a split, a row each: what is there, and what each detector found.
+
+    Args:
+        name: of the table's and the figure's file.
+        split: that the images are of.
+        detections: by what the detectors are called and by image, in the order in which they are drawn.
+        images: their ids.
+        threshold: detections of at least this score are shown.
+
+    Raises:
+        ArtifactError: the annotations or an image cannot be read.
+    """
     truth = read_json(split.annotations)
     names = {category["id"]: str(category["name"]) for category in truth["categories"]}
-    everything = sorted(truth["images"], key=lambda image: image["id"])
-    draw = random.Random(derive_seed(seed, "side by side"))
-    chosen = draw.sample(everything, min(images, len(everything)))
+    chosen = [image for image in truth["images"] if image["id"] in images]
     chosen.sort(key=lambda image: image["id"])
-    ids = {image["id"] for image in chosen}
-    objects = objects_on(truth, ids)
+    objects = objects_on(truth, images)
     columns: dict[str, dict[int, Shown]] = {
         TRUTH: {key: [(kind, box, None) for kind, box in each] for key, each in objects.items()}
     }
-    for model, folder in evaluations.items():
-        found = found_on(folder / "detections.json", ids)
+    for model, found in detections.items():
         columns[model] = {
             key: [(one.category_id, one.bbox, one.score) for one in each if one.score >= threshold]
             for key, each in found.items()
@@ -94,10 +128,7 @@ def _figure(
     names: Mapping[int, str],
     threshold: float,
 ) -> Figure:
-    body = [
-        text(number * (SIDE + GAP) + 2, HEADING - 9, model, 14.0, font_weight="bold")
-        for number, model in enumerate(columns)
-    ]
+    body = [_heading(number * (SIDE + GAP), model) for number, model in enumerate(columns)]
     y = float(HEADING)
     for image in images:
         uri, (width, height) = embedded(folder / image["file_name"])
@@ -111,6 +142,13 @@ def _figure(
     title = f"Detections from a score of {threshold:g} on, and the ground truth"
     total = len(columns) * (SIDE + GAP) - GAP
     return Figure(name, document(total, y - GAP, body, title), title, total, scrolls=True)
+
+
+def _heading(x: float, model: str) -> str:
+    """What a column shows, smaller where it would run into the next one."""
+    wide = text_width(model, HEADING_SIZE, bold=True)
+    size = HEADING_SIZE * min(1.0, (SIDE - 4) / wide) if wide else HEADING_SIZE
+    return text(x + 2, HEADING - 9, model, size, font_weight="bold")
 
 
 def _image(

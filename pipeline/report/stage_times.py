@@ -18,6 +18,8 @@ PARTS = {
     "Joint-DetNAS: search": ("joint_detnas/hill_climb",),
     "Joint-DetNAS: random search": ("joint_detnas/random",),
     "Joint-DetNAS: student": ("joint_detnas/student",),
+    "Joint-DetNAS: upgraded student": ("joint_detnas/upgrade",),
+    "baselines, trained alone": ("baselines",),
     "random and plain networks": ("ablations",),
     "front": ("front",),
     "times of the detectors": ("latency",),

@@ -14,6 +14,7 @@ from pipeline.report.formats import (
     alike_decimal,
     alike_durations,
     alike_scaled,
+    few,
     percent,
 )
 
@@ -23,8 +24,10 @@ Cell = str | int | float | None
 LONG = 24
 """Characters from which a text may take several lines."""
 
-Kind = Literal["text", "count", "scaled", "percent", "seconds", "decimal"]
-"""How a column is shown; the CSV file always holds the plain value."""
+Kind = Literal["text", "names", "count", "scaled", "percent", "seconds", "decimal"]
+"""How a column is shown; the CSV file always holds the plain value. `names` are parted by `NAMES_PARTED`."""
+
+NAMES_PARTED = ", "
 
 
 @dataclass(frozen=True)
@@ -113,6 +116,10 @@ class Table:
 
 def show(values: Sequence[Cell], kind: Kind) -> list[str]:
     """A column's values as the page shows them: counts and decimals in the same unit, with as many digits."""
+    if kind == "names":
+        values = [
+            few(value.split(NAMES_PARTED)) if isinstance(value, str) else value for value in values
+        ]
     numbers = [value for value in values if isinstance(value, int | float)]
     together = {"scaled": alike_scaled, "decimal": alike_decimal, "seconds": alike_durations}
     written = iter(
@@ -131,7 +138,7 @@ def _alone(value: float, kind: Kind) -> str:
 
 
 def _class(column: Column) -> str:
-    return "text" if column.kind == "text" else "number"
+    return "text" if column.kind in ("text", "names") else "number"
 
 
 def _size(value: Cell) -> float:
@@ -149,5 +156,5 @@ def _cell(
     if column.bar:
         return Markup('<td class="{} barred"><b>{}</b></td>').format(_class(column), text)
     spread = Markup("<small>{}</small>").format(" to ".join(quartiles)) if quartiles else ""
-    wrapped = " long" if len(text) > LONG and column.kind == "text" else ""
+    wrapped = " long" if len(text) > LONG and _class(column) == "text" else ""
     return Markup('<td class="{}">{}{}</td>').format(_class(column) + wrapped, text, spread)

@@ -16,6 +16,15 @@ def front_settings(wildcards=None, **more) -> str:
     )
 
 
+def page_settings() -> str:
+    """What the page draws of detections, and how they are computed."""
+    return settings(
+        example_images="report.example_images",
+        score_threshold="report.score_threshold",
+        constants={"evaluating": EVALUATING},
+    )
+
+
 def shard_settings(wildcards) -> str:
     """Those of a share of a generation's evaluations."""
     config = CONFIG.front

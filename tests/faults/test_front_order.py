@@ -16,6 +16,7 @@ from pipeline.deploy.loading import open_detector
 from pipeline.deploy.session import OnnxDetector
 from pipeline.front.table import Front
 from pipeline.pick import main as pick
+from pipeline.report.front_page import compared_rows
 
 pytestmark = [pytest.mark.slow, pytest.mark.workflow, pytest.mark.xdist_group("copies")]
 
@@ -42,7 +43,23 @@ def test_a_front_is_the_same_reversed_side_by_side_and_after_a_kill(
     assert stock == {"base", "student"} and front.evaluated == 8
     assert all(row.latency and row.latency.runs == 4 for row in front.rows)
     assert front.predictor_error is not None and (place / "front.csv").exists()
+    page = (place / "page/front.html").read_text()
+    drawn = (place / "page/figures/detections.svg").read_text()
+    columns = compared_rows(front)
+    assert all(name in page for name in columns) and "trained alone" in page
+    assert drawn.count("<image") == 2 * (1 + len(columns)), "two images, and the ground truth first"
     assert project.stale("front") == {}
+    for file, old, new in (
+        (
+            "config/test.yaml",
+            "images: 2\n  score_threshold: 0.05",
+            "images: 1\n  score_threshold: 0.1",
+        ),
+        ("pipeline/report/front_page.py", 'title="front"', 'title="the front"'),
+    ):
+        project.edit(file, old, new)
+        assert project.stale("front") == {"draw_front": 1, "front": 1}, file
+        project.edit(file, new, old)
 
     picked = tmp_path / "picked"
     pick([str(project.results), "--max-params", "1000", "--out", str(picked)])
@@ -80,7 +97,7 @@ def test_a_front_is_the_same_reversed_side_by_side_and_after_a_kill(
             assert [process.wait() for process in together] == [0, 0], log.read_text()[-3000:]
     run(*_of(jobs, "breed_front", 2))
     compared = [folder.relative_to(place) for folder in artifact_folders(place)]
-    generations = [folder for folder in compared if folder.parts[:1] != ("predictor",)][1:]
+    generations = [folder for folder in compared if "generation_" in str(folder)]
     assert len(generations) == 3 + 2 * 2
     for folder in generations:
         assert published(place / folder) == published(expected / folder), folder

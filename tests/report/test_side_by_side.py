@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from pipeline.data.index import SplitPaths
-from pipeline.report.side_by_side import COLOURS, TRUTH, side_by_side
+from pipeline.report.side_by_side import COLOURS, TRUTH, evaluated_side_by_side
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -61,7 +61,7 @@ def _evaluations(folder: Path) -> dict[str, Path]:
 def test_the_truth_comes_first_and_all_show_the_same_images(
     split: SplitPaths, tmp_path: Path
 ) -> None:
-    table, figure = side_by_side(
+    table, figure = evaluated_side_by_side(
         "hit_figure6", split, _evaluations(tmp_path), images=3, threshold=0.5, seed=0
     )
     images = sorted({str(row[0]) for row in table.rows})
@@ -97,7 +97,7 @@ def test_the_draw_of_images_is_the_seed_s(split: SplitPaths, tmp_path: Path) -> 
     evaluations = _evaluations(tmp_path)
 
     def drawn(seed: int, images: int = 2) -> set[str]:
-        table, _ = side_by_side(
+        table, _ = evaluated_side_by_side(
             "hit_figure6", split, evaluations, images=images, threshold=0.5, seed=seed
         )
         return {str(row[0]) for row in table.rows}
