@@ -86,7 +86,7 @@ def test_a_reader_of_the_report_makes_stale_what_draws_and_nothing_that_trains(
 ) -> None:
     edit = ("report/inputs.py", 'record["iteration"], record[key]', 'record[key], record["epoch"]')
     stale = stale_after(copy, before, *edit)
-    assert stale == {"report", *DRAWINGS}
+    assert stale == {"report", "draw_front", *DRAWINGS}
 
 
 def test_how_manifests_are_read_counts_where_their_content_is_shown(

@@ -19,7 +19,8 @@ from pipeline.artifacts.manifest import Input, Manifest
 from pipeline.config.data import EmbeddedDetection
 from pipeline.config.evaluation import ReportConfig
 from pipeline.data.prepare import prepare_detection
-from pipeline.front.table import Front, Row
+from pipeline.deploy.latency import summary
+from pipeline.front.table import Front, Row, compared
 from pipeline.report.characters import well_formed
 from pipeline.report.front_page import build_front_page
 
@@ -94,6 +95,24 @@ def rows(files: Mapping[str, bytes], table: str) -> list[dict[str, str]]:
 def headings(files: Mapping[str, bytes]) -> list[str | None]:
     root = ElementTree.fromstring(files["figures/detections.svg"])
     return [item.text for item in root.findall(f"{SVG}text")]
+
+
+def many_subnets() -> Front:
+    """Twelve subnets of nearly the same cost, all of which dominate the base."""
+    front = made(timed=True)
+    one, base = front.find("s0"), front.find("base")
+    rows = [
+        one.model_copy(
+            update={
+                "name": f"subnet_{number}",
+                "val": one.val.model_copy(update={"ap": 0.5 + number / 100}),
+                "test": one.val.model_copy(update={"ap": 0.5 + number / 100}),
+                "latency": summary(f"subnet_{number}", [(4 + number / 20) / 1e3] * 3),
+            }
+        )
+        for number in range(12)
+    ]
+    return front.model_copy(update={"rows": compared([*rows, base, front.find("<upgrade>")])})
 
 
 def without_stock(front: Front) -> Front:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,10 +11,12 @@ import pytest
 from browser import Tab, browser, find_browser
 from synthetic_joint import BESIDE, add_joint
 from synthetic_run import make_run
+from test_front_page import embedded_run, find, many_subnets
 from test_hostile_text import NAMES
 from workflow_project import Project
 
 from pipeline.config.evaluation import ReportConfig
+from pipeline.report.front_page import build_front_page
 from pipeline.report.page import build_report
 
 PROGRAM = find_browser()
@@ -88,10 +90,13 @@ class Page:
     figures: int
 
 
-@pytest.fixture(scope="module", params=["hit_detector", "both", "retinanet", "hostile"])
+@pytest.fixture(scope="module", params=["hit_detector", "both", "retinanet", "hostile", "front"])
 def page(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Page:
-    """Of the finished run the page of Hit-Detector and that of both methods; two of made-up runs."""
+    """Of the finished run the page of Hit-Detector and that of both methods; three of made-up runs."""
     folder = tmp_path_factory.mktemp(request.param)
+    if request.param == "front":
+        run = embedded_run(folder / "run", many_subnets())
+        return _written(folder, build_front_page(run, SETTINGS, find(run)), "front.html")
     beside: tuple[str, ...] = ()
     if request.param in ("hit_detector", "both"):
         finished: Project = request.getfixturevalue("finished")
@@ -102,9 +107,12 @@ def page(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     else:
         run, beside = make_run(folder / "<b>&\"' run", classes=NAMES), BESIDE
         add_joint(run)
-    files = build_report(run, SETTINGS, beside)
+    return _written(folder, build_report(run, SETTINGS, beside), "report.html")
+
+
+def _written(folder: Path, files: Mapping[str, bytes], name: str) -> Page:
     path = folder / "page.html"
-    path.write_bytes(files["report.html"])
+    path.write_bytes(files[name])
     return Page(path, sum(name.startswith("figures/") for name in files))
 
 
@@ -157,7 +165,8 @@ def test_all_is_drawn_and_nothing_is_cut_off(tab: Tab, page: Page, width: int, d
 
 def test_the_table_of_results_needs_no_scrolling_on_a_tablet(tab: Tab, page: Page) -> None:
     tab.open(page.path, TABLET)
-    wide = "(e => e.scrollWidth - e.clientWidth)(document.querySelector('#answer .scroll'))"
+    first = "document.querySelector('section .scroll:has(table)')"
+    wide = f"(e => e.scrollWidth - e.clientWidth)({first})"
     assert tab.run(wide) <= 0
 
 
