@@ -22,7 +22,8 @@ def test_a_name_stands_over_no_other_name_and_no_other_point() -> None:
     names: dict[str, tuple[float, float, float, float]] = {}
     for group in ElementTree.fromstring(figure.svg).findall(f"{SVG}g"):
         (circle,) = group.findall(f"{SVG}circle")
-        marks.append((*(float(circle.get(key, 0)) for key in ("cx", "cy", "r")),))
+        x, y, radius = (float(circle.get(key, 0)) for key in ("cx", "cy", "r"))
+        marks.append((x, y, radius))
         for label in group.findall(f"{SVG}text"):
             x, y = float(label.get("x", 0)), float(label.get("y", 0))
             name = label.text or ""
