@@ -9,6 +9,7 @@ from typing import Any
 
 from pipeline.artifacts.files import read_json
 from pipeline.data.index import SplitPaths
+from pipeline.deploy.picture import COLOURS
 from pipeline.report.detections import (
     FONT_SIZE,
     Box,
@@ -26,8 +27,6 @@ from pipeline.training.seeding import derive_seed
 
 TRUTH = "ground truth"
 """The first column."""
-COLOURS = ("#5ac8ff", "#ff9d3a", "#7ee081", "#fff06b", "#ff8ac4", "#c3a6ff", "#ffffff", "#57d9c4")
-"""Of the classes in their order, over and over: the labels have their names, too."""
 SIDE = 240
 """Longest side of an image, pixels."""
 GAP = 10
