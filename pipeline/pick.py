@@ -44,6 +44,8 @@ def main(argv: list[str] | None = None) -> None:
             return
         picked = pick(front, constraints)
         print(f"picked: {picked.best.name}; {picked}")
+        if hint := picked.hint():
+            print(hint)
         out = arguments.out or arguments.run / "picked"
         write(arguments.run, front, picked, manifest, out)
         print(f"{out}: detector folder, detector.onnx and MODEL_CARD.md")

@@ -9,6 +9,8 @@ from pipeline.errors import DetSearchError
 from pipeline.front.table import Front, Row, standard_error
 
 GIGA, MEGA = 1e9, 1e6
+SAME = 2.0
+"""Standard errors of a difference within which two detectors are not told apart."""
 
 
 @dataclass(frozen=True)
@@ -62,12 +64,29 @@ class Picked:
         runner_up: the second; `None` where no other meets them.
         difference: AP on val of the best less that of the runner-up.
         noise: standard error of that difference over the images of val; `None` where it is not known.
+        cheaper: the cheapest that the images of val cannot tell from the best; `None` where there is none.
     """
 
     best: Row
     runner_up: Row | None
     difference: float | None
     noise: float | None
+    cheaper: Row | None = None
+
+    def hint(self) -> str | None:
+        """What to give in order to have the cheaper one; `None` where there is none."""
+        if self.cheaper is None:
+            return None
+        cost, name = self.cheaper.cost, self.cheaper.name
+        assert cost is not None
+        timed = self.cheaper.latency is not None
+        # a hundredth more, so that the limit itself holds it
+        limit = f"--max-ms {1.01 * cost:.3g}" if timed else f"--max-gmacs {1.01 * cost / GIGA:.3g}"
+        shown = f"{cost:.3g} ms" if timed else f"{cost / GIGA:.3g} GMACs"
+        return (
+            f"cheaper, and not to be told from it on these images: {name}, {shown}, AP "
+            f"{100 * self.cheaper.val.ap:.1f} on val ({limit})"
+        )
 
     def __str__(self) -> str:
         if self.runner_up is None or self.difference is None:
@@ -81,7 +100,7 @@ class Picked:
         if not self.noise:
             return f"{text}, and no noise: both find the same"
         units = abs(self.difference) / self.noise
-        verdict = "more than noise" if units >= 2 else "no more than the noise of these images"
+        verdict = "more than noise" if units >= SAME else "no more than the noise of these images"
         return f"{text}, {units:.1f} standard errors ({100 * self.noise:.2f} points): {verdict}"
 
 
@@ -112,7 +131,22 @@ def pick(front: Front, constraints: Constraints) -> Picked:
         runner_up=second,
         difference=best.val.ap - second.val.ap if second else None,
         noise=standard_error(best, second) if second else None,
+        cheaper=_cheaper(best, ordered[1:]),
     )
+
+
+def _cheaper(best: Row, others: Sequence[Row]) -> Row | None:
+    """The cheapest at less cost than the best, with an AP on val within `SAME` standard errors of its."""
+    if best.cost is None:
+        return None
+    near = []
+    for row in others:
+        noise = standard_error(best, row)
+        if row.cost is None or noise is None or row.cost >= best.cost:
+            continue
+        if best.val.ap - row.val.ap < SAME * noise:
+            near.append(row)
+    return min(near, key=lambda row: row.cost or 0.0, default=None)
 
 
 def _nearest(rows: Sequence[Row], constraints: Constraints) -> str:

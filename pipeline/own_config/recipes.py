@@ -52,7 +52,7 @@ class Recipe:
 # config/examples/front_bccd.yaml, whose networks are those of config/config.yaml
 ON_CPU = Recipe(
     side=320,
-    reference=Reference(images=205, batch=4, base=24, phases=(14, 8)),
+    reference=Reference(images=205, batch=4, base=28, phases=(16, 9)),
     depths=([2, 2, 2, 2], [1, 1, 1, 1]),
     widths=[1.0, 1.25, 1.5],
     rates=(0.002, 0.001),

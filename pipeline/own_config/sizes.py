@@ -9,8 +9,8 @@ from pipeline.config.distillation import Resolution
 from pipeline.config.optimization import COARSEST_STRIDE
 from pipeline.own_config.survey import Survey
 
-SHARES = (0.5, 0.75, 1.0)
-"""Of the sides of the largest resolution: four times as many pixels from the least to the largest."""
+SHARES = (0.375, 0.5, 0.75, 1.0)
+"""Of the sides of the largest resolution: seven times as many pixels from the least to the largest."""
 LEAST_OBJECT = 8.0
 """Pixels: two cells of the finest feature map, which has a stride of 4."""
 
@@ -20,7 +20,7 @@ class Sizes:
     """Resolutions of a pool.
 
     Attributes:
-        resolutions: longest and shortest side, rising; three, but for images of a few pixels.
+        resolutions: longest and shortest side, rising; four, but for images of a few pixels.
         input_size: height and width of the largest, padded to what networks take.
         median_object: square root of the area that half of the objects have at the largest, pixels.
         side_for_objects: the longest side at which that is `LEAST_OBJECT`; None where it is so

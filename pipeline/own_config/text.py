@@ -19,6 +19,8 @@ from pipeline.own_config.commands import front_command
 
 COMMENT = 32
 """Column at which comments begin, where the line leaves room."""
+LOG_INTERVAL = 20
+"""Steps: on a busy CPU a step takes seconds, and a person waits for the first line."""
 FULL = 8.0
 """Objects an image from which twice as many anchors and RoIs are in the losses."""
 
@@ -98,16 +100,16 @@ def _run(choices: Choices) -> Iterator[str]:
     machine = choices.machine
     yield "run:"
     yield _commented(f"  name: {scalar(choices.name)}", f"results go to results/{choices.name}/")
-    yield _commented(
-        "  methods: [hit_detector]", "of the default target; the front is a target of its own"
-    )
+    yield _commented("  methods: [hit_detector]", "of `snakemake` alone, without `front`")
     yield _commented(
         f"  device: {machine.device}",
         "sizes and lengths below are for it; with a GPU write the config anew"
         if machine.device == "cpu"
         else "",
     )
-    yield _commented(f"  cpus: {machine.cpus}", "cores of a training")
+    yield _commented(
+        f"  cpus: {machine.cpus}", "cores of a training; 1 where other work keeps them busy"
+    )
     if machine.bf16:
         yield _commented("  precision: bf16", "of convolutions: half the memory of float32")
     elif machine.device == "cuda" and machine.gpu is None:
@@ -194,6 +196,7 @@ def _base(choices: Choices) -> Iterator[str]:
     yield "  training:"
     yield _commented(f"    epochs: {lengths.base}", f"{lengths.base * lengths.steps:,} steps")
     yield f"    batch_size: {lengths.batch}"
+    yield _commented(f"    log_interval: {LOG_INTERVAL}", "steps between two lines of the log")
     yield from _workers(choices, "    ")
     yield f"    {_resolutions(choices)}"
     if choices.weights:
@@ -219,13 +222,14 @@ def _pool(choices: Choices) -> Iterator[str]:
         )
     yield _commented(
         f"    {_resolutions(choices)}",
-        "1/2, 3/4 and all of the sides: a factor of four in pixels",
+        "3/8, 1/2, 3/4 and all of the sides: a factor of seven in pixels",
     )
     yield "  phases:"
     for phase, epochs in enumerate(lengths.phases):
         what = "all depths and widths" if phase else "the largest net alone"
         yield _commented(f"    - epochs: {epochs}", f"{what}: {epochs * lengths.steps:,} steps")
         yield f"      batch_size: {lengths.batch}"
+        yield f"      log_interval: {LOG_INTERVAL}"
         yield from _workers(choices, "      ")
         yield f"      least_depths: {_flow(wanted.depths[phase])}"
         yield f"      widths: {_flow(wanted.widths if phase else wanted.widths[-1:])}"
@@ -260,7 +264,9 @@ def _front(choices: Choices) -> Iterator[str]:
             f"of the {choices.survey.images['val']:,} of val, to compare subnets on",
         )
     if not choices.weights:
-        yield _commented("  stock: [base]", "detectors beside the front")
+        yield _commented(
+            "  stock: [base]", "beside the front; it was trained for fewer epochs than the pool"
+        )
     yield _commented("  # licences: {data: CC BY 4.0}", "of the images, for the model cards")
 
 

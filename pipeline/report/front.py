@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from statistics import median
+
 from pipeline.artifacts.typed import read_as
 from pipeline.config.evaluation import ReportConfig
 from pipeline.console import counted
@@ -86,10 +89,25 @@ def _sentences(front: Front) -> list[str]:
         )
     if front.predictor_error is not None:
         told.append(
-            f"The search took predicted latencies: half of them are off by less than "
-            f"{percent(front.predictor_error)} %."
+            f"The search took predicted latencies: on held-out subnets half of them are off by less than "
+            f"{percent(front.predictor_error)} %{_of_the_front(subnets)}."
+        )
+    if front.split == "test":
+        told.append(
+            "Which subnets are on the front was decided on the validation images, as the search did; with "
+            "networks trained alone they are compared on test."
         )
     return told
+
+
+def _of_the_front(subnets: Sequence[Row]) -> str:
+    """How far the predictions of the front's own subnets are from what was measured of them, as a clause."""
+    off = [
+        abs(row.predicted / row.latency.median - 1)
+        for row in subnets
+        if row.predicted and row.latency
+    ]
+    return f", on the front's own by {percent(median(off))} %" if off else ""
 
 
 def _table(front: Front) -> Table:
@@ -99,6 +117,7 @@ def _table(front: Front) -> Table:
         Column("resolution", "resolution"),
         Column("AP, %", "AP", "percent", bar=True),
         Column("AP50, %", "AP50", "percent"),
+        *((Column("AP val, %", "ap_val", "percent"),) if front.split == "test" else ()),
         Column("params", "params", "scaled"),
         Column("MACs", "macs", "scaled"),
         *(
@@ -121,6 +140,7 @@ def _table(front: Front) -> Table:
                 " × ".join(map(str, row.resolution)),
                 shown.ap,
                 shown.ap50,
+                *((row.val.ap,) if front.split == "test" else ()),
                 row.params,
                 row.macs,
                 *((each / 1e3 for each in times) if latency else [None] * (3 * timed)),

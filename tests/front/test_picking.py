@@ -51,6 +51,17 @@ def test_the_distance_is_told_in_standard_errors() -> None:
     assert "no more than the noise" in str(picked)
 
 
+def test_the_cheapest_within_the_noise_is_named_with_what_to_give() -> None:
+    # against s2: base 0.05 ± 0.039, s1 0.10 ± 0.039 (2.6 standard errors), s0 0.20 ± 0.027
+    picked = pick(FRONT, Constraints(max_ms=20.0))
+    assert picked.cheaper and picked.cheaper.name == "base"
+    hint = picked.hint()
+    assert hint and "base, 15 ms, AP 35.0 on val (--max-ms 15.2)" in hint
+    again = pick(FRONT, Constraints(max_ms=15.2))
+    assert again.best.name == "base" and again.cheaper is None and again.hint() is None
+    assert pick(FRONT, Constraints(max_ms=9.9)).hint() is None, "nothing is cheaper"
+
+
 def test_what_nothing_meets_names_the_nearest() -> None:
     with pytest.raises(DetSearchError, match=r"nothing meets this; s0 comes nearest, with 5 ms"):
         pick(FRONT, Constraints(max_ms=4.0))

@@ -51,7 +51,7 @@ def test_the_format_is_told_by_what_is_there(
     }
     config = load_config_files([Path("my trees.yaml")])
     assert config.run.name == "my_trees" and config.run.device == "cpu"
-    assert config.teacher_pool.space.resolutions == ((100, 50), (150, 75), (200, 100))
+    assert config.teacher_pool.space.resolutions == ((75, 38), (100, 50), (150, 75), (200, 100))
     assert config.supernet.input_size == (128, 224)
     # 6 images of 10 are left to train on
     assert config.teacher_pool.recalibration.images == 6
@@ -99,7 +99,7 @@ def test_a_side_is_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str])
         return yaml.safe_load(text)["teacher_pool"]["space"]["resolutions"], told
 
     resolutions, told = sizes()
-    assert resolutions == [[160, 120], [240, 180], [320, 240]]
+    assert resolutions == [[120, 90], [160, 120], [240, 180], [320, 240]]
     assert "the median object has 5 pixels" in told and "--side 512 makes it 8" in told
     # 2.56 times as many pixels
     assert "2.6 times as slow" in told

@@ -107,6 +107,22 @@ def test_any_data_make_a_config_that_a_run_takes(
     assert (config.run.precision == "bf16") is (machine.gpu == ("H200", (9, 0)))
 
 
+def test_on_a_cpu_it_is_the_example_of_the_blood_cells() -> None:
+    """`config/examples/front_bccd.yaml` has 205 images to train on, and resizes them to 320 × 240."""
+    survey = survey_of((320, 240), objects=((80, 80, 320, 240),))
+    images = {"train": 205, "val": 87, "test": 72}
+    survey = Survey(**{**vars(survey), "images": images, "trained": 205})
+    mine = validated(config_text(choices_of(survey, MACHINES[0]), None))
+    example = load_config_files([EXAMPLES / "front_bccd.yaml"])
+    pool = mine.teacher_pool.model_copy(update={"cpus": example.teacher_pool.cpus})
+    assert pool == example.teacher_pool
+    assert mine.base_detector == example.base_detector
+    assert mine.detector.image_scale == example.detector.image_scale
+    assert mine.supernet.input_size == example.supernet.input_size
+    same = {"population", "generations", "shards"}
+    assert mine.front.model_dump(include=same) == example.front.model_dump(include=same)
+
+
 def test_from_weights_it_is_the_example_for_one_gpu() -> None:
     """`config/examples/one_gpu.yaml` is for 3,000 images of 640 × 640 to train on."""
     survey = survey_of((640, 640), objects=((100, 100, 640, 640),))
