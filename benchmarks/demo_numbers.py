@@ -5,12 +5,14 @@
 It writes docs/data/demo.json from a run of `make demo` and `snakemake front` after it, and puts the
 numbers where `QUOTES` says that pages hold them. Words are not changed: read the sentences around the
 numbers that it prints. Without a run it puts what docs/data holds into the pages.
-docs/data/hit_random.json, of three seeds with random networks, is kept by hand.
+docs/data/hit_random.json, of three seeds with random networks, is kept by hand; docs/data/front_bccd.csv
+is `front/front.csv` of a run of config/examples/front_bccd.yaml.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -84,6 +86,10 @@ QUOTES = tuple(
             "width 0.375 | {base_mmacs:.0f} | {base_AP:.3f} | {base_AP50:.3f} |",
             "as the student | {base_longer_mmacs:.0f} | {base_longer_AP:.3f} | {base_longer_AP50:.3f} |",
             "| student of Joint-DetNAS | {student_mmacs:.0f} | {student_AP:.3f} | {student_AP50:.3f} |",
+            "epochs | {c_baseline_r18_ms:.1f} | {c_baseline_r18_AP:.3f} | {c_baseline_r18_AP50:.3f} |",
+            "best subnet | {c_subnet_16_ms:.1f} | {c_subnet_16_AP:.3f} | {c_subnet_16_AP50:.3f} |",
+            "tell from it | {c_subnet_11_ms:.1f} | {c_subnet_11_AP:.3f} | {c_subnet_11_AP50:.3f} |",
+            "above 0.8 | {c_subnet_5_ms:.1f} | {c_subnet_5_AP:.3f} | {c_subnet_5_AP50:.3f} |",
             "by {gain:.3f} AP over three seeds (95 % interval {gain_low:.3f} to {gain_high:.3f})",
             "at {student_saves:.0f} % fewer MACs",
         ),
@@ -184,12 +190,15 @@ def _date(created: str) -> str:
     return f"{day.day} {day:%B %Y}"
 
 
-def values(demo: Mapping[str, Any], random: Mapping[str, Any]) -> dict[str, Any]:
+def values(
+    demo: Mapping[str, Any], random: Mapping[str, Any], cells: Sequence[Mapping[str, str]]
+) -> dict[str, Any]:
     """The numbers by the names of `QUOTES`, in the pages' units.
 
     Args:
         demo: of docs/data/demo.json.
         random: of docs/data/hit_random.json.
+        cells: rows of docs/data/front_bccd.csv.
     """
     found = {
         "seed": demo["seed"],
@@ -207,6 +216,9 @@ def values(demo: Mapping[str, Any], random: Mapping[str, Any]) -> dict[str, Any]
         **{f"random_0_{key}": value for key, value in random["seeds"][0]["random"].items()},
         "seeds_rows": "".join(map(_seed_row, random["seeds"])),
     }
+    columns = {"ms": "median_ms", "AP": "ap_test", "AP50": "ap50_test"}
+    for row in cells:
+        found |= {f"c_{row['name']}_{key}": float(row[column]) for key, column in columns.items()}
     for name, detector in demo["detectors"].items():
         found |= {f"{name}_{key}": value for key, value in detector.items()}
         found[f"{name}_mmacs"] = detector["macs"] / 1e6
@@ -251,7 +263,9 @@ def _front_row(row: Mapping[str, Any]) -> str:
 
 def stored() -> dict[str, Any]:
     """`values` of what docs/data holds."""
-    return values(read_json(DATA / "demo.json"), read_json(DATA / "hit_random.json"))
+    with (DATA / "front_bccd.csv").open(encoding="utf-8", newline="") as file:
+        cells = list(csv.DictReader(file))
+    return values(read_json(DATA / "demo.json"), read_json(DATA / "hit_random.json"), cells)
 
 
 def put_into_pages(root: Path, found: Mapping[str, Any]) -> Iterator[str]:
