@@ -65,11 +65,16 @@ def test_a_lock_is_released_when_the_work_fails(tmp_path: Path) -> None:
 def test_the_second_waits_for_a_living_first(tmp_path: Path, caplog) -> None:
     caplog.set_level("INFO")
     first = hold(tmp_path)
-    threading.Timer(1.0, lambda: first.communicate("")).start()
-    began = time.monotonic()
+    released = threading.Event()
+
+    def release() -> None:
+        released.set()
+        first.communicate("")
+
+    threading.Timer(1.0, release).start()
     with locked(tmp_path) as waited:
         assert waited
-        assert time.monotonic() - began > 0.9
+        assert released.is_set()
     first.wait()
     assert f"waiting for process {first.pid} on " in caplog.text
 
@@ -79,10 +84,9 @@ def test_a_killed_process_is_taken_over_at_once(tmp_path: Path, caplog) -> None:
     first.send_signal(signal.SIGKILL)
     first.wait()
     assert (tmp_path / LOCK).exists()
-    began = time.monotonic()
     with locked(tmp_path) as waited:
         assert not waited
-    assert time.monotonic() - began < 1
+    assert "waiting for" not in caplog.text
     assert f"taking over from process {first.pid} on " in caplog.text
     assert list(tmp_path.iterdir()) == []
 
@@ -157,7 +161,7 @@ def test_a_process_whose_lock_was_taken_over_stops(tmp_path: Path) -> None:
     assert process.stdout is not None
     assert process.stdout.readline() == "held\n"
     elsewhere(tmp_path)
-    assert process.wait(timeout=10) == lock.LOST
+    assert process.wait(timeout=120) == lock.LOST
     assert (tmp_path / LOCK).exists(), "the successor's"
 
 
@@ -224,5 +228,5 @@ def test_who_works_in_a_folder_that_is_deleted_stops_with_a_sentence(tmp_path: P
     assert process.stdout is not None and process.stderr is not None
     assert process.stdout.readline() == "held\n"
     (tmp_path / LOCK).unlink()
-    assert process.wait(timeout=10) == lock.LOST
+    assert process.wait(timeout=120) == lock.LOST
     assert "was deleted while this process worked there; it stops" in process.stderr.read()

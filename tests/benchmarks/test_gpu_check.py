@@ -125,10 +125,8 @@ def test_a_part_that_runs_out_of_time_says_so_and_is_no_failure(tmp_path: Path) 
         "next": Part(_measure, 10),
         "beside": Part(_measure, 10, beside=True),
     }
-    began = time.monotonic()
+    # `long` never ends by itself
     assert main([*ON_CPU, str(tmp_path), "--limit", "long=0.5"], parts) == 0
-    # 0.5 s besides the imports, not 100
-    assert time.monotonic() - began < 60
     found = _report(tmp_path)
     assert found["long"]["status"] == "out of time" and found["long"]["rows"]
     assert found["next"]["status"] == found["beside"]["status"] == "ok"

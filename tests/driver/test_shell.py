@@ -16,7 +16,7 @@ def shell(command: str) -> subprocess.CompletedProcess[str]:
         text=True,
         capture_output=True,
         check=False,
-        timeout=30,
+        timeout=120,
     )
 
 
