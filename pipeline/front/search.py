@@ -13,7 +13,7 @@ from pipeline.config.front import Breeding
 from pipeline.config.teacher_pool import Recalibration
 from pipeline.front.breeding import first_generation
 from pipeline.front.clocking import Clock, Loaded
-from pipeline.front.judging import Judge, complexity_at
+from pipeline.front.judging import Judge
 from pipeline.front.predictor import Measured, Predictor, Work, fit_predictor
 from pipeline.front.records import Evaluated
 from pipeline.teacher_pool.detector import ElasticDetector
@@ -51,9 +51,9 @@ def evaluate_subnets(
         model, _ = teacher_of(pool, subnet, judge.around, judge.index, recalibration, device)
         detections, ids = judge.detections(model, "val", subnet.resolution, images)
         ap = judge.metrics("val", detections, ids)["AP"]
-        complexity = complexity_at(pool.space.architecture(subnet), subnet.resolution, proposals)
-        time = predictor.milliseconds(Work.of(subnet, complexity)) if predictor else None
-        found.append(Evaluated(subnet=subnet, ap=ap, macs=complexity.total.macs, milliseconds=time))
+        work = Work.of(pool.space.architecture(subnet), subnet.resolution, proposals)
+        time = predictor.milliseconds(work) if predictor else None
+        found.append(Evaluated(subnet=subnet, ap=ap, macs=work.macs, milliseconds=time))
         log.info("subnet %d of %d: AP %.4f, cost %.4g", number, len(subnets), ap, found[-1].cost)
     return tuple(found)
 
@@ -95,10 +95,7 @@ def measure_subnets(
     measured = [
         Measured(
             subnet=subnet,
-            work=Work.of(
-                subnet,
-                complexity_at(pool.space.architecture(subnet), subnet.resolution, proposals),
-            ),
+            work=Work.of(pool.space.architecture(subnet), subnet.resolution, proposals),
             milliseconds=median[str(number)],
         )
         for number, subnet in enumerate(drawn)

@@ -172,11 +172,11 @@ def cost_of(architecture: Architecture, proposals: int, predictor: Predictor | N
     Raises:
         DetSearchError: the detector is made of other blocks than the subnets that were measured.
     """
-    complexity = detector_complexity(architecture, proposals)
     if predictor is None:
-        return Cost(complexity.total.macs)
-    work = Work.of_network(architecture, complexity)
-    return Cost(complexity.total.macs, predictor.milliseconds(work))
+        return Cost(detector_complexity(architecture, proposals).total.macs)
+    height, width = architecture.input_size
+    work = Work.of(architecture, (max(height, width), min(height, width)), proposals)
+    return Cost(work.macs, predictor.milliseconds(work))
 
 
 def evaluation(

@@ -8,7 +8,9 @@ from pipeline.deploy.latency import Latencies
 from pipeline.detection.complexity import detector_complexity
 from pipeline.errors import DetSearchError
 from pipeline.front.judging import complexity_at
-from pipeline.front.predictor import Measured, Work, fit_predictor
+from pipeline.front.predictor import Measured, Work, fit_predictor, with_filled_channels
+from pipeline.search_space.architecture import FpnNeck, ResidualBlock, ResNetBackbone
+from pipeline.zoo.architectures import zoo_architecture
 
 RECORD = Latencies(
     runtime="onnxruntime",
@@ -21,8 +23,8 @@ RECORD = Latencies(
     packages={},
     models=(),
 )
-LAW = np.array([2.0, 30.0, 400.0, 0.0, 90.0, 0.25])
-"""Milliseconds: constant, a million pixels, a GMAC of backbone, pyramid and head, a block."""
+LAW = np.array([2.0, 30.0, 400.0, 0.0, 0.0, 200.0, 90.0, 0.25])
+"""Milliseconds: constant, a million pixels, a GMAC of backbone, pyramid, both filled, and head, a block."""
 
 
 def measured(count: int, noise: float) -> list[Measured]:
@@ -30,12 +32,14 @@ def measured(count: int, noise: float) -> list[Measured]:
     found = []
     for _ in range(count):
         subnet = SPACE.sample(rng)
-        macs = (int(value) for value in rng.integers(10**6, 10**8, 3))
-        backbone, pyramid, head = macs
+        macs = (int(value) for value in rng.integers(10**6, 10**8, 5))
+        backbone, pyramid, filled_backbone, filled_pyramid, head = macs
         work = Work(
             pixels=int(np.prod(subnet.resolution)),
             backbone=backbone,
             pyramid=pyramid,
+            filled_backbone=filled_backbone,
+            filled_pyramid=filled_pyramid,
             head=head,
             blocks=sum(subnet.depths),
         )
@@ -68,10 +72,34 @@ def test_costs_are_counted_at_multiples_of_32() -> None:
     architecture = SPACE.architecture(SPACE.smallest)
     found = complexity_at(architecture, (90, 70), 20)
     assert found == detector_complexity(architecture, 20, (96, 96))
-    work = Work.of(SPACE.smallest, found)
-    parts = {name: cost.macs for name, cost in found.components.items()}
-    assert work.backbone + work.pyramid + work.head == sum(parts.values()) == found.total.macs
-    assert (work.blocks, work.pixels) == (4, 64 * 64)
-    assert Work.of_network(architecture, detector_complexity(architecture, 20)) == Work.of(
-        SPACE.smallest, detector_complexity(architecture, 20)
-    )
+    work = Work.of(architecture, (90, 70), 20)
+    assert work.macs == found.total.macs
+    assert (work.blocks, work.pixels) == (4, 90 * 70)
+
+
+def test_kernels_take_whole_blocks_of_channels() -> None:
+    """FPN of 20 channels as of 32; what is whole already stays; groups divide what comes out."""
+    plain = zoo_architecture("fpn_r18")
+    assert with_filled_channels(plain) == plain
+    work = Work.of(plain, (128, 96), 20)
+    assert (work.filled_backbone, work.filled_pyramid) == (work.backbone, work.pyramid)
+
+    narrow = plain.model_copy(update={"neck": FpnNeck(channels=20)})
+    wide = plain.model_copy(update={"neck": FpnNeck(channels=32)})
+    filled, whole = (Work.of(network, (128, 96), 20) for network in (narrow, wide))
+    assert filled.filled_pyramid == whole.pyramid > filled.pyramid
+    assert filled.head < whole.head
+
+    assert isinstance(plain.backbone, ResNetBackbone)
+    block = ResidualBlock(operation="bottleneck", channels=40, mid_channels=12, groups=6)
+    stages = (*plain.backbone.stages[:3], (*plain.backbone.stages[3], block))
+    backbone = plain.backbone.model_copy(update={"stages": stages, "stem_channels": 17})
+    found = with_filled_channels(plain.model_copy(update={"backbone": backbone})).backbone
+    assert isinstance(found, ResNetBackbone)
+    last = found.stages[3][-1]
+    assert (found.stem_channels, last.channels, last.mid_channels) == (32, 48, 48)
+
+
+def test_other_networks_are_refused() -> None:
+    with pytest.raises(DetSearchError, match="retinanet on resnet; count macs"):
+        Work.of(zoo_architecture("retinanet_r50"), (128, 96), 20)

@@ -203,7 +203,7 @@ def test_where_latency_counts_a_score_is_of_predicted_milliseconds() -> None:
         models=(),
     )
     predictor = Predictor(
-        coefficients=(0, 0, 0, 0, 0, 1),
+        coefficients=(0, 0, 0, 0, 0, 0, 0, 1),
         median_error=0,
         worst_error=0,
         measured=(),
