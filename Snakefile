@@ -67,9 +67,9 @@ complete_rules()
 
 
 rule all:
-    """Everything: the detectors of both methods (of one, with `run.methods: [hit_detector]`), and the report."""
+    """What `run.methods` says: the detectors of one method or of both, and the report; or the front and its page."""
     default_target: True
     input:
-        rules.draw_report.output.page,
+        rules.front.input if CONFIG.run.methods == ("front",) else rules.draw_report.output.page,
         rules.joint_detnas.input if "joint_detnas" in CONFIG.run.methods else [],
     localrule: True

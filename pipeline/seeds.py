@@ -86,6 +86,8 @@ def run_seeds(
     own, names = config.run.seed, config.run.seed_runs()
     if not names:
         raise DetSearchError("the config states no seeds: write run: {seeds: [0, 1, 2]}")
+    if "front" in config.run.methods:
+        raise DetSearchError("run.methods: [front] has no report, which would compare the seeds")
     others = [seed for seed in names if seed != own]
     for seed in (own, *others, own):
         above = list(files)

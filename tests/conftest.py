@@ -19,10 +19,11 @@ if pipeline.__path__[0] != str(ROOT / "pipeline"):
     )
 
 # The same examples in every run: a failure can be seen again, and a change is judged by what it changed.
-settings.register_profile("repeatable", derandomize=True)
+# No deadline: a slow machine is no failure.
+settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
 # `pytest --hypothesis-profile long`: other examples in every run, and more of them
-settings.register_profile("long", derandomize=False, max_examples=500)
+settings.register_profile("long", derandomize=False, max_examples=500, deadline=None)
 
 
 @pytest.fixture(scope="session")

@@ -112,6 +112,12 @@ def test_the_report_takes_the_seeds_when_all_are_there(
     assert seed_evaluations(alone) == {}
 
 
+def test_seeds_of_a_front_alone_are_refused_before_the_first_run(config: Path) -> None:
+    config.write_text("run: {seeds: [0, 1], methods: [front]}")
+    with pytest.raises(SystemExit, match="has no report"):
+        main(["--configfile", str(config)], lambda command: pytest.fail(f"{command} is started"))
+
+
 def test_an_unknown_value_is_a_mistake_of_the_config(config: Path) -> None:
     config.write_text("run: {seeds: [a]}")
     with pytest.raises(SystemExit, match=r"run\.seeds"):

@@ -9,7 +9,9 @@ from pydantic import Field, PositiveInt, field_validator, model_validator
 
 from pipeline.config.base import Section
 
-Method = Literal["hit_detector", "joint_detnas"]
+Method = Literal["hit_detector", "joint_detnas", "front"]
+METHODS = ({"hit_detector"}, {"hit_detector", "joint_detnas"}, {"front"})
+"""What a run may be of. The report needs a searched detector; a front has a page of its own."""
 NAME = r"^[A-Za-z0-9_-][A-Za-z0-9_.-]*$"
 LONGEST = 100
 """Characters of a run's name: paths below it stay within what file systems take."""
@@ -62,7 +64,8 @@ class RunConfig(Computing):
     )
     methods: tuple[Method, ...] = Field(
         default=("hit_detector", "joint_detnas"),
-        description="what the default target runs and the report shows: hit_detector, or both",
+        description="what the default target runs: [hit_detector] or [hit_detector, joint_detnas] and "
+        "the report of them, or [front], which has a page of its own",
     )
     seed: int = Field(default=0, ge=0, description="every random draw of the run derives from it")
     seeds: tuple[int, ...] = Field(
@@ -97,11 +100,12 @@ class RunConfig(Computing):
 
     @field_validator("methods")
     @classmethod
-    def _begins_with_hit_detector(cls, methods: tuple[Method, ...]) -> tuple[Method, ...]:
-        if len(set(methods)) != len(methods) or "hit_detector" not in methods:
+    def _go_together(cls, methods: tuple[Method, ...]) -> tuple[Method, ...]:
+        if len(set(methods)) != len(methods) or set(methods) not in METHODS:
             raise ValueError(
-                "write [hit_detector] or [hit_detector, joint_detnas]: the report needs a searched detector; "
-                "Joint-DetNAS alone is the target `joint_detnas`"
+                "write [hit_detector], [hit_detector, joint_detnas] or [front]: the report needs a searched "
+                "detector; Joint-DetNAS alone is the target `joint_detnas`, and `report: {front: true}` adds "
+                "the front to the report"
             )
         return methods
 

@@ -41,6 +41,7 @@ HIT_DETECTOR = frozenset({*PRETRAININGS, "screen", "search", "train_detector"})
 SCREENING = frozenset({"pretrain_screening_supernet", "screen"})
 """What is not run where the config states the sub search spaces."""
 JOINT_DETNAS = frozenset({"train_student", "shrink_pool", "evaluate_candidate", "refine_detector"})
+FRONT = frozenset({"train_student", "shrink_pool"})
 USUAL_RATES = {"sgd": (0.001, 0.5, "0.01 to 0.04"), "adamw": (1e-6, 0.01, "0.0001 to 0.003")}
 """Of each optimiser the least and greatest learning rate without a remark, and the usual ones."""
 COST_SIZES = 2.0
@@ -49,6 +50,9 @@ COST_SIZES = 2.0
 
 def default_rules(config: Config) -> frozenset[str]:
     """The rules of the default target that train."""
+    if "front" in config.run.methods:
+        alone = any("/" in name for name in config.front.stock or ())
+        return FRONT | ({"train_detector"} if alone else frozenset())
     rules = HIT_DETECTOR | (JOINT_DETNAS if "joint_detnas" in config.run.methods else frozenset())
     return rules - SCREENING if config.screening.spaces else rules
 

@@ -100,7 +100,7 @@ def _run(choices: Choices) -> Iterator[str]:
     machine = choices.machine
     yield "run:"
     yield _commented(f"  name: {scalar(choices.name)}", f"results go to results/{choices.name}/")
-    yield _commented("  methods: [hit_detector]", "of `snakemake` alone, without `front`")
+    yield "  methods: [front]"
     yield _commented(
         f"  device: {machine.device}",
         "sizes and lengths below are for it; with a GPU write the config anew"
@@ -271,10 +271,8 @@ def _front(choices: Choices) -> Iterator[str]:
 
 
 def _plan(choices: Choices) -> Iterator[str]:
-    yield "plan:"
-    yield _commented("  front: true", "`snakemake plan` counts the front, too")
     if choices.machine.device == "cuda":
         yield _commented(
-            "  # gpu_gmacs: 4000",
+            "# plan: {gpu_gmacs: 4000}",
             "of a GPU of 24 GB, assumed; without it `plan` counts with an H200",
         )

@@ -12,9 +12,10 @@ from pipeline.plan.planned import WHOLE, Planned, Reckoning
 
 def planned_stages(config: Config, images: Images, reckoning: Reckoning = WHOLE) -> list[Planned]:
     """The stages of the run's methods, and of a front with `plan.front`, in an order they can run in."""
-    joint = "joint_detnas" in config.run.methods
+    methods = config.run.methods
+    joint, front = "joint_detnas" in methods, "front" in methods or config.plan.front
     return [
-        *hit_detector_stages(config, images, reckoning),
+        *(hit_detector_stages(config, images, reckoning) if "hit_detector" in methods else ()),
         *(joint_detnas_stages(config, images) if joint else ()),
-        *(front_stages(config, images, pool_there=joint) if config.plan.front else ()),
+        *(front_stages(config, images, pool_there=joint) if front else ()),
     ]

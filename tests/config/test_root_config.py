@@ -169,12 +169,14 @@ def test_a_pyramid_level_of_one_pixel_needs_more_than_one_image() -> None:
 def test_the_methods_have_one_key_and_the_former_one_says_which(old: bool, instead: str) -> None:
     with pytest.raises(ConfigError, match=rf"report: .*write run: {{methods: {instead}}}"):
         load_config({"data": {}, "report": {"joint_detnas": old}})
-    for methods in ([], ["joint_detnas"], ["hit_detector", "hit_detector"]):
+    alone = ["joint_detnas"], ["hit_detector", "hit_detector"], ["hit_detector", "front"]
+    for methods in ([], *alone):
         with pytest.raises(ConfigError, match=r"run\.methods: .*the target `joint_detnas`"):
             load_config({"data": {}, "run": {"methods": methods}})
     with pytest.raises(ConfigError, match=r"run\.methods"):
         load_config({"data": {}, "run": {"methods": ["hit_detector", "other"]}})
     assert load_config({"data": {}}).run.methods == ("hit_detector", "joint_detnas")
+    assert load_config({"data": {}, "run": {"methods": ["front"]}}).run.methods == ("front",)
 
 
 def test_what_a_search_counts_is_among_its_settings_only_where_it_is_not_macs() -> None:

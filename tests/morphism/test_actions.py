@@ -69,7 +69,7 @@ WEIGHTS = {family: trained(architecture) for family, architecture in FAMILIES.it
 
 
 @pytest.mark.slow
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(st.sampled_from(sorted(FAMILIES)), st.integers(0, 2**32 - 1), st.integers(1, 6))
 def test_random_sequences_of_actions_always_give_a_network(
     family: str, seed: int, length: int

@@ -21,6 +21,8 @@ def test_a_front_is_planned_where_it_is_asked_for_with_the_pool_it_needs() -> No
         "evaluate_subnets",
         "take_front",
     ]
+    # a run of the front alone has the same stages, and Hit-Detector's not
+    assert names(changed(config, {"run.methods": ["front"]})) == alone[9:]
     scratch = changed(config, settings | {"teacher_pool.grown_from_base": False})
     assert names(scratch)[9:] == alone[10:]
     assert both[9:] == [

@@ -39,6 +39,9 @@ def test_a_folder_of_photographs_becomes_a_front_that_can_be_planned(tmp_path: P
     )
     assert front[0] == "snakemake"
     jobs = project.stale(*front[1:])
+    # `run.methods` of the config says that `snakemake` alone makes the same
+    assert front[3] == "front"
+    assert {**project.stale(*front[1:3], *front[4:]), "front": 1} == jobs
     trained = {name: jobs[name] for name in ("choose_network", "train_student", "shrink_pool")}
     assert trained == {"choose_network": 1, "train_student": 1, "shrink_pool": 2}
     assert jobs["take_front"] == jobs["measure_subnets"] == jobs["prepare_detection_data"] == 1
