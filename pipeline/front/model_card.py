@@ -11,6 +11,14 @@ from pipeline.deploy.parity import Parity
 from pipeline.front.picking import Picked
 from pipeline.front.table import Accuracy, Front, Row, standard_error
 
+USE = (
+    "`python -m pipeline.predict detector.onnx photo.jpg --score 0.5 --out drawn.png` draws what it "
+    "finds. A program of your own needs onnxruntime alone. The input `image` is (1, 3, height, "
+    "width), RGB, uint8, of an image that was resized as above. The outputs are `boxes` (n, 4) in its "
+    "pixels (left, top, right, bottom), `scores` (n,) and `labels` (n,), places in the list of "
+    "classes. Detections of low scores are among them: draw some photographs, and choose a least "
+    "score."
+)
 UNSTATED = "not stated in the config (`front.licences`)"
 
 
@@ -48,6 +56,7 @@ def model_card(
         _latency(row, front),
         "## The ONNX file",
         f"`detector.onnx`, compared with PyTorch: {parity}.",
+        USE,
         "## How it was made",
         _made(row, front, manifest),
         "## Licences",
@@ -78,11 +87,11 @@ def _splits(statistics: Mapping[str, Mapping[str, int]]) -> str:
 
 def _accuracies(row: Row) -> str:
     error = standard_error(row)
-    noise = f"{100 * error:.1f}" if error is not None else "not known"
+    noise = f"{error:.3f}" if error is not None else "not known"
     lines = ["| split | AP | AP50 | standard error of AP |", "|---|---|---|---|"]
 
     def line(name: str, found: Accuracy, shown: str) -> str:
-        return f"| {name} | {100 * found.ap:.1f} | {100 * found.ap50:.1f} | {shown} |"
+        return f"| {name} | {found.ap:.3f} | {found.ap50:.3f} | {shown} |"
 
     lines.append(line("val", row.val, noise))
     if row.test:

@@ -51,7 +51,7 @@ class Constraints:
             if limit is not None and value > limit
         }
         if self.min_ap is not None and row.val.ap < self.min_ap:
-            missed[f"AP {row.val.ap:.4f}"] = 1 - row.val.ap / self.min_ap
+            missed[_on_val(row)] = 1 - row.val.ap / self.min_ap
         return missed
 
 
@@ -85,23 +85,20 @@ class Picked:
         shown = f"{cost:.3g} ms" if timed else f"{cost / GIGA:.3g} GMACs"
         return (
             f"cheaper, and not to be told from it on these images: {name}, {shown}, AP "
-            f"{100 * self.cheaper.val.ap:.1f} on val ({limit})"
+            f"{self.cheaper.val.ap:.3f} on val ({limit})"
         )
 
     def __str__(self) -> str:
         if self.runner_up is None or self.difference is None:
             return f"{self.best.name} is the only one that meets this"
-        text = (
-            f"next comes {self.runner_up.name}: {100 * self.difference:+.2f} points of AP on val "
-            f"between them"
-        )
+        text = f"next comes {self.runner_up.name}: {self.difference:+.4f} AP on val between them"
         if self.noise is None:
             return f"{text}; how much of that is noise is not known"
         if not self.noise:
             return f"{text}, and no noise: both find the same"
         units = abs(self.difference) / self.noise
         verdict = "more than noise" if units >= SAME else "no more than the noise of these images"
-        return f"{text}, {units:.1f} standard errors ({100 * self.noise:.2f} points): {verdict}"
+        return f"{text}, {units:.1f} standard errors ({self.noise:.4f}): {verdict}"
 
 
 def pick(front: Front, constraints: Constraints) -> Picked:
@@ -154,5 +151,11 @@ def _nearest(rows: Sequence[Row], constraints: Constraints) -> str:
         return max(constraints.excess(row).values())
 
     row = min(rows, key=worst)
-    missed = ", ".join(constraints.excess(row))
-    return f"nothing meets this; {row.name} comes nearest, with {missed} and AP {row.val.ap:.4f} on val"
+    told = [text for text in constraints.excess(row) if text != _on_val(row)]
+    return (
+        f"nothing meets this; {row.name} comes nearest, with {' and '.join([*told, _on_val(row)])}"
+    )
+
+
+def _on_val(row: Row) -> str:
+    return f"AP {row.val.ap:.3f} on val"

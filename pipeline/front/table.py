@@ -192,9 +192,9 @@ def table_text(front: Front) -> str:
             (
                 row.name,
                 "x".join(map(str, row.resolution)),
-                f"{100 * row.val.ap:.1f}",
-                f"{100 * shown.ap:.1f}",
-                f"{100 * shown.ap50:.1f}",
+                f"{row.val.ap:.3f}",
+                f"{shown.ap:.3f}",
+                f"{shown.ap50:.3f}",
                 f"{row.params / 1e6:.3g}",
                 f"{row.macs / 1e9:.3g}",
                 f"{latency.median:.2f}" if latency else "-",

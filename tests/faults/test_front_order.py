@@ -67,6 +67,11 @@ def test_a_front_is_the_same_reversed_side_by_side_and_after_a_kill(
     assert read_json(picked / "metrics.json")["val"]["ap"] == best.val.ap
     card = (picked / "MODEL_CARD.md").read_text()
     assert card.startswith(f"# {best.name} of run test") and f"{best.params:,} parameters" in card
+    assert (
+        card.index("## The ONNX file")
+        < card.index("pipeline.predict")
+        < card.index("## How it was")
+    )
     photo = next((project.results / "data/detection/images/val").glob("*.png"))
     assert len(OnnxDetector(picked / "detector.onnx")(load_image(photo)).scores) > 0
     assert open_detector(picked).dataset_meta["classes"]

@@ -107,5 +107,5 @@ def test_the_files_hold_what_the_table_shows() -> None:
     assert upgrade["median_ms"] == upgrade["device"] == "" and upgrade["not_timed"]
     text = table_text(found)
     assert "onnxruntime 1.2 on a CPU, 1 thread, " in text
-    assert any(line.split()[:3] == ["base", "96x96", "30.0"] for line in text.splitlines())
+    assert any(line.split()[:3] == ["base", "96x96", "0.300"] for line in text.splitlines())
     assert Front.model_validate_json(found.model_dump_json()) == found
