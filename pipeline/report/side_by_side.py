@@ -31,6 +31,8 @@ SIDE = 240
 """Longest side of an image, pixels."""
 GAP = 10
 HEADING, HEADING_SIZE = 26, 14.0
+COVERED = 0.2
+"""Share of an image that its labels may cover; the others' labels are hints of their frames."""
 
 Shown = list[tuple[int, Box, float | None]]
 """Class, box and score of what is drawn on an image; objects have no score."""
@@ -164,12 +166,18 @@ def _image(
     order = list(names)
     taken: list[Box] = []
     labels = []
-    for kind, (x, y, wide, high), score in shown:
+    # the most certain are labelled first
+    for kind, (x, y, wide, high), score in sorted(shown, key=lambda one: -(one[2] or 0.0)):
         box: Box = (x * scale_x, y * scale_y, wide * scale_x, high * scale_y)
         colour = COLOURS[order.index(kind) % len(COLOURS)]
         label = names[kind] if score is None else f"{names[kind]} {score:.2f}"
         body.append(frame(box, colour, 2.4, hint(label)))
+        if len(names) == 1:
+            # the one name there is says nothing
+            label = "" if score is None else f"{score:.2f}"
         area = label_area(box, text_width(label, FONT_SIZE, bold=True) + 6, size, taken)
-        taken.append(area)
-        labels += label_of(label, area, colour)
+        covered = sum(w * h for _, _, w, h in [*taken, area])
+        if label and (not taken or covered <= COVERED * width * height):
+            taken.append(area)
+            labels += label_of(label, area, colour)
     return body + labels

@@ -14,7 +14,7 @@ from workflow_project import ROOT, Project
 
 pytestmark = [pytest.mark.slow, pytest.mark.workflow, pytest.mark.xdist_group("copies")]
 
-STAGES = ("screen", "search", "train_detector")
+STAGES = ("search", "train_detector")
 SCRIPT = Path(__file__).with_name("kill_stages.py")
 
 

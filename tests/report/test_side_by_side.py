@@ -93,6 +93,42 @@ def test_the_truth_comes_first_and_all_show_the_same_images(
     assert [float(frames[0].get(key, 0)) for key in ("x", "y", "width", "height")] == [6, 6, 54, 54]
 
 
+@pytest.mark.parametrize("classes", [1, 2])
+def test_labels_leave_a_crowded_image_to_be_seen(tmp_path: Path, classes: int) -> None:
+    """Forty frames, and labels of the best on a fifth of the picture; of one class only scores."""
+    boxes = [(12 * (n % 8), 12 * (n // 8), 10, 10) for n in range(40)]
+    truth = {
+        "images": [{"id": 1, "file_name": "1.png", "width": 100, "height": 100}],
+        "categories": [{"id": n, "name": f"class {n}"} for n in range(classes)],
+        "annotations": [{"image_id": 1, "category_id": 0, "bbox": list(box)} for box in boxes],
+    }
+    Image.new("RGB", (100, 100)).save(tmp_path / "1.png")
+    (tmp_path / "truth.json").write_text(json.dumps(truth))
+    found = [_detection(1, 0, 0.5 + n / 100, *box) for n, box in enumerate(boxes)]
+    (tmp_path / "detections.json").write_text(json.dumps(found))
+    _, figure = evaluated_side_by_side(
+        "crowd",
+        SplitPaths(tmp_path / "truth.json", tmp_path),
+        {"searched": tmp_path},
+        images=1,
+        threshold=0.5,
+        seed=0,
+    )
+    objects, searched = ElementTree.fromstring(figure.svg).findall(f"{SVG}g")
+    # a frame is two lines, one beneath the other
+    assert len([rect for rect in searched.iter(f"{SVG}rect") if rect.get("fill") == "none"]) == 80
+    labels = [rect for rect in searched.iter(f"{SVG}rect") if rect.get("fill") != "none"]
+    assert 3 <= len(labels) < 40
+    covered = sum(float(rect.get("width", 0)) * float(rect.get("height", 0)) for rect in labels)
+    assert covered <= 0.2 * 240 * 240
+    texts = [item.text or "" for item in searched.iter(f"{SVG}text")]
+    scores = [float(each.split()[-1]) for each in texts]
+    assert scores == sorted(scores, reverse=True) and scores[0] == 0.89
+    named = [each for each in texts if "class" in each]
+    assert len(named) == (0 if classes == 1 else len(texts))
+    assert bool(list(objects.iter(f"{SVG}text"))) == (classes == 2)
+
+
 def test_the_draw_of_images_is_the_seed_s(split: SplitPaths, tmp_path: Path) -> None:
     evaluations = _evaluations(tmp_path)
 
