@@ -43,11 +43,11 @@ def main(argv: list[str] | None = None) -> None:
         if not constraints.any:
             return
         picked = pick(front, constraints)
+        out = arguments.out or arguments.run / "picked"
+        write(arguments.run, front, picked, manifest, out)
         print(f"picked: {picked.best.name}; {picked}")
         if hint := picked.hint():
             print(hint)
-        out = arguments.out or arguments.run / "picked"
-        write(arguments.run, front, picked, manifest, out)
         print(f"{out}: detector folder, detector.onnx and MODEL_CARD.md")
     except DetSearchError as error:
         sys.exit(f"pick: {error}")

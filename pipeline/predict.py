@@ -1,7 +1,7 @@
 """Detect objects in images with a searched detector.
 
 Prints one line per detection (image, class, score, box in pixels), draws them where `--out` is given, and
-writes them in COCO's result format where `--json` is given.
+writes all, whatever their score, in COCO's result format where `--json` is given.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ from pipeline.errors import DetSearchError
 
 DRAWN = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 """Endings of the files that drawings are written to."""
+SHOWN = 0.3
+"""Least score of what is printed and drawn."""
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -40,7 +42,11 @@ def main(argv: list[str] | None = None) -> None:
         nargs="+",
         help="images, folders of images, and patterns such as 'photos/**/*.jpg'",
     )
-    parser.add_argument("--score", type=float, default=0.3, help="least score shown (%(default)s)")
+    parser.add_argument(
+        "--score",
+        type=float,
+        help=f"least score shown ({SHOWN}), and in --json, which without it holds all",
+    )
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, …")
     parser.add_argument(
         "--most-pixels",
@@ -79,27 +85,30 @@ def predict(arguments: argparse.Namespace) -> None:
     for path in images:
         _load(path, arguments.most_pixels)
     detect, classes = _opened(arguments.detector, arguments.device)
+    least = SHOWN if arguments.score is None else arguments.score
     results: list[dict[str, Any]] = []
-    highest = 0.0
+    highest, shown = 0.0, 0
     for number, path in enumerate(images):
         image = _load(path, arguments.most_pixels)
         everything = detect(image)
         highest = max([highest, *map(float, everything.scores)])
-        found = everything.above(arguments.score)
+        found = everything.above(least)
+        shown += len(found.scores)
         for label, score, box in zip(found.labels, found.scores, found.bboxes, strict=True):
             corners = " ".join(f"{value:.1f}" for value in box)
             print(f"{path}\t{one_line(classes[int(label)])}\t{score:.3f}\t{corners}")
         if targets:
             draw(Image.fromarray(image), found, classes, targets[number])
-        for entry in found.coco_results(number + 1, range(1, len(classes) + 1)):
+        written = everything if arguments.score is None else found
+        for entry in written.coco_results(number + 1, range(1, len(classes) + 1)):
             name = classes[entry["category_id"] - 1]
             results.append({**entry, "file_name": str(path), "category_name": name})
     if arguments.json:
         write_json(arguments.json, results)
-    if not results:
+    if not shown:
         nearest = f"the highest score is {highest:.3f}" if highest else "nothing at any score"
         print(
-            f"predict: no detection with a score of {arguments.score:g} or more; {nearest}",
+            f"predict: no detection with a score of {least:g} or more; {nearest}",
             file=sys.stderr,
         )
 

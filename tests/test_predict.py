@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pipeline.artifacts.files import read_json
 from pipeline.deploy.session import Found
 from pipeline.errors import DetSearchError
 from pipeline.predict import drawing_paths, main, named_images
@@ -81,7 +82,13 @@ def test_no_detection_is_said_with_the_highest_score(
         np.zeros(len(scores), np.int64),
     )
     monkeypatch.setattr("pipeline.predict._opened", lambda *_: (lambda image: found, ["cell"]))
-    main([str(tmp_path / "detector"), str(tmp_path / "a.png")])
+    results = tmp_path / "found.json"
+    given = [str(tmp_path / "detector"), str(tmp_path / "a.png"), "--json", str(results)]
+    main(given)
     printed = capsys.readouterr()
     assert printed.err == (f"predict: {said}\n" if said else "")
     assert len(printed.out.splitlines()) == sum(score >= 0.3 for score in scores)
+    # what evaluates them wants every score
+    assert [one["score"] for one in read_json(results)] == pytest.approx(scores)
+    main([*given, "--score", "0.1"])
+    assert len(read_json(results)) == sum(score >= 0.1 for score in scores)

@@ -11,6 +11,8 @@ from pipeline.front.table import Front, Row, standard_error
 GIGA, MEGA = 1e9, 1e6
 SAME = 2.0
 """Standard errors of a difference within which two detectors are not told apart."""
+NEAR = 0.05
+"""Share of an AP that a cheaper detector may lack to be named: few images tell nothing apart."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,8 @@ class Picked:
         runner_up: the second; `None` where no other meets them.
         difference: AP on val of the best less that of the runner-up.
         noise: standard error of that difference over the images of val; `None` where it is not known.
-        cheaper: the cheapest that the images of val cannot tell from the best; `None` where there is none.
+        cheaper: the cheapest that the images of val cannot tell from the best, and whose AP there is hardly
+            less; `None` where there is none.
     """
 
     best: Row
@@ -133,7 +136,7 @@ def pick(front: Front, constraints: Constraints) -> Picked:
 
 
 def _cheaper(best: Row, others: Sequence[Row]) -> Row | None:
-    """The cheapest at less cost than the best, with an AP on val within `SAME` standard errors of its."""
+    """The cheapest at less cost than the best, with an AP on val within `SAME` standard errors and `NEAR`."""
     if best.cost is None:
         return None
     near = []
@@ -141,7 +144,7 @@ def _cheaper(best: Row, others: Sequence[Row]) -> Row | None:
         noise = standard_error(best, row)
         if row.cost is None or noise is None or row.cost >= best.cost:
             continue
-        if best.val.ap - row.val.ap < SAME * noise:
+        if best.val.ap - row.val.ap < min(SAME * noise, NEAR * best.val.ap):
             near.append(row)
     return min(near, key=lambda row: row.cost or 0.0, default=None)
 

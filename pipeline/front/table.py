@@ -139,6 +139,8 @@ def standard_error(one: Row, other: Row | None = None) -> float | None:
     return float(np.sqrt((len(values) - 1) / len(values) * np.square(values - values.mean()).sum()))
 
 
+UNSTEADY = 0.5
+"""Spread, as a share of the median, from which on a time tells of other work on the machine."""
 COLUMNS = (
     *("name", "kind", "depths", "widths", "neck_width", "longest_side", "shortest_side"),
     *("ap_val", "ap50_val", "ap_test", "ap50_test", "params", "macs"),
@@ -180,6 +182,22 @@ def _cells(row: Row, record: Latencies | None) -> list[str | int | float | None]
     ]
 
 
+def unsteady(front: Front) -> str | None:
+    """What to say where the times were measured beside other work; `None` where they are steady.
+
+    On an idle machine the quartiles of images of one shape are a tenth or two apart.
+    """
+    timed = [row.latency for row in front.rows if row.latency]
+    apart = [one for one in timed if one.spread > UNSTEADY * one.median]
+    if 2 * len(apart) <= len(timed):
+        return None
+    return (
+        f"the times are not to be relied on: of {len(apart)} of {counted(len(timed), 'detector')} the "
+        f"quartiles lie more than {UNSTEADY:g} of the median apart. Other work ran meanwhile, or the images "
+        "differ much in shape; docs/howto/front.md says how to measure again"
+    )
+
+
 def table_text(front: Front) -> str:
     """The table for a terminal."""
     split = front.split
@@ -216,4 +234,6 @@ def table_text(front: Front) -> str:
             f"{record.device}, {counted(record.threads, 'thread')}, {counted(record.images, 'image')}, "
             f"{counted(record.rounds, 'round')}, interleaved; spread: between the quartiles"
         )
+        if warning := unsteady(front):
+            text.append(warning)
     return "\n".join(text)

@@ -9,7 +9,7 @@ from pipeline.artifacts.typed import read_as
 from pipeline.config.evaluation import ReportConfig
 from pipeline.console import counted
 from pipeline.front.table import FRONT as FILE
-from pipeline.front.table import Front, Row
+from pipeline.front.table import Front, Row, unsteady
 from pipeline.report.formats import few, percent
 from pipeline.report.inputs import SPLIT_NAMES, Run
 from pipeline.report.scatter import (
@@ -87,6 +87,8 @@ def _sentences(front: Front) -> list[str]:
             f"Latency: median and quartiles of an image, from pixels to boxes, by {record.runtime} on "
             f"{record.device} with {counted(record.threads, 'thread')}, all in turn."
         )
+    if warning := unsteady(front):
+        told.append(f"{warning[0].upper()}{warning[1:]}.")
     if front.predictor_error is not None:
         told.append(
             f"The search took predicted latencies: on held-out subnets half of them are off by less than "

@@ -16,6 +16,7 @@ from pipeline.front.table import (
     standard_error,
     table_bytes,
     table_text,
+    unsteady,
 )
 from pipeline.teacher_pool.space import Subnet
 
@@ -93,6 +94,21 @@ def test_the_jackknife_by_hand() -> None:
     # differences 0.01, 0.01, 0.01, -0.03 around a mean of 0
     assert standard_error(one, other) == pytest.approx(math.sqrt(3 / 4 * (3e-4 + 9e-4)))
     assert standard_error(row("s0", 0.3, None, 1.0)) is None
+
+
+def test_times_beside_other_work_are_told_as_such() -> None:
+    def timed(name: str, *seconds: float) -> Row:
+        return row(name, 0.3, 0.3, 1.0).model_copy(update={"latency": summary(name, list(seconds))})
+
+    steady = [timed(f"s{n}", 0.010, 0.010, 0.0105, 0.011, 0.012) for n in range(3)]
+    wild = [timed(f"s{n}", 0.010, 0.010, 0.011, 0.02, 0.03) for n in range(3, 6)]
+    assert unsteady(front([*steady, *wild])) is None, "a half of them is an accident"
+    found = front([*steady[:2], *wild])
+    assert (unsteady(found) or "").startswith(
+        "the times are not to be relied on: of 3 of 5 detectors"
+    )
+    assert str(unsteady(found)) in table_text(found)
+    assert unsteady(front([row("s0", 0.3, 0.3, None)])) is None
 
 
 def test_the_files_hold_what_the_table_shows() -> None:

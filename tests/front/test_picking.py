@@ -52,13 +52,17 @@ def test_the_distance_is_told_in_standard_errors() -> None:
 
 
 def test_the_cheapest_within_the_noise_is_named_with_what_to_give() -> None:
-    # against s2: base 0.05 ± 0.039, s1 0.10 ± 0.039 (2.6 standard errors), s0 0.20 ± 0.027
-    picked = pick(FRONT, Constraints(max_ms=20.0))
-    assert picked.cheaper and picked.cheaper.name == "base"
+    # against s2: base 0.05 ± 0.039, which is noise, but an eighth of its AP; s3 0.015 ± 0.013
+    assert pick(FRONT, Constraints(max_ms=20.0)).cheaper is None
+    near = row("s3", 0.385, 0.4, 16.0, (0.385, 0.395, 0.355, 0.405))
+    # an equal one is certain, where its difference has no noise
+    more = front([*FRONT.rows, near, row("s4", 0.39, 0.4, 14.0, (0.38, 0.40, 0.36, 0.42))])
+    picked = pick(more, Constraints(max_ms=20.0))
+    assert picked.cheaper and picked.cheaper.name == "s3"
     hint = picked.hint()
-    assert hint and "base, 15 ms, AP 0.350 on val (--max-ms 15.2)" in hint
-    again = pick(FRONT, Constraints(max_ms=15.2))
-    assert again.best.name == "base" and again.cheaper is None and again.hint() is None
+    assert hint and "s3, 16 ms, AP 0.385 on val (--max-ms 16.2)" in hint
+    again = pick(more, Constraints(max_ms=14.9))
+    assert again.best.name == "s4" and again.cheaper is None and again.hint() is None
     assert pick(FRONT, Constraints(max_ms=9.9)).hint() is None, "nothing is cheaper"
 
 
