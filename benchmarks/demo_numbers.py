@@ -114,7 +114,7 @@ QUOTES = tuple(
             "three runs) from {gain_low:.3f} to {gain_high:.3f}.",
             "standard error is then\n  {blind_error:.3f}, and the gain",
             "p is {p:.3f}.",
-            "likely**: {gain:.3f} more AP over three seeds, 95 % interval {gain_low:.3f} to {gain_high:.3f}",
+            "shown**: {gain:.3f} more AP over three seeds, 95 % interval {gain_low:.3f} to {gain_high:.3f}",
         ),
     }.items()
     for text in texts
