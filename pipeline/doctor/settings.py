@@ -42,6 +42,14 @@ SCREENING = frozenset({"pretrain_screening_supernet", "screen"})
 """What is not run where the config states the sub search spaces."""
 JOINT_DETNAS = frozenset({"train_student", "shrink_pool", "evaluate_candidate", "refine_detector"})
 FRONT = frozenset({"train_student", "shrink_pool"})
+BASELINE = frozenset({"train_detector"})
+STOCK = {
+    "hit_detector": HIT_DETECTOR,
+    "base": frozenset({"train_student"}),
+    "student": JOINT_DETNAS,
+    "upgrade": JOINT_DETNAS | {"upgrade_detector"},
+}
+"""What trains a detector that `front.stock` names; any other is a baseline."""
 USUAL_RATES = {"sgd": (0.001, 0.5, "0.01 to 0.04"), "adamw": (1e-6, 0.01, "0.0001 to 0.003")}
 """Of each optimiser the least and greatest learning rate without a remark, and the usual ones."""
 COST_SIZES = 2.0
@@ -50,10 +58,14 @@ COST_SIZES = 2.0
 
 def default_rules(config: Config) -> frozenset[str]:
     """The rules of the default target that train."""
+    rules: frozenset[str] = frozenset()
     if "front" in config.run.methods:
-        alone = any("/" in name for name in config.front.stock or ())
-        return FRONT | ({"train_detector"} if alone else frozenset())
-    rules = HIT_DETECTOR | (JOINT_DETNAS if "joint_detnas" in config.run.methods else frozenset())
+        # the detectors beside it are trained where they are missing
+        rules = FRONT.union(*(STOCK.get(name, BASELINE) for name in config.front.stock or ()))
+    if "hit_detector" in config.run.methods:
+        rules |= HIT_DETECTOR
+    if "joint_detnas" in config.run.methods:
+        rules |= JOINT_DETNAS
     return rules - SCREENING if config.screening.spaces else rules
 
 

@@ -215,3 +215,16 @@ def test_a_base_outside_the_pool_that_is_grown_from_it_is_told_before_a_job_star
     assert told_at_start(wide, tmp_path, {"train_detector"})[0] == []
     scratch = {"base_detector": {"width": 1.0}, "teacher_pool": {"grown_from_base": False}}
     assert told_at_start(config_with(tmp_path, scratch), tmp_path, {"shrink_pool"})[0] == []
+
+
+def test_a_front_alone_is_asked_for_what_it_trains_and_for_the_detectors_beside_it() -> None:
+    def rules(**front: Any) -> frozenset[str]:
+        return default_rules(
+            Config.model_validate({"data": {}, "run": {"methods": ["front"]}, "front": front})
+        )
+
+    assert rules() == rules(stock=["base"]) == {"train_student", "shrink_pool"}
+    assert rules(stock=["base", "baselines/r18"]) == rules() | {"train_detector"}
+    assert {"screen", "search", "train_detector"} < rules(stock=["hit_detector"])
+    assert "evaluate_candidate" in rules(stock=["student"])
+    assert "upgrade_detector" in rules(stock=["upgrade"])
