@@ -18,10 +18,8 @@ The run is one whose search used the table's sub search spaces, as with
 from __future__ import annotations
 
 import argparse
-import csv
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -30,6 +28,7 @@ import torch
 from mmengine.dataset import pseudo_collate
 from scipy.stats import kendalltau
 
+from benchmarks.ground_truth import Truth, read_table
 from pipeline.artifacts.files import read_json
 from pipeline.artifacts.manifest import MANIFEST, Manifest
 from pipeline.config.detector import DetectorConfig, Normalization
@@ -41,36 +40,6 @@ from pipeline.detection.loss import detection_loss
 from pipeline.hit_detector.one_shot import OneShotScorer, load_scorer
 from pipeline.search_space.architecture import COMPONENTS, Architecture, Block
 from pipeline.training.seeding import seed_everything
-
-
-@dataclass(frozen=True)
-class Truth:
-    """An architecture of the table: its operations by component and layer order, and its trainings."""
-
-    number: int
-    operations: Mapping[str, Sequence[str]]
-    macs: int
-    params: int
-    AP: tuple[float, ...]
-
-
-def read_table(path: Path) -> list[Truth]:
-    """The architectures of a ground truth's CSV file, in their order."""
-    rows: dict[int, list[dict[str, str]]] = {}
-    with path.open(newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            rows.setdefault(int(row["network"]), []).append(row)
-    return [
-        Truth(
-            number=number,
-            operations={component: first[component].split() for component in COMPONENTS},
-            macs=int(first["macs"]),
-            params=int(first["params"]),
-            AP=tuple(float(row["AP"]) for row in sorted(same, key=lambda row: int(row["seed"]))),
-        )
-        for number, same in rows.items()
-        for first in same[:1]
-    ]
 
 
 def top_tenth(truth: Sequence[float], scores: Sequence[float]) -> float:

@@ -5,7 +5,7 @@ from collections import Counter
 
 from workflow_project import ROOT
 
-from benchmarks.ranking import read_table
+from benchmarks.ground_truth import read_table
 from pipeline.config.files import load_config_files
 from pipeline.detection.complexity import detector_complexity
 from pipeline.hit_detector.spaces import supernet_architecture

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.ranking import Truth, architecture_of, log_probability, read_table, top_tenth
+from benchmarks.ground_truth import Truth, read_table
+from benchmarks.ranking import architecture_of, log_probability, top_tenth
 from pipeline.config.files import load_config_files
 from pipeline.hit_detector.spaces import search_architecture
 from pipeline.search_space.architecture import COMPONENTS
