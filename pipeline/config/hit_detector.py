@@ -223,11 +223,23 @@ class Finalists(Section):
         description="the most probable network, and others drawn by the probabilities that cost no more; 1 "
         "takes the most probable without a training, as the paper does",
     )
-    pretraining_epochs: PositiveInt = Field(
-        default=1, description="length of each one's pretraining, otherwise as `pretraining`"
+    preference: float = Field(
+        default=0.0,
+        ge=0,
+        description="how much the layers of a component prefer the same operations in a draw: standard "
+        "deviation of what is added to an operation's logit in all of them; 0 draws each layer by itself",
+    )
+    pretraining_epochs: PositiveInt | None = Field(
+        default=1,
+        description="length of each one's pretraining, otherwise as `pretraining`; null: as long",
     )
     epochs: PositiveInt = Field(
         default=2, description="length of each one's training, otherwise as `training`"
+    )
+    schedule: Literal["own", "beginning"] = Field(
+        default="own",
+        description="own: the learning rate falls within `epochs`; beginning: each training is the beginning "
+        "of one as long as `training`, as the searched detector's will be",
     )
     chosen_by: Literal["ap", "dense_loss"] = Field(
         default="ap",

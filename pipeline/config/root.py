@@ -87,6 +87,16 @@ class Config(Section):
         return self
 
     @model_validator(mode="after")
+    def _finalists_end_in_time(self) -> Config:
+        trials = self.search.finalists
+        if trials.schedule == "beginning" and trials.epochs > self.training.epochs:
+            raise ValueError(
+                f"search.finalists.epochs is {trials.epochs}, but a beginning of training.epochs "
+                f"{self.training.epochs} has at most so many: lower it, or take schedule: own"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _latency_is_measured(self) -> Config:
         for name in ("search", "hill_climb"):
             if getattr(self, name).cost == "latency" and self.evaluation.latency is None:

@@ -26,6 +26,7 @@ class DetectorTraining(TrainingTask[TrainingConfig]):
         train: training dataset.
         validation: test dataset, and the COCO file with its truth.
         seed: of the data stream.
+        until: as of `TrainingTask`.
     """
 
     def __init__(
@@ -35,11 +36,12 @@ class DetectorTraining(TrainingTask[TrainingConfig]):
         train: Any,
         validation: tuple[Any, Path],
         seed: int,
+        until: int | None = None,
     ) -> None:
         stream = BatchStream(
             train, settings.batch_size, seed, workers=settings.workers, collate=pseudo_collate
         )
-        super().__init__(model, settings, stream, model.parameters())
+        super().__init__(model, settings, stream, model.parameters(), until)
         self.validation = validation
         self.metrics: dict[str, Any] = {}
 
@@ -54,7 +56,7 @@ class DetectorTraining(TrainingTask[TrainingConfig]):
 
     def end_epoch(self, epoch: int) -> Record:
         """Validate, at the configured interval and after the last epoch."""
-        if epoch % self.settings.validation_interval and epoch != self.settings.epochs:
+        if epoch % self.settings.validation_interval and epoch != self.last_epoch:
             return {}
         self.metrics = validate(self.model, *self.validation, self.settings)
         return {

@@ -147,7 +147,7 @@ def hit_detector_stages(
 
     lengths = config.pretraining.epochs, config.training.epochs
     if (trials := search.finalists).networks > 1:
-        short = trials.pretraining_epochs, trials.epochs
+        short = trials.pretraining_epochs or config.pretraining.epochs, trials.epochs
         yield from trained_alone(" of finalists", *short, trials.networks)
     yield from trained_alone("", *lengths, 1)
     evaluation = Planned(

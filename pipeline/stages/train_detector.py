@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from pydantic import PositiveInt
+
 from pipeline.artifacts.publish import Content
 from pipeline.config.evaluation import TrainingConfig
 from pipeline.config.pretrained import StartingSections
@@ -25,6 +27,8 @@ class Settings(StartingSections):
     """What the stage uses of the config."""
 
     training: TrainingConfig
+    until: PositiveInt | None = None
+    """The epoch after which it ends, with the learning rates of all."""
 
 
 def run(stage: Stage[Settings]) -> Mapping[str, Content]:
@@ -43,6 +47,7 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
         build_dataset(train, classes, settings.detector, train=True),
         (build_dataset(val, classes, settings.detector, train=False), val.annotations),
         stage.seed,
+        settings.until,
     )
     history = run_training(stage, task, "detector", settings.training.log_interval)
     files = detector_files(architecture, model.state_dict(), around, classes, task.metrics)

@@ -38,10 +38,12 @@ class TrainingTask(ABC, Generic[S]):
         settings: length, batch and optimiser.
         stream: the training batches; an epoch is a pass over them.
         weights: the parameters that each step updates.
+        until: the epoch after which it ends, with the learning rates of all; `None`: after the last.
 
     Attributes:
         saved: by name, what a checkpoint holds: modules and optimisers. A training adds its own.
-        iterations: steps of the whole training.
+        last_epoch: after which it ends.
+        iterations: steps until then.
         epoch_length: steps of an epoch.
     """
 
@@ -51,10 +53,12 @@ class TrainingTask(ABC, Generic[S]):
         settings: S,
         stream: BatchStream,
         weights: Iterable[nn.Parameter],
+        until: int | None = None,
     ) -> None:
         self.model, self.settings, self.stream = model, settings, stream
         self.epoch_length = stream.epoch_length
-        self.iterations = settings.epochs * self.epoch_length
+        self.last_epoch = until or settings.epochs
+        self.iterations = self.last_epoch * self.epoch_length
         self.optimizer = build_optimizer(weights, settings.optimizer)
         self.saved: dict[str, nn.Module | torch.optim.Optimizer] = {
             "model": model,
@@ -166,7 +170,8 @@ class TrainingTask(ABC, Generic[S]):
     def step(self, iteration: int, data: Any) -> dict[str, Tensor | float]:
         """One update of the weights."""
         settings = self.settings.optimizer
-        rate = learning_rate(settings, iteration, self.iterations, self.epoch_length)
+        scheduled = self.settings.epochs * self.epoch_length
+        rate = learning_rate(settings, iteration, scheduled, self.epoch_length)
         passes = self.in_parts(data, lambda part: self.passes(iteration, part))
         record = self.update(self.optimizer, passes, rate=rate, clip_norm=settings.clip_norm)
         average_running_statistics(self.model.modules())

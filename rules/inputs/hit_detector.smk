@@ -121,7 +121,8 @@ def network_pretraining(wildcards) -> str:
     """The settings of a network's pretraining: those of the searched backbone, shorter of a finalist."""
     values = {}
     if wildcards.network.startswith(FINALISTS):
-        values["pretraining.epochs"] = CONFIG.search.finalists.pretraining_epochs
+        if (epochs := CONFIG.search.finalists.pretraining_epochs) is not None:
+            values["pretraining.epochs"] = epochs
     return settings("normalization", "pretraining", changes=values)
 
 
@@ -130,6 +131,7 @@ def finalist_settings(wildcards) -> str:
     return settings(
         max_gmacs="search.max_gmacs",
         proposals="supernet.proposals",
+        preference="search.finalists.preference",
         constants={"number": int(wildcards.draw)},
     )
 
@@ -144,15 +146,18 @@ def finalists() -> dict[str, str]:
 
 def network_training(wildcards) -> str:
     """The settings of a network's training: those of the searched detector, shorter of some."""
-    values = {}
+    values, constants = {}, freezing(backbone_of(wildcards.network))
     if wildcards.network.startswith(FINALISTS):
-        values["training.epochs"] = CONFIG.search.finalists.epochs
+        trials = CONFIG.search.finalists
+        if trials.schedule == "beginning":
+            constants["until"] = trials.epochs
+        else:
+            values["training.epochs"] = trials.epochs
         # a short training is judged by its losses, so it says them as often as the search does
         values["training.log_interval"] = CONFIG.search.log_interval
     if wildcards.network.startswith("ablations/replacement/"):
         values["training.epochs"] = CONFIG.ablations.replacement.epochs
-    frozen = freezing(backbone_of(wildcards.network))
-    return settings(*DETECTOR, "training", changes=values, constants=frozen)
+    return settings(*DETECTOR, "training", changes=values, constants=constants)
 
 
 def architecture_of(wildcards) -> str:

@@ -89,6 +89,13 @@ ONE_MISTAKE = [
         r"config: screening\.paths is 4, but a layer has 3 candidates",
     ),
     ({"search": {"paths": 9}}, r"config: search\.paths is 9, but a layer has 8 candidates"),
+    (
+        {
+            "search": {"finalists": {"epochs": 9, "schedule": "beginning"}},
+            "training": {"epochs": 8},
+        },
+        r"config: search\.finalists\.epochs is 9, but a beginning of training\.epochs 8",
+    ),
     ({"search_pretraining": {"paths": 9}}, r"config: search_pretraining\.paths is 9"),
     ({"screening_pretraining": {"paths": 33}}, r"config: screening_pretraining\.paths is 33"),
     (

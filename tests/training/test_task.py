@@ -44,11 +44,13 @@ class _Weight(nn.Module):
 class _Pulled(TrainingTask[Training]):
     """A step's losses are multiples of the weight: their mean is the gradient."""
 
-    def __init__(self, slopes: Sequence[float], optimizer: Optimizer = PLAIN) -> None:
+    def __init__(
+        self, slopes: Sequence[float], optimizer: Optimizer = PLAIN, until: int | None = None
+    ) -> None:
         self.weight, self.slopes = _Weight(), slopes
         stream = BatchStream(list(torch.arange(8.0)), 2, seed=1)
         settings = Training(epochs=3, optimizer=optimizer)
-        super().__init__(self.weight, settings, stream, self.weight.parameters())
+        super().__init__(self.weight, settings, stream, self.weight.parameters(), until)
 
     def passes(self, iteration: int, batch: Tensor) -> list[Pass]:
         def pull(slope: float) -> tuple[Tensor, Numbers]:
@@ -91,6 +93,17 @@ def test_length_and_rate_follow_the_settings() -> None:
     assert (task.epoch_length, task.iterations) == (4, 12)
     rates = [record["lr"] for record in _steps(task, 12)]
     assert rates == pytest.approx([1.0] * 4 + [0.1] * 4 + [0.01] * 4)
+
+
+def test_a_beginning_has_the_rates_of_the_whole() -> None:
+    schedule = Optimizer(lr=1.0, momentum=0, schedule="cosine")
+    whole, beginning = _Pulled((1.0,), schedule), _Pulled((1.0,), schedule, until=2)
+    assert (beginning.last_epoch, beginning.iterations) == (2, 8)
+    rates = [record["lr"] for record in _steps(beginning, 8)]
+    # a half cosine over twelve steps, of which the ninth would be lower still
+    assert rates == [record["lr"] for record in _steps(whole, 8)]
+    assert rates[6] == pytest.approx(0.5) and rates[7] > 0.3
+    assert beginning.weight.value.item() == whole.weight.value.item()
 
 
 def test_a_checkpoint_brings_back_weights_and_the_optimiser_s_memory() -> None:

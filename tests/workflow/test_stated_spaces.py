@@ -26,7 +26,9 @@ def test_stated_spaces_are_searched_without_a_screening_and_have_a_ground_truth(
     project.edit("config/test.yaml", "run:\n", "run:\n  methods: [hit_detector]\n")
     study = "\nablations:\n  ground_truth: {networks: 2, again: 1}\n"
     project.edit("config/test.yaml", "\nablations:\n", study)
-    finalists = "{networks: 3, pretraining_epochs: 1, epochs: 1, chosen_by: dense_loss}"
+    # each one's training is the first of the two epochs of the searched detector's
+    short = "pretraining_epochs: null, epochs: 1, schedule: beginning"
+    finalists = f"{{networks: 3, preference: 2.0, {short}, chosen_by: dense_loss}}"
     project.edit("config/test.yaml", "  finalists: {networks: 1}\n", f"  finalists: {finalists}\n")
     result = project.snakemake("results/test/report.html", "hit_ground_truth")
     assert result.returncode == 0, result.stdout[-6000:]
@@ -45,10 +47,6 @@ def test_stated_spaces_are_searched_without_a_screening_and_have_a_ground_truth(
         finalist = hit / f"finalists/{number}"
         records = json.loads((finalist / "detector/history.json").read_text())["records"]
         assert max(record["epoch"] for record in records) == 1
-        assert (
-            Manifest.load(finalist / "pretraining/manifest.json").config["pretraining"]["epochs"]
-            == 1
-        )
         losses = {r["iteration"]: r["loss_rpn_cls"] for r in records if "loss" in r}
         # 6 steps, logged as often as the search's: records that end in the second half
         assert [*losses] == [2, 4, 6]
@@ -59,11 +57,30 @@ def test_stated_spaces_are_searched_without_a_screening_and_have_a_ground_truth(
     assert chosen == Architecture.load(hit / f"finalists/{best}/architecture.json")
     assert Architecture.load(hit / "detector/architecture.json") == chosen
     assert f"number {best} had the lowest classification loss over all anchors" in page
+    # the searched detector's training begins with the finalist's, to the last bit
+    weights = [
+        (folder / "pretraining/weights.safetensors").read_bytes()
+        for folder in (hit, hit / f"finalists/{best}")
+    ]
+    assert weights[0] == weights[1]
+    whole, beginning = (
+        json.loads((folder / "detector/history.json").read_text())["records"]
+        for folder in (hit, hit / f"finalists/{best}")
+    )
+    assert beginning == [record for record in whole if record["epoch"] == 1] != whole
     # the length of their trainings makes those stale, and what follows if another one wins
-    longer = finalists.replace(" epochs: 1", " epochs: 2")
+    for changed in (
+        finalists.replace(" epochs: 1", " epochs: 2"),
+        finalists.replace("beginning", "own"),
+    ):
+        project.edit("config/test.yaml", finalists, changed)
+        stale = project.stale("results/test/hit_detector/architecture.json")
+        assert stale == {"train_detector": 3, "choose_finalist": 1}
+        project.edit("config/test.yaml", changed, finalists)
+    longer = finalists.replace("null", "2")
     project.edit("config/test.yaml", finalists, longer)
     stale = project.stale("results/test/hit_detector/architecture.json")
-    assert stale == {"train_detector": 3, "choose_finalist": 1}
+    assert stale == {"pretrain_backbone": 3, "train_detector": 3, "choose_finalist": 1}
     project.edit("config/test.yaml", longer, finalists)
 
     table = project.results / "tables/hit_ground_truth/hit_ground_truth.csv"
