@@ -89,7 +89,8 @@ class Config(Section):
     @model_validator(mode="after")
     def _finalists_end_in_time(self) -> Config:
         trials = self.search.finalists
-        if trials.schedule == "beginning" and trials.epochs > self.training.epochs:
+        cut = trials.networks > 1 and trials.schedule == "beginning"
+        if cut and trials.epochs > self.training.epochs:
             raise ValueError(
                 f"search.finalists.epochs is {trials.epochs}, but a beginning of training.epochs "
                 f"{self.training.epochs} has at most so many: lower it, or take schedule: own"

@@ -91,7 +91,7 @@ ONE_MISTAKE = [
     ({"search": {"paths": 9}}, r"config: search\.paths is 9, but a layer has 8 candidates"),
     (
         {
-            "search": {"finalists": {"epochs": 9, "schedule": "beginning"}},
+            "search": {"finalists": {"networks": 2, "epochs": 9, "schedule": "beginning"}},
             "training": {"epochs": 8},
         },
         r"config: search\.finalists\.epochs is 9, but a beginning of training\.epochs 8",
