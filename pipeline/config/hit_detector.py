@@ -223,12 +223,6 @@ class Finalists(Section):
         description="the most probable network, and others drawn by the probabilities that cost no more; 1 "
         "takes the most probable without a training, as the paper does",
     )
-    preference: float = Field(
-        default=0.0,
-        ge=0,
-        description="how much the layers of a component prefer the same operations in a draw: standard "
-        "deviation of what is added to an operation's logit in all of them; 0 draws each layer by itself",
-    )
     pretraining_epochs: PositiveInt | None = Field(
         default=1,
         description="length of each one's pretraining, otherwise as `pretraining`; null: as long",

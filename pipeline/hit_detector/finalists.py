@@ -33,25 +33,13 @@ DRAWS = 10_000
 
 
 def draw_finalist(
-    supernet: Architecture,
-    scores: Mapping[str, Any],
-    space: PathSpace,
-    *,
-    seed: int,
-    number: int,
-    preference: float = 0.0,
+    supernet: Architecture, scores: Mapping[str, Any], space: PathSpace, *, seed: int, number: int
 ) -> Architecture:
     """A finalist: number 0 is the derived network, others are drawn by the search's probabilities.
 
-    Each layer's operation is drawn by itself, by softmax(log p + `preference` · g): p are the layer's
-    probabilities, and g holds a standard normal number of each operation, the same in all layers of a
-    component. Layers that are drawn quite independently make networks that are all alike: the good and the
-    bad choices of twenty layers average out, and so do the shares of the components in the cost. A
-    preference draws networks that differ.
-
-    The first network is taken that has as many MACs as it may, within three hundredths: as
-    `space.budget`, or as the derived one. Where ten thousand draws hold none, the last one's layers
-    take cheaper operations until it fits.
+    Each layer's operation is drawn by itself. The first network is taken that has as many MACs as it may,
+    within three hundredths: as `space.budget`, or as the derived one. Where ten thousand draws hold none, the
+    last one's layers take cheaper operations until it fits.
 
     Args:
         supernet: the architecture that was searched.
@@ -59,7 +47,6 @@ def draw_finalist(
         space: the supernet's paths, with the budget where there is one.
         seed: of the run.
         number: of the finalist; each has draws of its own.
-        preference: the standard deviation of what the layers of a component prefer together.
 
     Raises:
         ValueError: the scores are not of this supernet.
@@ -83,7 +70,10 @@ def draw_finalist(
     space = PathSpace(space.supernet, space.layers, space.macs, space.fixed, most)
     rng = np.random.default_rng(derive_seed(seed, "finalist", number))
     drawn = np.stack(
-        drawn_together([(layer[0], layers[layer]) for layer in space.layers], preference, rng)
+        [
+            rng.choice(len(share), DRAWS, p=share / share.sum())
+            for share in (layers[layer] for layer in space.layers)
+        ]
     )
     costs = space.fixed + sum(
         costs[choices] for costs, choices in zip(space.macs, drawn, strict=True)
@@ -93,30 +83,6 @@ def draw_finalist(
     if not fitting.size:
         path = space.mended(path, rng)
     return decoded(supernet, scores, dict(zip(space.layers, path, strict=True)))
-
-
-def drawn_together(
-    layers: Sequence[tuple[str, np.ndarray]], preference: float, rng: np.random.Generator
-) -> list[np.ndarray]:
-    """Operations of `DRAWS` networks, by number: an array for each layer.
-
-    Args:
-        layers: component and probabilities of each; the layers of a component have the same operations.
-        preference: as of `draw_finalist`.
-        rng: what draws.
-    """
-    shared = {
-        component: preference * rng.standard_normal((DRAWS, len(share)))
-        for component, share in dict(layers).items()
-    }
-    drawn = []
-    for component, share in layers:
-        with np.errstate(divide="ignore"):  # log 0: never the greatest
-            logits = np.log(share)
-        # the greatest of logits plus Gumbel noise is a draw by their softmax
-        noise = rng.gumbel(size=(DRAWS, len(share)))
-        drawn.append(np.argmax(logits + shared[component] + noise, axis=1))
-    return drawn
 
 
 @dataclass(frozen=True)

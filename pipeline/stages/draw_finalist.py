@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat
+from pydantic import NonNegativeInt, PositiveFloat
 
 from pipeline.artifacts.files import json_bytes, read_json
 from pipeline.artifacts.publish import Content
@@ -23,7 +23,6 @@ class Settings(Section):
     max_gmacs: PositiveFloat | None
     proposals: CostSetting
     number: NonNegativeInt
-    preference: NonNegativeFloat
 
 
 def run(stage: Stage[Settings]) -> Mapping[str, Content]:
@@ -31,14 +30,7 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
     settings, folder = stage.settings, stage.inputs["search"]
     supernet, scores = Architecture.load(folder / SUPERNET), read_json(folder / "scores.json")
     space = path_space(supernet, settings.proposals, settings.max_gmacs)
-    network = draw_finalist(
-        supernet,
-        scores,
-        space,
-        seed=stage.seed,
-        number=settings.number,
-        preference=settings.preference,
-    )
+    network = draw_finalist(supernet, scores, space, seed=stage.seed, number=settings.number)
     return {ARCHITECTURE: json_bytes(network.model_dump(mode="json"))}
 
 

@@ -131,7 +131,6 @@ def finalist_settings(wildcards) -> str:
     return settings(
         max_gmacs="search.max_gmacs",
         proposals="supernet.proposals",
-        preference="search.finalists.preference",
         constants={"number": int(wildcards.draw)},
     )
 

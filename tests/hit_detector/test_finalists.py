@@ -4,7 +4,6 @@ from collections import Counter
 from itertools import product
 from typing import Any
 
-import numpy as np
 import pytest
 
 from pipeline.artifacts.files import write_json
@@ -14,11 +13,9 @@ from pipeline.errors import DetSearchError
 from pipeline.hit_detector.budget import path_space
 from pipeline.hit_detector.finalists import (
     CHEAPEST,
-    DRAWS,
     best_finalist,
     dense_loss,
     draw_finalist,
-    drawn_together,
     read_finalist,
 )
 from pipeline.hit_detector.search import derive
@@ -113,42 +110,6 @@ def test_operations_are_drawn_by_their_probabilities():
     )
     # 98 % of 312 draws; a budget that everything keeps, and hardly anything comes near: none is mended
     assert counts["conv_k3_d1"] / sum(counts.values()) == pytest.approx(0.98, abs=0.03)
-
-
-def test_layers_of_a_component_prefer_the_same_operations():
-    shares = np.array([0.5, 0.3, 0.2])
-    layers = [("backbone", shares)] * 6 + [("neck", shares)] * 6
-
-    def drawn(preference: float) -> np.ndarray:
-        return np.stack(drawn_together(layers, preference, np.random.default_rng(0)))
-
-    alone, together = drawn(0.0), drawn(3.0)
-    for k in range(3):
-        assert np.mean(alone == k) == pytest.approx(shares[k], abs=0.01)
-    # two layers agree by chance with probability 0.5² + 0.3² + 0.2²
-    assert np.mean(alone[0] == alone[5]) == pytest.approx(0.38, abs=0.02)
-    assert np.mean(together[0] == together[5]) > 0.65
-    # what the neck prefers says nothing about the backbone
-    counts = [np.bincount(together[k], minlength=3) / DRAWS for k in (0, 6)]
-    agreeing = float(counts[0] @ counts[1])
-    assert np.mean(together[0] == together[6]) == pytest.approx(agreeing, abs=0.02)
-    # of equal probabilities, none is preferred over all draws
-    even = drawn_together([("neck", np.ones(4) / 4)], 3.0, np.random.default_rng(0))[0]
-    assert np.bincount(even) / DRAWS == pytest.approx([0.25] * 4, abs=0.02)
-    # an operation that the search excludes stays out
-    never = drawn_together([("neck", np.array([0.0, 1.0]))], 3.0, np.random.default_rng(0))[0]
-    assert never.min() == 1
-
-
-def test_a_preference_keeps_the_cost_and_the_first_finalist():
-    space, given = path_space(SUPERNET, SHAPE.proposals), scores(certain=False)
-    derived = derive(SUPERNET, given)
-    drawn = [
-        draw_finalist(SUPERNET, given, space, seed=0, number=k, preference=3.0) for k in range(8)
-    ]
-    assert drawn[0] == derived
-    for network in drawn[1:]:
-        assert CHEAPEST * macs(derived) <= macs(network) <= macs(derived)
 
 
 def test_the_best_is_taken_by_its_last_validation_or_its_late_loss_over_all_anchors(tmp_path):

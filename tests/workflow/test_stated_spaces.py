@@ -28,7 +28,7 @@ def test_stated_spaces_are_searched_without_a_screening_and_have_a_ground_truth(
     project.edit("config/test.yaml", "\nablations:\n", study)
     # each one's training is the first of the two epochs of the searched detector's
     short = "pretraining_epochs: null, epochs: 1, schedule: beginning"
-    finalists = f"{{networks: 3, preference: 2.0, {short}, chosen_by: dense_loss}}"
+    finalists = f"{{networks: 3, {short}, chosen_by: dense_loss}}"
     project.edit("config/test.yaml", "  finalists: {networks: 1}\n", f"  finalists: {finalists}\n")
     result = project.snakemake("results/test/report.html", "hit_ground_truth")
     assert result.returncode == 0, result.stdout[-6000:]
