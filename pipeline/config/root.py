@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, model_validator
 
 from pipeline.config.ablations import AblationsConfig, Baseline, Baselines
 from pipeline.config.base import Section
@@ -87,10 +87,12 @@ class Config(Section):
         return self
 
     @model_validator(mode="after")
-    def _finalists_end_in_time(self) -> Config:
+    def _finalists_end_in_time(self, info: ValidationInfo) -> Config:
         trials = self.search.finalists
+        # a study that changes `training.epochs` trains other networks by it, and no finalists
+        changed = bool(info.context and info.context.get("changed"))
         cut = trials.networks > 1 and trials.schedule == "beginning"
-        if cut and trials.epochs > self.training.epochs:
+        if not changed and cut and trials.epochs > self.training.epochs:
             raise ValueError(
                 f"search.finalists.epochs is {trials.epochs}, but a beginning of training.epochs "
                 f"{self.training.epochs} has at most so many: lower it, or take schedule: own"

@@ -68,4 +68,4 @@ def changed(config: Config, values: Mapping[str, Any]) -> Config:
         if key not in section:
             raise KeyError(path)
         section[key] = value
-    return Config.model_validate(content)
+    return Config.model_validate(content, context={"changed": True})

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from pipeline.config.root import Config, ConfigError, load_config
+from pipeline.config.sections import changed
 from pipeline.errors import DetSearchError
 
 
@@ -190,3 +191,10 @@ def test_what_a_search_counts_is_among_its_settings_only_where_it_is_not_macs() 
     assert "cost" not in load_config({"data": {}}).model_dump(mode="json")["search"]
     config = load_config({"data": {}, "search": {"cost": "latency"}})
     assert config.model_dump(mode="json")["search"]["cost"] == "latency"
+
+
+def test_a_study_of_shorter_trainings_has_no_finalists_that_are_too_long() -> None:
+    finalists = {"networks": 2, "epochs": 3, "schedule": "beginning"}
+    values = {"data": {}, "search": {"finalists": finalists}, "training": {"epochs": 7}}
+    config = load_config(values)
+    assert changed(config, {"training.epochs": 2}).training.epochs == 2
