@@ -303,6 +303,8 @@ def main(argv: list[str] | None = None) -> None:
     if arguments.run:
         text = json.dumps(demo_numbers(arguments.run), indent=1) + "\n"
         (DATA / "demo.json").write_text(text, encoding="utf-8")
+        if not (arguments.run / "front" / "front.json").exists():
+            print(f"{arguments.run} holds no front: the former one stays, with its date")
     for place in put_into_pages(ROOT, stored()):
         print(place.rstrip())
 
