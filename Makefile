@@ -14,7 +14,7 @@ SCHEMA := config/schema.json
 help:
 	@echo "make env    set up .venv and config/schema.json, run nothing"
 	@echo "make demo   run the whole workflow on the embedded data ($(CORES) cores), print where the report is"
-	@echo "make test   lint, type check, and every test"
+	@echo "make test   lint, type check, and every test; make lint, test-fast, test-slow: a part of it"
 	@echo "make kill-test  kill every stage of a tiny run at 20 moments, compare (half an hour)"
 	@echo "make kill-driver-test  kill Snakemake at 20 moments in each of three ways, compare (half an hour)"
 	@echo "make slurm-test  the tiny run on a local SLURM cluster, undisturbed and with every fault (a quarter of an hour)"
@@ -22,6 +22,7 @@ help:
 	@echo "make bench  speed and memory on this machine's CPU, as ratios beside their targets (ten minutes)"
 	@echo "make format format code and rules"
 	@echo "make clean  remove the environment and the caches; results stay"
+	@echo "PYTHON=python3.11 sets up .venv, CORES=2 run demo and tests, LOCK=envs/requirements.cuda12.lock is for older drivers"
 
 # pip, not a resolver: the lock names every package. The .pth file makes mmdet find torchvision's kernels.
 $(READY): $(LOCK)

@@ -54,7 +54,7 @@ class EvaluationConfig(Evaluating):
 
     latency: LatencyConfig | None = Field(
         default=LatencyConfig(),
-        description="for the front of `snakemake front`; null: nothing is timed, MACs take its place",
+        description="on what detectors, subnets and operations are timed; null: none is, MACs take its place",
     )
 
 

@@ -265,7 +265,7 @@ def _front(choices: Choices) -> Iterator[str]:
         )
     if not choices.weights:
         yield _commented(
-            "  stock: [base]", "beside the front; it was trained for fewer epochs than the pool"
+            "  stock: [base]", "beside the front; as it was before the pool grew from it"
         )
     yield _commented("  # licences: {data: CC BY 4.0}", "of the images, for the model cards")
 
