@@ -14,12 +14,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.onnx.operators import shape_as_tensor
 
+from pipeline.config.optimization import COARSEST_STRIDE
 from pipeline.deploy.boxes import decode, grid_anchors, is_box
 from pipeline.deploy.layers import ExportError, exportable
 from pipeline.deploy.operators import largest, roi_align, suppress
 
-STRIDE = 32
-"""Both sides of what the layers see are multiples of it."""
 NO_BOX = -1.0
 """The score of what is no box: below every threshold."""
 
@@ -76,9 +75,9 @@ class DetectorGraph(nn.Module):
 
 
 def _padded(pixels: Tensor) -> Tensor:
-    """Zeros below and to the right, up to the next multiple of `STRIDE`."""
+    """Zeros below and to the right, up to the next multiple of the coarsest stride."""
     height, width = pixels.shape[-2:]
-    return functional.pad(pixels, (0, -width % STRIDE, 0, -height % STRIDE))
+    return functional.pad(pixels, (0, -width % COARSEST_STRIDE, 0, -height % COARSEST_STRIDE))
 
 
 def _inside(pixels: Tensor, extent: Tensor) -> Tensor:

@@ -35,9 +35,14 @@ def image_paths(given: Sequence[Path], most: int | None = None) -> list[Path]:
             raise DetSearchError(f"no such image or folder: {path}")
     if not paths:
         raise DetSearchError(f"no image in {', '.join(map(str, given))}")
-    if most is None or len(paths) <= most:
-        return paths
-    return [paths[number * len(paths) // most] for number in range(most)]
+    return [paths[position] for position in evenly(len(paths), most)]
+
+
+def evenly(there: int, wanted: int | None) -> list[int]:
+    """Positions of some of a number of things, spread evenly; all where None, or where there are fewer."""
+    if wanted is None or wanted >= there:
+        return list(range(there))
+    return [number * there // wanted for number in range(wanted)]
 
 
 def loaded(paths: Sequence[Path]) -> Iterator[NDArray[np.uint8]]:

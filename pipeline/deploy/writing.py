@@ -11,13 +11,16 @@ import torch
 from torch import nn
 
 from pipeline.artifacts.files import replacing
-from pipeline.deploy.graph import STRIDE, DetectorGraph
+from pipeline.config.optimization import COARSEST_STRIDE
+from pipeline.config.run import Computing
+from pipeline.deploy.graph import DetectorGraph
 from pipeline.deploy.layers import ExportError
 from pipeline.deploy.metadata import ExportedDetector
 from pipeline.deploy.operators import OPSET
 from pipeline.deploy.session import EXTENT, IMAGE, OUTPUTS
+from pipeline.training.computing import computed
 
-TRACED = (STRIDE * 3 - 5, STRIDE * 4 - 9)
+TRACED = (COARSEST_STRIDE * 3 - 5, COARSEST_STRIDE * 4 - 9)
 """Height and width of the image that a graph of any size is traced with: no multiples, so that padding is."""
 
 
@@ -38,8 +41,10 @@ def describe(
     Raises:
         ExportError: the size is not made of multiples of 32.
     """
-    if size is not None and any(side % STRIDE for side in size):
-        raise ExportError(f"size {size[0]}x{size[1]}: both sides must be multiples of {STRIDE}")
+    if size is not None and any(side % COARSEST_STRIDE for side in size):
+        raise ExportError(
+            f"size {size[0]}x{size[1]}: both sides must be multiples of {COARSEST_STRIDE}"
+        )
     settings = model.test_cfg.get("rcnn", model.test_cfg)
     preprocessor = model.data_preprocessor
     return ExportedDetector(
@@ -60,6 +65,7 @@ def write_onnx(model: nn.Module, about: ExportedDetector, path: Path) -> None:
 
     The exporter traces: it needs no proof about sizes that depend on the data, as the one by torch.export
     does, and takes a tenth of its time. What a trace could fix to one size shows in the check at other sizes.
+    The file computes in float32 whatever `run.precision` is: ONNX Runtime has no convolution in bf16.
 
     Args:
         model: an mmdet detector, on the CPU.
@@ -84,7 +90,7 @@ def write_onnx(model: nn.Module, about: ExportedDetector, path: Path) -> None:
         axes[IMAGE] = {2: "H", 3: "W"}
     with replacing(path) as temporary:
         try:
-            with torch.no_grad(), warnings.catch_warnings():
+            with computed(Computing()), torch.no_grad(), warnings.catch_warnings():
                 # of values that a trace takes for constants: checked by running it
                 warnings.simplefilter("ignore")
                 torch.onnx.export(

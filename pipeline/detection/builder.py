@@ -17,6 +17,7 @@ from mmengine.registry import init_default_scope
 from torch import nn
 
 from pipeline.config.detector import DetectorConfig, Normalization, TestingConfig
+from pipeline.config.optimization import COARSEST_STRIDE
 from pipeline.detection.backbones import backbone_settings
 from pipeline.detection.heads import neck_settings, two_stage_settings
 from pipeline.detection.one_stage import kind, one_stage_settings
@@ -52,7 +53,7 @@ def model_config(architecture: Architecture, around: Surroundings) -> dict[str, 
             "mean": list(around.normalization.mean),
             "std": list(around.normalization.std),
             "bgr_to_rgb": True,
-            "pad_size_divisor": 32,
+            "pad_size_divisor": COARSEST_STRIDE,
         },
         "backbone": backbone_config(architecture),
         "neck": neck_settings(architecture.neck, architecture.backbone.out_channels),

@@ -11,7 +11,9 @@ from typing import Any
 from pipeline.artifacts.files import read_json
 from pipeline.config.distillation import Resolution
 from pipeline.config.front import FrontStage
+from pipeline.config.optimization import COARSEST_STRIDE
 from pipeline.data.index import FILE_NAME, DatasetIndex, Split
+from pipeline.deploy.sample_images import evenly
 from pipeline.detection.builder import Surroundings
 from pipeline.detection.complexity import Complexity, detector_complexity
 from pipeline.detection.evaluation import Detection, coco_metrics, detect
@@ -88,10 +90,6 @@ def judge_of(settings: FrontStage, data: Path) -> Judge:
     )
 
 
-STRIDE = 32
-"""Images are padded to multiples of it, so costs are counted there."""
-
-
 def complexity_at(architecture: Architecture, resolution: Resolution, proposals: int) -> Complexity:
     """Cost of one image that fills a resolution, wider than high.
 
@@ -100,15 +98,9 @@ def complexity_at(architecture: Architecture, resolution: Resolution, proposals:
         resolution: longest and shortest side, pixels.
         proposals: at which the cost of a RoI head is counted.
     """
-    longest, shortest = (math.ceil(side / STRIDE) * STRIDE for side in resolution)
+    # images are padded to multiples of it
+    longest, shortest = (math.ceil(side / COARSEST_STRIDE) * COARSEST_STRIDE for side in resolution)
     return detector_complexity(architecture, proposals, (shortest, longest))
-
-
-def evenly(there: int, wanted: int | None) -> list[int]:
-    """Positions of some of a number of things, spread evenly; all where None, or where there are fewer."""
-    if wanted is None or wanted >= there:
-        return list(range(there))
-    return [number * there // wanted for number in range(wanted)]
 
 
 def image_paths(index: DatasetIndex, split: Split, images: int) -> list[Any]:

@@ -102,9 +102,10 @@ class Gathering:
             resolution = detector_resolution(folder) or judge.around.detector.image_scale
             model, architecture, _ = load_detector(folder, judge.around, self.device)
             one = Loaded(name, model, resolution)
-            reason = self.clock.add_where_possible(one) if self.clock else None
-            given = {"detector": str(folder.relative_to(run)), "not_timed": reason}
-            self._add(one, architecture, "stock", given)
+            self._add(one, architecture, "stock", {"detector": str(folder.relative_to(run))})
+            # after it was judged, which takes it to another device than the one of its times
+            if self.clock and (reason := self.clock.add_where_possible(one)):
+                self.rows[-1] = self.rows[-1].model_copy(update={"not_timed": reason})
 
     def _add(
         self, one: Loaded, architecture: Architecture, kind: str, given: dict[str, Any]

@@ -13,6 +13,7 @@ from exported_detectors import ALL_KINDS, AROUND, CLASSES, Exported, small_detec
 from PIL import Image
 
 from pipeline import export, predict
+from pipeline.config.run import Computing
 from pipeline.data.index import SplitPaths
 from pipeline.deploy.accuracy import exported_metrics
 from pipeline.deploy.entrance import enter
@@ -25,6 +26,7 @@ from pipeline.deploy.session import Found, OnnxDetector
 from pipeline.deploy.writing import describe, write_onnx
 from pipeline.detection.dataset import build_dataset
 from pipeline.detection.evaluation import coco_metrics, detect
+from pipeline.training.computing import computed
 
 # the kinds are exported once, by one process
 pytestmark = pytest.mark.xdist_group("exported")
@@ -56,6 +58,16 @@ def test_onnxruntime_finds_what_pytorch_finds(
     assert parity.unmatched <= 1
     # matched detections are within the limits by definition; they are much nearer
     assert parity.pixels < 1e-3 and parity.score < 1e-5
+
+
+def test_a_detector_that_computes_in_bf16_is_exported_in_float32(tmp_path: Path) -> None:
+    model, _ = small_detector("pool subnet")
+    about = describe(model, CLASSES, (160, 128))
+    with computed(Computing(precision="bf16")):
+        write_onnx(model, about, tmp_path / "bf16.onnx")
+    write_onnx(model, about, tmp_path / "float32.onnx")
+    assert (tmp_path / "bf16.onnx").read_bytes() == (tmp_path / "float32.onnx").read_bytes()
+    OnnxDetector(tmp_path / "bf16.onnx")
 
 
 @pytest.mark.slow

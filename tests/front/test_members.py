@@ -11,15 +11,18 @@ from safetensors.torch import save
 from telling_weights import randomise
 
 from pipeline.artifacts.checkpoints import WorkFolder
+from pipeline.artifacts.manifest import Origin
+from pipeline.artifacts.publish import publish
 from pipeline.config.data import EmbeddedDetection
 from pipeline.config.detector import DetectorConfig, TestingConfig
 from pipeline.config.evaluation import LatencyConfig
 from pipeline.config.teacher_pool import Recalibration
 from pipeline.data.index import FILE_NAME, DatasetIndex
 from pipeline.data.prepare import prepare_detection
-from pipeline.detection.builder import Surroundings
+from pipeline.detection.builder import Surroundings, build_detector
+from pipeline.detection.detector_folder import detector_files
 from pipeline.front import judging
-from pipeline.front.clocking import Clock
+from pipeline.front.clocking import Clock, Loaded
 from pipeline.front.judging import Judge
 from pipeline.front.members import Gathering
 from pipeline.front.records import Evaluated, record_bytes
@@ -122,3 +125,31 @@ def test_a_front_is_the_same_after_two_kills_and_no_member_is_judged_or_recalibr
     record = resumed.time()
     assert record and [each.model for each in record.models] == [row.name for row in whole.rows]
     assert all(row.latency and row.latency.runs == 2 for row in resumed.rows)
+
+
+class _Elsewhere(Clock):
+    """Takes what it times to another device, as one with `latency.device: cuda` does."""
+
+    def add(self, one: Loaded) -> None:
+        assert next(one.model.parameters()).device.type == "cpu", "is judged before it is timed"
+        one.model.to("meta")
+        self.timed = one.model
+
+
+def test_a_detector_of_its_own_is_timed_where_the_latency_is_measured(
+    judge: Judge, tmp_path: Path
+) -> None:
+    architecture = SPACE.architecture(SPACE.smallest)
+    model: Any = build_detector(architecture, AROUND)
+    names = list(judge.index.classes)
+    publish(
+        tmp_path / "stock",
+        detector_files(architecture, model.state_dict(), AROUND, names, {}),
+        Origin(stage="train_detector", config={}, code=None, inputs={}, seed=0),
+    )
+    for _ in range(2):  # the second time it was judged before
+        clock = _Elsewhere(LATENCY, names, tmp_path)
+        work = WorkFolder(tmp_path / "work", "sha256:" + "0" * 64)
+        gathering = Gathering(judge, 20, clock, torch.device("cpu"), work)
+        gathering.add_stock({"stock": tmp_path / "stock"}, tmp_path)
+        assert next(clock.timed.parameters()).device.type == "meta", "was not taken back"
