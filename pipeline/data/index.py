@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from pipeline.artifacts.errors import ArtifactError
 from pipeline.config.data import DetectionSourceName
 
 FILE_NAME = "dataset.json"
@@ -78,12 +79,12 @@ class DatasetIndex:
 
         Raises:
             FileNotFoundError: There is no such file.
-            ValueError: The file is not in the format.
+            ArtifactError: The file is not in the format.
         """
         try:
             return cls(path.absolute(), _FILE.validate_json(path.read_bytes()))
         except ValidationError as error:
-            raise ValueError(f"{path} is not a dataset index: {error}") from error
+            raise ArtifactError(f"{path} is not a dataset index: {error}") from error
 
     @property
     def kind(self) -> Literal["detection", "classification"]:

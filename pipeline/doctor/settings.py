@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import fields
-from functools import reduce
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from pipeline.artifacts.errors import ArtifactError
 from pipeline.config.data import CropsClassification, EmbeddedClassification, EmbeddedDetection
 from pipeline.config.optimization import Training
 from pipeline.config.root import Config
@@ -38,6 +38,8 @@ DETECTORS = {
     "upgrade_detector": "upgrade.training",
 }
 HIT_DETECTOR = frozenset({*PRETRAININGS, "screen", "search", "train_detector"})
+BY_PATHS = frozenset({"train_one_shot", "search_paths"})
+"""What searches in the place of `search` where the strategy is not differentiable."""
 SCREENING = frozenset({"pretrain_screening_supernet", "screen"})
 """What is not run where the config states the sub search spaces."""
 JOINT_DETNAS = frozenset({"train_student", "shrink_pool", "evaluate_candidate", "refine_detector"})
@@ -66,32 +68,65 @@ def default_rules(config: Config) -> frozenset[str]:
         rules |= HIT_DETECTOR
     if "joint_detnas" in config.run.methods:
         rules |= JOINT_DETNAS
+    if "search" in rules and config.search.strategy != "differentiable":
+        rules = rules - {"search"} | BY_PATHS
     return rules - SCREENING if config.screening.spaces else rules
 
 
-def _trainings(config: Config, rules: Collection[str]) -> Iterator[tuple[str, Training, Of]]:
-    """Key, section and kind of images of every training that the rules run."""
-    sections: dict[str, Of] = {}
-    if config.data.classification.source not in ("checkpoint", "none"):
-        sections |= {key: "classification" for rule, key in PRETRAININGS.items() if rule in rules}
-    sections |= {key: "half" for rule, key in ALTERNATIONS.items() if rule in rules}
-    sections |= {key: "train" for rule, key in DETECTORS.items() if rule in rules}
+@dataclass(frozen=True)
+class _Trained:
+    """A training that rules run.
+
+    Attributes:
+        section: of the config.
+        of: images that it is trained on.
+        processes: of its jobs; several numbers where several rules train by this section.
+    """
+
+    section: Training
+    of: Of
+    processes: frozenset[int]
+
+
+def _trainings(config: Config, rules: Collection[str]) -> dict[str, _Trained]:
+    """Every training that the rules run, by the key of its section."""
+    found: dict[str, _Trained] = {}
+
+    def add(key: str, of: Of, gpus: int | None = None) -> None:
+        section: Any = config
+        for part in key.split("."):
+            section = section[int(part)] if part.isdigit() else getattr(section, part)
+        others = found[key].processes if key in found else frozenset[int]()
+        found[key] = _Trained(section, of, others | {gpus or config.run.gpus})
+
+    pretrains = config.data.classification.source not in ("checkpoint", "none")
+    for rule, key in PRETRAININGS.items():
+        if pretrains and rule in rules:
+            add(key, "classification")
+    for rule, key in ALTERNATIONS.items():
+        if rule in rules:
+            add(key, "half")
+    for rule, key in DETECTORS.items():
+        if rule in rules:
+            add(key, "train", config.hill_climb.gpus if rule == "evaluate_candidate" else None)
     if "train_student" in rules and config.base_detector.source == "zoo":
-        sections["base_detector.training"] = "train"
-    for key, of in sections.items():
-        section: Any = reduce(getattr, key.split("."), config)
-        yield key, section, of
+        add("base_detector.training", "train")
     if "shrink_pool" in rules:
-        for number, phase in enumerate(config.teacher_pool.phases):
-            yield f"teacher_pool.phases.{number}", phase, "train"
+        for number in range(len(config.teacher_pool.phases)):
+            add(f"teacher_pool.phases.{number}", "train", config.teacher_pool.gpus)
+    return found
 
 
 def demands(config: Config, rules: Collection[str]) -> Demands:
     """What the trainings of some rules ask of the data, on the GPUs that there are."""
     gpus, reference = config.run.gpus, config.run.reference_gpus or config.run.gpus
     batches = [
-        Batch(key=f"{key}.batch_size", images=max(1, section.batch_size * gpus // reference), of=of)
-        for key, section, of in _trainings(config, rules)
+        Batch(
+            key=f"{key}.batch_size",
+            images=max(1, each.section.batch_size * gpus // reference),
+            of=each.of,
+        )
+        for key, each in _trainings(config, rules).items()
     ]
     if "search_paths" in rules:
         images = config.search.recalibration_batches * config.search.batch_size
@@ -135,7 +170,7 @@ def counts_at_start(config: Config, run: Path, rules: Collection[str]) -> Counts
     for kind in ("detection", "classification"):
         path = run / "data" / kind / FILE_NAME
         if path.exists() and f"prepare_{kind}_data" not in rules:
-            with contextlib.suppress(ValueError):  # damaged: the stage that reads it says so
+            with contextlib.suppress(ArtifactError):  # damaged: the stage that reads it says so
                 found[kind] = DatasetIndex.load(path).statistics.get("train")
     prepared = Counts.of_statistics(found.get("detection"), found.get("classification"))
     return Counts(
@@ -211,17 +246,18 @@ def in_one_list(wrong: Sequence[str]) -> str:
 def unshared(config: Config, rules: Collection[str]) -> Iterator[tuple[str, str]]:
     """Batches that the processes of a training cannot share: key, and a sentence."""
     gpus, reference = config.run.gpus, config.run.reference_gpus or config.run.gpus
-    for key, section, _ in _trainings(config, rules):
+    for key, each in _trainings(config, rules).items():
         try:
-            batch = scaled(section, gpus, reference, key)[0].batch_size
+            batch = scaled(each.section, gpus, reference, key)[0].batch_size
         except DetSearchError as error:
             yield f"{key}.batch_size", str(error).removeprefix(f"{key}.batch_size ")
             continue
-        if batch % gpus:
-            yield (
-                f"{key}.batch_size",
-                f"is {batch} images, which {gpus} processes cannot share evenly: take a multiple",
-            )
+        for processes in sorted(each.processes):
+            if batch % processes:
+                yield (
+                    f"{key}.batch_size",
+                    f"is {batch} images, which {processes} processes cannot share evenly: take a multiple",
+                )
 
 
 def remarks(config: Config, rules: Collection[str]) -> Iterator[str]:
@@ -234,8 +270,8 @@ def remarks(config: Config, rules: Collection[str]) -> Iterator[str]:
                 f"normalization.{key} is {list(values)}, in fractions of one; pixels are 0 to 255: usual is "
                 f"{usual}"
             )
-    for key, section, _ in _trainings(config, rules):
-        optimizer = section.optimizer
+    for key, each in _trainings(config, rules).items():
+        optimizer = each.section.optimizer
         low, high, usual = USUAL_RATES[optimizer.type]
         if not low <= optimizer.lr <= high:
             yield f"{key}.optimizer.lr is {optimizer.lr:g}; with {optimizer.type} usual is {usual}"

@@ -208,7 +208,7 @@ class Run:
         path = self.path / DATASET / FILE_NAME
         try:
             return DatasetIndex.load(path)
-        except (OSError, ValueError) as error:
+        except OSError as error:
             raise ArtifactError(f"{path} cannot be used: {error}") from error
 
     @cached_property

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 from torchvision.datasets import ImageFolder
 
+from pipeline.artifacts.errors import ArtifactError
 from pipeline.config.data import (
     CocoDetection,
     EmbeddedClassification,
@@ -93,7 +94,7 @@ def test_nothing_is_written_for_a_defective_dataset(tmp_path):
 def test_an_index_in_another_format_is_refused(tmp_path, text):
     path = tmp_path / "dataset.json"
     path.write_text(text)
-    with pytest.raises(ValueError, match="is not a dataset index"):
+    with pytest.raises(ArtifactError, match="is not a dataset index"):
         DatasetIndex.load(path)
 
 

@@ -127,6 +127,33 @@ def test_batches_are_those_of_the_gpus_that_there_are(tmp_path: Path) -> None:
     assert wanted == {"pretraining.batch_size": 32, "search.batch_size": 8}
 
 
+def test_a_batch_is_shared_by_the_processes_of_the_jobs_that_take_it(tmp_path: Path) -> None:
+    """Candidates on one GPU of eight share no batch; the base that is trained as long has all eight."""
+    paper = DEFAULT.parent / "paper.yaml"
+    four = config_with(tmp_path, {"hill_climb": {"gpus": 1, "training": {"batch_size": 4}}}, paper)
+    assert [*settings.unshared(four, {"evaluate_candidate"})] == []
+    ((key, told),) = settings.unshared(four, {"evaluate_candidate", "refine_detector"})
+    assert key == "hill_climb.training.batch_size" and "4 images, which 8 processes" in told
+    three = config_with(tmp_path, {"hill_climb": {"gpus": 3}, "teacher_pool": {"gpus": 3}}, paper)
+    found = dict(settings.unshared(three, {"evaluate_candidate", "shrink_pool"}))
+    assert found.keys() == {
+        "hill_climb.training.batch_size",
+        *(f"teacher_pool.phases.{k}.batch_size" for k in range(len(three.teacher_pool.phases))),
+    }
+    assert all("which 3 processes cannot share" in told for told in found.values())
+
+
+@pytest.mark.parametrize("strategy", ["evolution", "random"])
+def test_a_search_of_paths_is_asked_for_its_own_batches(strategy: str, tmp_path: Path) -> None:
+    search = {"strategy": strategy, "batch_size": 1000, "recalibration_batches": 2}
+    config = config_with(tmp_path, {"search": search})
+    found, _ = told_at_start(config, tmp_path, default_rules(config))
+    assert [sentence.split()[0] for sentence in found] == [
+        "search.batch_size",
+        "search.recalibration_batches",
+    ]
+
+
 def test_a_full_disk_is_told_in_the_same_list(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr("pipeline.doctor.environment.LEAST_GIB", 2**30)
     config = config_with(tmp_path, {"screening": {"batch_size": 1000}})
