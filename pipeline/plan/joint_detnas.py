@@ -34,19 +34,42 @@ def joint_detnas_stages(config: Config, images: Images) -> Iterator[Planned]:
     phases = list(pool_stages(config, images, METHOD, grown_after))
     yield from phases
     teacher = pool_subnet(config, rois).tested * pool_share(config)
+
+    def candidates(name: str, jobs: int) -> Planned:
+        return trained_stage(
+            name,
+            METHOD,
+            config,
+            climb.training,
+            student,
+            _student_work(climb.training, student, teacher, config, images),
+            (*before, phases[-1].name),
+            publishes=True,
+            tested=student,
+            waves=climb.generations,
+            jobs=jobs,
+            gpus=climb.gpus,
+        )
+
+    yield candidates("evaluate_candidate", climb.candidates)
+    if climb.controls:
+        # each different parent of a generation: of a list of top_k, the first generation has one
+        yield candidates("evaluate_candidate of controls", min(climb.candidates, climb.top_k))
+    if config.report.joint_random:
+        yield candidates("evaluate_candidate of joint_random", climb.candidates)
+    # as long as the student's line: the most are as many candidates as generations
+    epochs = climb.generations * climb.training.epochs
+    longer = climb.training.model_copy(update={"epochs": epochs})
     yield trained_stage(
-        "evaluate_candidate",
+        "refine_detector of base_longer",
         METHOD,
         config,
-        climb.training,
+        longer,
         student,
-        _student_work(climb.training, student, teacher, config, images),
-        (*before, phases[-1].name),
+        _student_work(longer, student, Work(), config, images),
+        ("evaluate_candidate",),
         publishes=True,
         tested=student,
-        waves=climb.generations,
-        jobs=climb.candidates,
-        gpus=climb.gpus,
     )
 
 

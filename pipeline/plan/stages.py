@@ -11,9 +11,10 @@ from pipeline.plan.planned import WHOLE, Planned, Reckoning
 
 
 def planned_stages(config: Config, images: Images, reckoning: Reckoning = WHOLE) -> list[Planned]:
-    """The stages of the run's methods, and of a front with `plan.front`, in an order they can run in."""
+    """The stages of the run's methods, and of a front where report or plan have it, in a possible order."""
     methods = config.run.methods
-    joint, front = "joint_detnas" in methods, "front" in methods or config.plan.front
+    joint = "joint_detnas" in methods
+    front = "front" in methods or config.report.front or config.plan.front
     return [
         *(hit_detector_stages(config, images, reckoning) if "hit_detector" in methods else ()),
         *(joint_detnas_stages(config, images) if joint else ()),

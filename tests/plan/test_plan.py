@@ -233,7 +233,30 @@ def test_stages_are_those_of_the_run() -> None:
         "shrink_pool_0",
         "shrink_pool_1",
         "evaluate_candidate",
+        "refine_detector of base_longer",
     ]
+
+
+def test_what_a_hill_climb_is_compared_with_is_planned() -> None:
+    """Twice the candidates with a random search; the base trained as long as a whole line of students."""
+    config = load_config_files([ROOT / "config/test.yaml"])
+    more = {"report.joint_random": True, "hill_climb.controls": True, "report.front": True}
+    planned = planned_stages(changed(config, more), count_images(config))
+    found = {stage.name: stage for stage in planned}
+    search, random = found["evaluate_candidate"], found["evaluate_candidate of joint_random"]
+    assert replace(random, name=search.name) == search
+    climb = config.hill_climb
+    controls = found["evaluate_candidate of controls"]
+    assert controls.jobs == min(climb.candidates, climb.top_k)
+    assert (controls.waves, controls.compute) == (search.waves, search.compute)
+    alone = changed(config, {"hill_climb.generations": 1})
+    one = {stage.name: stage for stage in planned_stages(alone, count_images(config))}
+    longer = "refine_detector of base_longer"
+    assert climb.generations == 2
+    steps = found[longer].compute.macs - one[longer].compute.macs
+    # what is not trained is the validation at the end
+    assert 0.5 * found[longer].compute.macs < steps * 2 <= found[longer].compute.macs * 1.0001
+    assert "take_front" in found
 
 
 def test_a_search_over_paths_is_planned_with_its_forward_passes() -> None:

@@ -30,6 +30,7 @@ def test_a_front_is_planned_where_it_is_asked_for_with_the_pool_it_needs() -> No
         "shrink_pool_0",
         "shrink_pool_1",
         "evaluate_candidate",
+        "refine_detector of base_longer",
         "evaluate_subnets",
         "take_front",
     ]
