@@ -1,11 +1,11 @@
 """How well ways to rank architectures agree with their trainings: Kendall's tau, and the top tenth.
 
-    PYTHONPATH=. .venv/bin/python -m benchmarks.ranking results/<run> \
-        results/<run>/tables/hit_ground_truth/hit_ground_truth.csv
+    PYTHONPATH=. .venv/bin/python -m benchmarks.ranking results/<run>
 
 The run is one whose search used the table's sub search spaces, as with
 `snakemake hit_ground_truth hit_detector --configfile config/examples/ground_truth.yaml`; the table is what
-`hit_ground_truth` wrote. Several trainings of an architecture count by their mean. Ways to rank:
+`hit_ground_truth` wrote there, or `--table FILE`. Several trainings of an architecture count by their mean.
+Ways to rank:
 
 - alpha: the sum over layers of the log probability that the search gave to the architecture's operation;
 - one-shot loss, one-shot AP: of the searched supernet restricted to the architecture, with batch
@@ -31,8 +31,7 @@ from scipy.stats import kendalltau
 from benchmarks.ground_truth import Truth, read_table
 from pipeline.artifacts.files import read_json
 from pipeline.artifacts.manifest import MANIFEST, Manifest
-from pipeline.config.detector import DetectorConfig, Normalization
-from pipeline.config.root import Config
+from pipeline.config.detector import DetectorConfig, Normalization, TestingConfig
 from pipeline.data.index import FILE_NAME, DatasetIndex
 from pipeline.detection.builder import Surroundings, build_detector, register_modules
 from pipeline.detection.dataset import build_dataset
@@ -40,6 +39,9 @@ from pipeline.detection.loss import detection_loss
 from pipeline.hit_detector.one_shot import OneShotScorer, load_scorer
 from pipeline.search_space.architecture import COMPONENTS, Architecture, Block
 from pipeline.training.seeding import seed_everything
+
+TABLE = Path("tables/hit_ground_truth/hit_ground_truth.csv")
+"""Of a run."""
 
 
 def top_tenth(truth: Sequence[float], scores: Sequence[float]) -> float:
@@ -102,7 +104,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("run", type=Path, help="results/<run>, whose search ranks the table")
-    parser.add_argument("table", type=Path, help="the ground truth's CSV file")
+    parser.add_argument("--table", type=Path, help="a ground truth's CSV file; default: the run's")
     parser.add_argument(
         "--images", type=int, default=64, help="validation images that judge a path"
     )
@@ -111,12 +113,12 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(1)
     register_modules()
-    table = read_table(given.table)
+    table = read_table(given.table or given.run / TABLE)
     search, data = given.run / "hit_detector/search", given.run / "data/detection"
     manifest = Manifest.load(search / MANIFEST)
     around = Surroundings(
         DetectorConfig.model_validate(manifest.config["detector"]),
-        Config().testing,
+        TestingConfig(),
         Normalization.model_validate(manifest.config["normalization"]),
     )
     supernet = Architecture.load(search / "supernet.json")

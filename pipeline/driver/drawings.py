@@ -256,7 +256,8 @@ DRAWINGS = {
     "hit_table2": Drawing("Baselines and the searched detector.", searched_and_its_kind),
     "hit_table3": Drawing("Input size and AP.", searched_and_its_kind),
     "hit_table4": Drawing(
-        "One common sub search space, and one for each component.",
+        "One common sub search space, and one for each component"
+        " (hit_detector: the best finalist, where there are some).",
         lambda run: detectors(run, ["ablations/one_space", "hit_detector"]),
     ),
     "hit_table5": Drawing(
@@ -275,7 +276,8 @@ DRAWINGS = {
         "Architectures of a stated space, each trained alone.", ground_truth
     ),
     "hit_apart": Drawing(
-        "Parts searched apart and combined, and the joint search.",
+        "Parts searched apart and combined, and the joint search"
+        " (hit_detector: the best finalist, where there are some).",
         lambda run: detectors(run, ["ablations/combined", "hit_detector"]),
     ),
     "hit_figure3": Drawing(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
+from statistics import fmean
 from typing import Any
 
 from pydantic import ValidationError
@@ -96,22 +97,25 @@ def with_replaced(base: Architecture, component: str, layer: str, operation: str
 def common_space(spaces: Mapping[str, Mapping[str, Any]], keep: int) -> dict[str, Any]:
     """One sub search space for all components (Table 4): the candidates best on average.
 
-    A candidate's place counts, not its score: scores of different components share different sums.
+    A candidate's place counts, not its score: scores of different components share different sums. One that
+    a component does not have, as stated spaces may leave it out, has the place behind all others there.
 
     Args:
         spaces: per component its `sub_search_space.json`.
         keep: operations to keep.
     """
-    places: dict[str, float] = {}
-    for space in spaces.values():
-        for place, name in enumerate(best_first(space)):
-            places[name] = places.get(name, 0.0) + place / len(spaces)
+    rankings = [best_first(space) for space in spaces.values()]
+    names = dict.fromkeys(name for ranking in rankings for name in ranking)
+    places = {
+        name: fmean(ranking.index(name) if name in ranking else len(names) for ranking in rankings)
+        for name in names
+    }
     ranked = sorted(places, key=lambda name: places[name])
     return {
         "format": 1,
         "component": "common",
         "kept": ranked[:keep],
-        "scores": {name: 1 - place / len(places) for name, place in places.items()},
+        "scores": {name: 1 - place / len(names) for name, place in places.items()},
         "removed": [],
         "mean_place": places,
     }

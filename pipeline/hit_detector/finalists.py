@@ -8,8 +8,9 @@ one search gives the several.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,10 +18,13 @@ import numpy as np
 
 from pipeline.artifacts.files import read_json
 from pipeline.errors import DetSearchError
+from pipeline.hit_detector.paths import Path as NetworkPath
 from pipeline.hit_detector.paths import PathSpace
 from pipeline.hit_detector.search import decoded, derive
 from pipeline.search_space.architecture import ARCHITECTURE, Architecture
 from pipeline.training.seeding import derive_seed
+
+log = logging.getLogger("detsearch")
 
 ChosenBy = Literal["ap", "dense_loss"]
 
@@ -37,9 +41,10 @@ def draw_finalist(
 ) -> Architecture:
     """A finalist: number 0 is the derived network, others are drawn by the search's probabilities.
 
-    Each layer's operation is drawn by itself. The first network is taken that has as many MACs as it may,
-    within three hundredths: as `space.budget`, or as the derived one. Where ten thousand draws hold none, the
-    last one's layers take cheaper operations until it fits.
+    Each layer's operation is drawn by itself. The first network is taken that no smaller number has and that
+    has as many MACs as it may, within three hundredths: as `space.budget`, or as the derived one. Where ten
+    thousand draws hold none, the last one's layers take cheaper operations until it fits. Where the search
+    has decided so that all draws are networks of smaller numbers, it is one of these; the log says so.
 
     Args:
         supernet: the architecture that was searched.
@@ -53,36 +58,47 @@ def draw_finalist(
         DetSearchError: no network keeps the budget.
     """
     best = derive(supernet, scores, space if space.budget is not None else None)
+    derived = tuple(
+        space.operations(layer).index(str(best.blocks(layer[0])[layer[1]].operation))
+        for layer in space.layers
+    )
     if number == 0:
         return best
-    layers = {
+    most = space.cost(derived) if space.budget is None else space.budget
+    space = replace(space, budget=most)
+    probabilities = {
         (component, layer["name"]): np.array(layer["probabilities"])
         for component, content in scores["components"].items()
         for layer in content["layers"]
     }
-    chosen = {
-        layer: space.operations(layer).index(str(best.blocks(layer[0])[layer[1]].operation))
-        for layer in space.layers
-    }
-    most = space.budget
-    if most is None:
-        most = space.cost(tuple(chosen[layer] for layer in space.layers))
-    space = PathSpace(space.supernet, space.layers, space.macs, space.fixed, most)
-    rng = np.random.default_rng(derive_seed(seed, "finalist", number))
-    drawn = np.stack(
-        [
-            rng.choice(len(share), DRAWS, p=share / share.sum())
-            for share in (layers[layer] for layer in space.layers)
-        ]
-    )
+    shares = [share / share.sum() for share in (probabilities[layer] for layer in space.layers)]
+    paths = [derived]
+    for one in range(1, number + 1):
+        rng = np.random.default_rng(derive_seed(seed, "finalist", one))
+        paths.append(_drawn(space, shares, rng, paths))
+    if paths[-1] in paths[:-1]:
+        log.warning(
+            "finalist %d is number %d again: no draw differs", number, paths.index(paths[-1])
+        )
+    return decoded(supernet, scores, dict(zip(space.layers, paths[-1], strict=True)))
+
+
+def _drawn(
+    space: PathSpace, shares: Sequence[Any], rng: np.random.Generator, others: Sequence[NetworkPath]
+) -> NetworkPath:
+    """The first of many draws that costs what `space.budget` says and differs from others."""
+    assert space.budget is not None
+    drawn = np.stack([rng.choice(len(share), DRAWS, p=share) for share in shares])
     costs = space.fixed + sum(
         costs[choices] for costs, choices in zip(space.macs, drawn, strict=True)
     )
-    fitting = np.flatnonzero((costs <= most) & (costs >= CHEAPEST * most))
-    path = tuple(map(int, drawn[:, fitting[0] if fitting.size else -1]))
+    fitting = np.flatnonzero((costs <= space.budget) & (costs >= CHEAPEST * space.budget))
     if not fitting.size:
-        path = space.mended(path, rng)
-    return decoded(supernet, scores, dict(zip(space.layers, path, strict=True)))
+        return space.mended(tuple(map(int, drawn[:, -1])), rng)
+    paths = (tuple(map(int, drawn[:, place])) for place in fitting)
+    return next(
+        (path for path in paths if path not in others), tuple(map(int, drawn[:, fitting[0]]))
+    )
 
 
 @dataclass(frozen=True)

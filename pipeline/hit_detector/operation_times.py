@@ -14,7 +14,7 @@ import torch
 from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 from torch import nn
 
-from pipeline.artifacts.files import read_json
+from pipeline.artifacts.typed import read_as
 from pipeline.detection.complexity import Placed, candidate_places
 from pipeline.errors import DetSearchError
 from pipeline.search_space.architecture import Architecture
@@ -62,8 +62,12 @@ class OperationTimes(Part):
 
     @classmethod
     def load(cls, folder: Path) -> OperationTimes:
-        """What `measure_operations` published in a folder."""
-        return cls.model_validate(read_json(folder / FILE_NAME))
+        """What `measure_operations` published in a folder.
+
+        Raises:
+            ArtifactError: the file is missing, or not what is read here.
+        """
+        return read_as(folder / FILE_NAME, cls)
 
     def milliseconds(
         self, places: Mapping[str, Sequence[Sequence[Placed]]]

@@ -137,3 +137,17 @@ def test_the_common_space_holds_what_is_best_on_average() -> None:
     assert common["kept"][0] == "a"
     assert common["kept"][1] in ("b", "d")
     assert common["scores"]["a"] > common["scores"]["c"]
+
+
+def test_an_operation_that_one_component_alone_has_is_not_best_in_common() -> None:
+    """x, third of the backbone's and in no other space, is behind a, which is second in all three."""
+    spaces = {
+        "backbone": space(["b", "a", "x"], []),
+        "neck": space(["c", "a"], []),
+        "head": space(["c", "a"], []),
+    }
+    common = common_space(spaces, keep=2)
+    # c: 4 + 0 + 0, a: 1 + 1 + 1, b: 0 + 4 + 4, x: 2 + 4 + 4
+    places = {"a": 1.0, "c": 4 / 3, "b": 8 / 3, "x": 10 / 3}
+    assert common["mean_place"] == pytest.approx(places)
+    assert common["kept"] == ["a", "c"]

@@ -84,6 +84,22 @@ def test_the_first_is_the_derived_network_and_others_cost_about_as_much():
         assert margin == pytest.approx(-0.2 if first else 0.2)
 
 
+def test_no_finalist_is_another_again_where_the_search_is_almost_certain(caplog):
+    space, given = path_space(SUPERNET, SHAPE.proposals), scores(certain=True)
+    for layer in given["components"]["backbone"]["layers"]:
+        layer["probabilities"] = [1.0, 0.0, 0.0]
+    for layer in given["components"]["neck"]["layers"]:
+        layer["probabilities"] = [1.0, 0.0]
+    # so only the head differs, whose operations cost about the same
+    drawn = [draw_finalist(SUPERNET, given, space, seed=0, number=k) for k in range(2)]
+    assert operations(drawn[0]) != operations(drawn[1])
+    assert not caplog.records
+    # with one block in the head there are no more networks than these two
+    third = draw_finalist(SUPERNET, given, space, seed=0, number=2)
+    assert operations(third) in [operations(network) for network in drawn]
+    assert "finalist 2 is number" in caplog.text and "no draw differs" in caplog.text
+
+
 def test_a_budget_holds_for_all():
     space = path_space(SUPERNET, SHAPE.proposals)
     cheapest = space.cost(tuple(int(costs.argmin()) for costs in space.macs))

@@ -2,10 +2,12 @@
 
 import csv
 import json
+import sys
 
 import pytest
 from workflow_project import copy_project
 
+from benchmarks import ranking
 from pipeline.artifacts.manifest import Manifest, verify
 from pipeline.search_space.architecture import Architecture
 
@@ -18,7 +20,9 @@ SPACES = {
 }
 
 
-def test_stated_spaces_are_searched_without_a_screening_and_have_a_ground_truth(tmp_path):
+def test_stated_spaces_are_searched_without_a_screening_and_have_a_ground_truth(
+    tmp_path, monkeypatch, capsys
+):
     project = copy_project(tmp_path)
     stated = f"\nscreening:\n  spaces: {json.dumps(SPACES)}\n"
     project.edit("config/test.yaml", "\nscreening:\n", stated)
@@ -97,3 +101,24 @@ def test_stated_spaces_are_searched_without_a_screening_and_have_a_ground_truth(
             assert set(row[component].split()) <= set(operations)
     assert rows[0]["backbone"] == rows[2]["backbone"] and rows[0]["macs"] == rows[2]["macs"]
     assert project.stale("results/test/report.html", "hit_ground_truth") == {}
+
+    # what ranks them: of two networks every ranking is right or wrong
+    monkeypatch.setattr(
+        sys,
+        "argv",
+        ["ranking", str(project.results), "--images", "4", "--recalibration", "1", "--ap"],
+    )
+    ranking.main()
+    lines = capsys.readouterr().out.splitlines()
+    taus = {
+        cells[1].strip(): cells[2].strip() for line in lines if len(cells := line.split("|")) > 3
+    }
+    assert {"alpha", "one-shot loss", "one-shot AP", "gradient norm", "parameters"} < set(taus)
+    means = {row["network"]: [] for row in rows}
+    for row in rows:
+        means[row["network"]].append(float(row["AP"]))
+    better = sum(means["0"]) / 2 - means["1"][0]
+    costlier = int(rows[0]["macs"]) - int(rows[1]["macs"])
+    assert taus["MACs"] == (
+        "nan" if better == 0 else "1.000" if better * costlier > 0 else "-1.000"
+    )
