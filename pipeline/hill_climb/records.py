@@ -7,7 +7,8 @@ from typing import Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, TypeAdapter, model_validator
 
-from pipeline.artifacts.files import json_bytes, read_json
+from pipeline.artifacts.files import json_bytes
+from pipeline.artifacts.typed import read_as
 from pipeline.errors import DetSearchError
 from pipeline.morphism.actions import Action
 from pipeline.search_space.architecture import Architecture
@@ -147,25 +148,25 @@ def load_proposals(folder: Path) -> tuple[Proposal, ...]:
     """What a generation proposes.
 
     Raises:
-        ArtifactError: the file is missing or no JSON.
+        ArtifactError: the file is missing, or not what is read here.
     """
-    return _Wave.validate_python(read_json(folder / PROPOSALS))
+    return read_as(folder / PROPOSALS, tuple[Proposal, ...])
 
 
 def load_evaluation(folder: Path) -> Evaluation | None:
     """A candidate's evaluation; `None` where there was nothing to do, the search having converged.
 
     Raises:
-        ArtifactError: the file is no JSON.
+        ArtifactError: the file is not what is read here.
     """
     path = folder / EVALUATION
-    return Evaluation.model_validate(read_json(path)) if path.exists() else None
+    return read_as(path, Evaluation) if path.exists() else None
 
 
 def load_ranking(folder: Path) -> Ranking:
     """The search after a generation.
 
     Raises:
-        ArtifactError: the file is missing or no JSON.
+        ArtifactError: the file is missing, or not what is read here.
     """
-    return Ranking.model_validate(read_json(folder / RANKING))
+    return read_as(folder / RANKING, Ranking)

@@ -29,7 +29,7 @@ class Settings(DetectorSections):
 
 
 def run(stage: Stage[Settings]) -> Mapping[str, Content]:
-    """Draw a subnet by seed and number, recalibrate it at the pool's largest resolution, publish it."""
+    """Draw a subnet by seed and number, recalibrate it at the size of its evaluation, publish it."""
     settings = stage.settings
     around = Surroundings(settings.detector, settings.testing, settings.normalization)
     index = DatasetIndex.load(stage.inputs["data"] / FILE_NAME)
@@ -37,7 +37,10 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
     pool = load_pool(stage.inputs["pool"], around, stage.device)
     rng = np.random.default_rng(derive_seed(stage.seed, "sampled subnet", settings.number))
     subnet = pool.space.sample(rng).model_copy(update={"resolution": pool.space.largest.resolution})
-    _, alone = teacher_of(pool, subnet, around, index, settings.recalibration, stage.device)
+    scale = settings.detector.image_scale
+    _, alone = teacher_of(
+        pool, subnet, around, index, settings.recalibration, stage.device, teaches_at=[scale]
+    )
     return detector_files(alone.architecture, alone.weights, around, classes, {})
 
 

@@ -65,7 +65,9 @@ def run(stage: Stage[Settings]) -> Mapping[str, Content]:
         subnet = pool.space.sample(rng).model_copy(
             update={"resolution": pool.space.largest.resolution}
         )
-        model, alone = teacher_of(pool, subnet, around, index, settings.recalibration, stage.device)
+        model, alone = teacher_of(
+            pool, subnet, around, index, settings.recalibration, stage.device, teaches_at=[scale]
+        )
         architecture = alone.architecture.model_copy(update={"input_size": first.input_size})
         numbers = {
             "resolution": list(scale),

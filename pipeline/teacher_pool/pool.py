@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,21 +22,16 @@ from pipeline.detection.resolutions import datasets_at
 from pipeline.search_space.architecture import ARCHITECTURE
 from pipeline.supernet.weights import load_strictly
 from pipeline.teacher_pool.detector import ElasticDetector, StandaloneDetector
-from pipeline.teacher_pool.space import POOL, Subnet, load_space
+from pipeline.teacher_pool.space import POOL, PoolRecord, Subnet, load_space
 
 
 def pool_files(elastic: ElasticDetector) -> dict[str, Content]:
     """The files of a pool: its space, the largest net's architecture, and the weights of all."""
     space = elastic.space
-    described = {
-        "format": 1,
-        "classes": space.classes,
-        "space": space.shape.model_dump(mode="json"),
-        "subnets": space.size(),
-    }
+    described = PoolRecord(classes=space.classes, space=space.shape, subnets=space.size())
     weights = elastic.model.state_dict()
     return {
-        POOL: json_bytes(described),
+        POOL: json_bytes(described.model_dump(mode="json")),
         ARCHITECTURE: json_bytes(elastic.architecture.model_dump(mode="json")),
         WEIGHTS: lambda path: save_weights(path, dict(weights)),
     }
@@ -131,9 +127,10 @@ def largest_teacher(
 
 
 def _batches(datasets: Sequence[Any], settings: Recalibration) -> Iterator[Any]:
-    """Batches of one resolution each, small enough that every resolution has its turn."""
-    size = min(settings.batch_size, math.ceil(settings.images / len(datasets)))
-    length = len(datasets[0])
-    for number, start in enumerate(range(0, length, size)):
-        dataset = datasets[number % len(datasets)]
-        yield pseudo_collate([dataset[k] for k in range(start, min(start + size, length))])
+    """Batches of one resolution each, as equal as they can be; every resolution has its turn."""
+    images = min(settings.images, len(datasets[0]))
+    number = min(images, max(len(datasets), math.ceil(images / settings.batch_size)))
+    borders = [images * batch // number for batch in range(number + 1)]
+    for batch, (start, end) in enumerate(pairwise(borders)):
+        dataset = datasets[batch % len(datasets)]
+        yield pseudo_collate([dataset[k] for k in range(start, end)])

@@ -12,12 +12,12 @@ import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
-from pydantic import PositiveFloat
+from pydantic import PositiveFloat, PositiveInt
 
-from pipeline.artifacts.files import read_json
+from pipeline.artifacts.typed import read_as
 from pipeline.config.supernet import Depths
 from pipeline.config.teacher_pool import PoolSpace, Resolution, ShrinkingPhase
 from pipeline.search_space.architecture import (
@@ -271,14 +271,23 @@ class SubnetSpace:
         return (first, *(first.model_copy(update={"stride": 1}) for _ in range(blocks - 1)))
 
 
+class PoolRecord(Part):
+    """`pool.json`: what a published pool consists of."""
+
+    format: Literal[1] = 1
+    classes: PositiveInt
+    space: PoolSpace
+    subnets: PositiveInt
+
+
 def load_space(folder: Path) -> SubnetSpace:
     """The space of a published pool.
 
     Raises:
-        ArtifactError: its description is missing, or no JSON.
+        ArtifactError: its description is missing, or not what is read here.
     """
-    described = read_json(folder / POOL)
-    return SubnetSpace.whole(PoolSpace.model_validate(described["space"]), described["classes"])
+    described = read_as(folder / POOL, PoolRecord)
+    return SubnetSpace.whole(described.space, described.classes)
 
 
 def outside_pool(reason: str) -> str:

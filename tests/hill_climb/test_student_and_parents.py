@@ -70,5 +70,8 @@ def test_a_wave_after_the_last_is_empty_and_has_no_evaluation(tmp_path: Path) ->
     assert load_evaluation(tmp_path) is None
     with pytest.raises(ArtifactError):
         load_proposals(tmp_path / "nowhere")
+    (tmp_path / PROPOSALS).write_text('[{"format": 2}]')
+    with pytest.raises(ArtifactError, match="is not what is read here"):
+        load_proposals(tmp_path)
     with pytest.raises(DetSearchError, match="generation_0/candidate_1 is not in the list"):
         Ranking().find(Name(generation=0, candidate=1))

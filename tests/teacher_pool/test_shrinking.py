@@ -176,3 +176,27 @@ def test_a_teacher_is_measured_at_the_resolutions_it_teaches_at_and_only_once(tm
     ends = ("running_mean", "running_var", "num_batches_tracked")
     assert known and set(known) == {name for name in alone.weights if name.endswith(ends)}
     assert not again.training
+
+
+def test_every_resolution_has_its_turn_and_every_image_is_taken_once(tmp_path) -> None:
+    elastic = elastic_detector("basic")
+    images = embedded_images(tmp_path / "images", 8)
+    taken: list[tuple[int, int]] = []
+
+    class Noted:
+        """The images at one of the resolutions."""
+
+        def __init__(self, number: int) -> None:
+            self.number = number
+
+        def __len__(self) -> int:
+            return len(images)
+
+        def __getitem__(self, position: int) -> Any:
+            taken.append((self.number, position))
+            return images[position]
+
+    settings = Recalibration(images=8, batch_size=4)
+    extract_teacher(elastic, elastic.space.smallest, AROUND, [*map(Noted, range(5))], settings)
+    assert {number for number, _ in taken} == set(range(5))
+    assert [position for _, position in taken] == list(range(8))
