@@ -17,7 +17,7 @@ rule measure_operations:
         **stage(
             "measure_operations",
             RUN / "{searched}/operation_times",
-            settings("supernet", latency="evaluation.latency"),
+            settings("supernet", runs_network=True, latency="evaluation.latency"),
         ),
     message:
         "Measuring the operations of {wildcards.searched}"

@@ -51,7 +51,7 @@ rule time_detectors:
         **stage(
             "time_detectors",
             RUN / "latency",
-            settings(*DETECTOR, constants={"latency": LATENCY}),
+            settings(*DETECTOR, constants={"latency": LATENCY}, runs_network=True),
         ),
     message:
         "Timing the detectors of the report in turns"

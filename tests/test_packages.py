@@ -41,6 +41,17 @@ def test_no_packages_import_each_other_in_a_circle() -> None:
     assert [*TopologicalSorter(packages()).static_order()]
 
 
+def test_packages_import_only_what_contributing_lists_before_them() -> None:
+    text = (PIPELINE.parent / "CONTRIBUTING.md").read_text()
+    _, _, after = text.partition("A\npackage of `pipeline/` imports only packages above it")
+    listed = after.split("```")[1].removeprefix("text\n").splitlines()
+    order = [name for line in listed for name in line.split("  ")[0].split(", ")]
+    graph = packages()
+    assert sorted(order) == sorted(graph)
+    for place, name in enumerate(order):
+        assert graph[name] <= set(order[:place]), f"{name} is listed before what it imports"
+
+
 def test_the_lowest_packages_import_what_they_may() -> None:
     graph = packages()
     assert graph["errors"] == graph["environment"] == graph["console"] == set()

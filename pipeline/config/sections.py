@@ -17,6 +17,7 @@ def sections(
     config: Config,
     *names: str,
     constants: Mapping[str, Any] | None = None,
+    runs_network: bool | None = None,
     **renamed: str,
 ) -> str:
     """Canonical JSON of the named sections, so that comments and key order change nothing.
@@ -25,6 +26,8 @@ def sections(
         config: the validated config.
         names: dotted paths whose first part is also the key in the JSON, such as `detector`.
         constants: further keys with their values, which are no part of the config.
+        runs_network: whether the stage runs one; by default, whether a section tells how many images are
+            taken at once, as those of trainings and evaluations do.
         renamed: dotted paths by another key: `pretraining="screening_pretraining"`.
 
     Where a stage runs a network, and `run` says that it is to compute in another way than by default, the
@@ -38,15 +41,14 @@ def sections(
     }
     picked |= dict(constants or {})
     computing = config.run.chosen()
-    if computing and _runs_a_network(picked):
+    if computing and (_has_batches(picked) if runs_network is None else runs_network):
         picked[COMPUTING] = computing
     return canonical_json(picked, indent=None, sort_keys=True)
 
 
-def _runs_a_network(value: Any) -> bool:
-    """Whether sections tell how many images are taken at once, as those of trainings and evaluations do."""
+def _has_batches(value: Any) -> bool:
     if isinstance(value, Mapping):
-        return "batch_size" in value or any(map(_runs_a_network, value.values()))
+        return "batch_size" in value or any(map(_has_batches, value.values()))
     return False
 
 

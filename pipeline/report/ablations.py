@@ -10,6 +10,7 @@ from matplotlib.ticker import MaxNLocator
 
 from pipeline.report.charts import bars, chart, curve, legend
 from pipeline.report.inputs import History, Metrics, SubSearchSpace
+from pipeline.report.screening import ranking
 from pipeline.report.svg import COMPONENT_COLOURS, SERIES, Figure
 from pipeline.report.tables import Cell, Column, Kind, Table
 from pipeline.search_space.architecture import COMPONENTS
@@ -251,6 +252,6 @@ def spread(scores: Mapping[str, float]) -> float:
 
 def _telling(space: SubSearchSpace) -> list[str]:
     """The first, the last, and those at the thirds of a screening's ranking."""
-    ranked = [*space.kept, *(gone.operation for gone in reversed(space.removed))]
+    ranked = [name for name, _, _ in ranking(space)]
     last = len(ranked) - 1
     return [ranked[round(last * third / 3)] for third in range(4)]

@@ -70,11 +70,12 @@ def _note(row: Row) -> str:
 def _sentences(front: Front) -> list[str]:
     subnets = [row for row in front.rows if row.kind == "subnet"]
     stock = {row.name for row in front.rows if row.kind == "stock"}
-    best = max(subnets, key=_accuracy)
+    best = max(subnets, key=lambda row: row.val.ap)
     evaluated = counted(front.evaluated, "subnet")
     told = [
-        f"{evaluated} of the teacher pool evaluated, {len(subnets)} of them in the front. The best has "
-        f"an AP of {percent(_accuracy(best))} % on the {SPLIT_NAMES[front.split]} images.",
+        f"{evaluated} of the teacher pool evaluated, {len(subnets)} of them in the front. The best on "
+        f"the validation images has an AP of {percent(_accuracy(best))} % on the "
+        f"{SPLIT_NAMES[front.split]} images.",
     ]
     beaten = sum(not stock.isdisjoint(row.dominated_by) for row in subnets)
     if stock:

@@ -231,7 +231,9 @@ class World:
         command = STAGES[stage]
         arguments = [
             "--settings",
-            sections(load_config(self.config), constants=None, **command.settings),
+            sections(
+                load_config(self.config), constants=None, runs_network=None, **command.settings
+            ),
         ]
         for name, source in command.inputs.items():
             arguments += [f"--{name}", str(RUN / source / "manifest.json")]
