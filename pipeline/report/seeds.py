@@ -25,7 +25,12 @@ DETECTORS = {
 }
 """By the name that an input has: the folder of its evaluation in a run, and what a row is called."""
 PAIRS = (
-    ("hit_detector", "Hit-Detector's searched detector", "base", "the base"),
+    (
+        "hit_detector",
+        "Hit-Detector's searched detector",
+        "base",
+        "the base, trained by a recipe of its own",
+    ),
     ("student", "Joint-DetNAS's student", "base_longer", "the base trained on"),
 )
 """What a search found, and what it is compared with seed by seed, each with its name in a sentence."""
