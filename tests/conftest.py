@@ -5,6 +5,7 @@ And a finished run of the whole workflow, shared by the tests that need one.
 
 import fcntl
 import shutil
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -17,6 +18,9 @@ if pipeline.__path__[0] != str(ROOT / "pipeline"):
     pytest.exit(
         f"these tests would try the code in {pipeline.__path__[0]}: set PYTHONPATH={ROOT}", 2
     )
+
+# `nohup make test` ignores it, and whatever is started would, too: a signal that is ignored stays so.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # The same examples in every run: a failure can be seen again, and a change is judged by what it changed.
 # No deadline: a slow machine is no failure.
