@@ -61,6 +61,13 @@ class Scoring(Section):
     )
     alpha: float = Field(default=0.1, ge=0, description="α of H: accuracy against computation")
     beta: float = Field(default=1.0, ge=0, description="β of H: resolution against architecture")
+    target: float | None = Field(
+        default=None,
+        gt=0,
+        le=1,
+        description="share of the base's computation that is aimed at: H rewards no less than that; "
+        "null: the less, the better, as printed",
+    )
 
 
 class Listing(Section):

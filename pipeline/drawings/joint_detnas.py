@@ -44,7 +44,7 @@ FIRST = "first base"
 
 
 class Gains(Section):
-    """The settings of Figure 6: R_base, α and β."""
+    """The settings of Figure 6: R_base, α, β and the target."""
 
     scoring: Scoring
     resolution: Resolution

@@ -196,7 +196,7 @@ def evaluation(
         metrics: its validation at every resolution, as `StudentTraining.metrics` holds them.
         cost: of the student.
         base: what H measures it against.
-        settings: α and β.
+        settings: α, β and the target.
         epochs: that it was trained in the search, in the candidates it descends from included.
 
     Raises:

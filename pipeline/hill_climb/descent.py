@@ -213,7 +213,7 @@ def base_score(
     Args:
         metrics: as `StudentTraining.metrics` holds them.
         resolution: R_base.
-        settings: α and β.
+        settings: α, β and the target.
     """
     # C over C_base is 1
     scores = scores_of(metrics, 1, Base(cost=1, resolution=resolution), settings)

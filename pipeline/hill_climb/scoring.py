@@ -19,6 +19,7 @@ def hill_score(
     *,
     alpha: float,
     beta: float,
+    target: float | None = None,
 ) -> float:
     """H(S, R) = mAP(S) · [(C(S) / C_base) · (R / R_base)^β]^(-α).
 
@@ -32,9 +33,11 @@ def hill_score(
         base: C_base and R_base.
         alpha: accuracy against computation.
         beta: resolution against architecture.
+        target: the bracket counts as this where it is less (ours): who reaches it is compared by AP alone.
     """
     area = math.prod(resolution) / math.prod(base.resolution)
-    return ap * (cost / base.cost * area**beta) ** -alpha
+    computation = cost / base.cost * area**beta
+    return ap * max(computation, target or 0.0) ** -alpha
 
 
 def scores_of(
@@ -59,6 +62,7 @@ def scores_of(
             base,
             alpha=settings.alpha,
             beta=settings.beta,
+            target=settings.target,
         )
         scores.append(Score(resolution=(longest, shortest), ap=numbers["AP"], score=value))
     return tuple(scores)

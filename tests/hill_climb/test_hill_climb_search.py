@@ -67,6 +67,20 @@ def test_the_score_by_hand() -> None:
     assert hill_score(0.4, 1000, (100, 60), BASE, alpha=3.0, beta=3.0) == pytest.approx(0.4)
 
 
+def test_a_target_rewards_no_more_than_itself() -> None:
+    def score(ap: float, cost: float) -> float:
+        return hill_score(ap, cost, (100, 60), BASE, alpha=2.0, beta=1.0, target=0.5)
+
+    assert score(0.4, 800) == pytest.approx(0.4 / 0.64)
+    assert score(0.4, 500) == score(0.4, 100) == pytest.approx(1.6)
+    # beneath the target the better AP wins, whatever it costs; above it, computation counts as before
+    assert score(0.41, 499) > score(0.4, 100)
+    assert score(0.4, 499) > score(0.41, 800)
+    metrics = [{"resolution": [100, 60], "AP": 0.30}, {"resolution": [50, 30], "AP": 0.25}]
+    capped = scores_of(metrics, 1000, BASE, _settings(alpha=0.5, beta=1.0, target=0.64))
+    assert [one.score for one in capped] == pytest.approx([0.30, 0.25 / 0.8])
+
+
 def test_scores_at_every_resolution_and_the_best_of_them(network: Architecture) -> None:
     metrics = [{"resolution": [100, 60], "AP": 0.30}, {"resolution": [50, 30], "AP": 0.25}]
     scores = scores_of(metrics, 1000, BASE, _settings(alpha=0.5, beta=1.0))
