@@ -36,7 +36,7 @@ class Run:
         name: of its folder.
         ap: of `base`, `base_longer`, `student` and `random`, in points.
         macs: of `base` and `student`.
-        score: the best H of the `search` and of the `random` one.
+        score: the best H of the `search` and of the `random` one; of the `unranked` one, where it ran.
         line: what each candidate of the student's line changed.
         teachers: candidates of the search whose teacher was mutated, and all candidates.
     """
@@ -63,7 +63,12 @@ class Run:
         }
         searches = {
             name: Descent.load(joint / place / "descent" / DESCENT)
-            for name, place in (("search", "hill_climb"), ("random", "random"))
+            for name, place in (
+                ("search", "hill_climb"),
+                ("random", "random"),
+                ("unranked", "unranked"),
+            )
+            if name != "unranked" or (joint / place / "descent" / DESCENT).exists()
         }
         search = searches["search"]
         changes = [change_of(one) for one in search.evaluations.values()]
@@ -101,12 +106,17 @@ def main(argv: Sequence[str] | None = None) -> None:
             f"{ap['base_longer']:8.2f}{ap['student']:9.2f}{ap['random']:8.2f}"
             f"   {score['search']:9.4f}{score['random']:8.4f}"
         )
-    for name, differences in (
+    comparisons = [
         ("AP, student less base", [run.ap["student"] - run.ap["base"] for run in runs]),
         ("AP, less base longer", [run.ap["student"] - run.ap["base_longer"] for run in runs]),
         ("AP, less random", [run.ap["student"] - run.ap["random"] for run in runs]),
-        ("H, search less random", [run.score["search"] - run.score["random"] for run in runs]),
-    ):
+        *(
+            (f"H, search less {other}", [run.score["search"] - run.score[other] for run in runs])
+            for other in ("random", "unranked")
+            if all(other in run.score for run in runs)
+        ),
+    ]
+    for name, differences in comparisons:
         mean, half = interval(differences)
         print(f"{name:24} {mean:+8.4f}  ({mean - half:+.4f} to {mean + half:+.4f})")
     for run in runs:

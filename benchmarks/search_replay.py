@@ -5,7 +5,8 @@
 The trained base of a run says which channels a pruning takes. Candidates are proposed and ranked by the
 search's own code, for several seeds of the run. What is not trained is assumed: a child's AP is its
 parent's plus a gain for its epochs that shrinks with every generation, minus a loss for the share of MACs
-that it sheds, plus the noise of a validation.
+that it sheds, plus the noise of a validation. The same is replayed without a ranking (`joint_unranked`) and
+at random (`joint_random`): what the best H would have over those.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import numpy as np
 
 from pipeline.artifacts.weights import WEIGHTS, load_weights
 from pipeline.config.files import load_config_files
+from pipeline.config.hill_climb import Variant
 from pipeline.config.root import Config
 from pipeline.detection.complexity import detector_complexity
 from pipeline.hill_climb.candidate import inherit
@@ -29,6 +31,8 @@ from pipeline.hill_climb.scoring import scores_of
 from pipeline.search_space.architecture import ARCHITECTURE, Architecture
 from pipeline.search_space.slicing import Weights
 from pipeline.teacher_pool.space import SubnetSpace
+
+SEARCH = Variant()
 
 
 @dataclass(frozen=True)
@@ -53,19 +57,23 @@ class Outcome:
     """What one replay ended with.
 
     Attributes:
+        score: the best H.
         macs: of the student, as a share of the base's.
         line: the changes from the base to the student.
         changes: all that occurred in the search.
         converged: whether it ended before its budget.
     """
 
+    score: float
     macs: float
     line: tuple[str, ...]
     changes: frozenset[str]
     converged: bool
 
 
-def replay(config: Config, detector: Path, seed: int, assumed: Assumed) -> Outcome:
+def replay(
+    config: Config, detector: Path, seed: int, assumed: Assumed, variant: Variant = SEARCH
+) -> Outcome:
     """Propose and rank every generation of a search."""
     climb = config.hill_climb
     base, trained = Architecture.load(detector / ARCHITECTURE), load_weights(detector / WEIGHTS)[0]
@@ -80,7 +88,7 @@ def replay(config: Config, detector: Path, seed: int, assumed: Assumed) -> Outco
     ranking = Ranking()
     for generation in range(climb.generations):
         wave = []
-        for one in propose(generation, ranking, base, space, climb, seed):
+        for one in propose(generation, ranking, base, space, climb, seed, variant):
             parent = found.get(one.parent) if one.parent else None
             true, weights = kept[one.parent] if one.parent else (assumed.base, trained)
             before = parent.macs if parent else cost
@@ -98,13 +106,24 @@ def replay(config: Config, detector: Path, seed: int, assumed: Assumed) -> Outco
             )
             kept[one.name] = true, inherited
             wave.append(found[one.name])
-        ranking = rank(ranking, wave, climb)
+        ranking = rank(ranking, wave, climb, ranked=variant.ranked)
     line, name = [], ranking.top[0].proposal.name
     while name is not None:
         line.append(change_of(found[name]))
         name = found[name].proposal.parent
     changes = frozenset(change_of(each) for each in found.values())
-    return Outcome(ranking.top[0].macs / cost, tuple(line[::-1]), changes, ranking.converged)
+    best = ranking.top[0]
+    return Outcome(best.best.score, best.macs / cost, tuple(line[::-1]), changes, ranking.converged)
+
+
+def controls(config: Config) -> dict[str, tuple[Config, Variant]]:
+    """The searches without a ranking: what they change of the config, as their rules do."""
+    unranked = Variant(teachers="draw", ranked=False)
+    climb = config.hill_climb.model_copy(update={"pruning_generations": 0})
+    return {
+        "unranked": (config, unranked),
+        "random": (config.model_copy(update={"hill_climb": climb}), unranked),
+    }
 
 
 def main() -> None:
@@ -116,7 +135,8 @@ def main() -> None:
     arguments = parser.parse_args()
     config = load_config_files(arguments.configfile)
     detector = arguments.run / "joint_detnas/base/detector"
-    outcomes = [replay(config, detector, seed, Assumed()) for seed in range(arguments.replays)]
+    seeds = range(arguments.replays)
+    outcomes = [replay(config, detector, seed, Assumed()) for seed in seeds]
     macs = np.array([one.macs for one in outcomes])
 
     def share(wanted: list[bool]) -> str:
@@ -131,6 +151,15 @@ def main() -> None:
     print(f"… in its line: {share([TEACHER in one.line for one in outcomes])}")
     print(f"all kinds occur: {share([len(one.changes) == len(kinds) for one in outcomes])}")
     print(f"converges: {share([one.converged for one in outcomes])}")
+    score = np.array([one.score for one in outcomes])
+    print(f"best H: {score.mean():.3f} ± {score.std():.3f}")
+    for name, (changed, variant) in controls(config).items():
+        others = [replay(changed, detector, seed, Assumed(), variant) for seed in seeds]
+        gain = score - np.array([one.score for one in others])
+        print(
+            f"… above {name}: {gain.mean():+.3f} ± {gain.std():.3f}, in {share([*(gain > 0)])} of replays, "
+            f"whose MACs are {np.mean([one.macs for one in others]):.2f} of the base's"
+        )
 
 
 if __name__ == "__main__":

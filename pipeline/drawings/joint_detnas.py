@@ -22,7 +22,7 @@ from pipeline.drawings.drawing import Drawing, Drawn, Given
 from pipeline.hill_climb.descent import DESCENT, Descent, base_score
 from pipeline.morphism.shapes import stages_of
 from pipeline.report.inputs import Metrics, read_as
-from pipeline.report.joint_random import random_comparison
+from pipeline.report.joint_controls import CONTROLS, control_comparison
 from pipeline.report.joint_search import Capacity, capacity_study, gain_study, teacher_comparison
 from pipeline.report.joint_tables import (
     ALLOCATION,
@@ -108,10 +108,10 @@ def figure4(given: Given[NoSettings]) -> Drawn:
     return Drawn(*teacher_comparison(given.name, _searches(given)))
 
 
-def random_search(given: Given[NoSettings]) -> Drawn:
-    """The search beside one of the same budget that does not rank."""
+def against_control(given: Given[NoSettings]) -> Drawn:
+    """The search beside one of the same budget: at random, or with its proposals but no ranking."""
     students = {name: read_evaluated(at) for name, at in given.several["students"].items()}
-    return Drawn(*random_comparison(given.name, _searches(given), students))
+    return Drawn(*control_comparison(given.name, _searches(given), students))
 
 
 def figure5(given: Given[NoSettings]) -> Drawn:
@@ -185,7 +185,7 @@ DRAWINGS = {
     "joint_table5": Drawing(table5, NoSettings),
     "joint_table6": Drawing(table6, Further),
     "joint_table7": Drawing(table7, NoSettings),
-    "joint_random": Drawing(random_search, NoSettings),
+    **{f"joint_{name}": Drawing(against_control, NoSettings) for name in CONTROLS},
     "joint_figure4": Drawing(figure4, NoSettings),
     "joint_figure4_search": Drawing(figure4, NoSettings),
     "joint_figure5": Drawing(figure5, NoSettings),

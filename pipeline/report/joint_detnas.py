@@ -7,8 +7,8 @@ from pipeline.console import counted
 from pipeline.report.detections import detection_figures, detections_key
 from pipeline.report.formats import accuracy, alike_scaled
 from pipeline.report.inputs import Run
+from pipeline.report.joint_controls import control_comparison
 from pipeline.report.joint_inputs import STUDENT, JointRun
-from pipeline.report.joint_random import random_comparison
 from pipeline.report.joint_search import candidate_table, draw_descent
 from pipeline.report.joint_tables import allocation_study, upgrade_table
 from pipeline.report.section import Group, Part, Section, paragraph
@@ -65,7 +65,7 @@ def joint_section(run: Run, settings: ReportConfig) -> Section:
 
 def _against_random(joint: JointRun) -> tuple[Part, ...]:
     descent, found = joint.random
-    return random_comparison(
+    return control_comparison(
         "joint_random_search",
         {"search": joint.descent, "random": descent},
         {"search": joint.detectors["student"], "random": found},

@@ -8,13 +8,14 @@ from pipeline.driver.front import predictor_input
 SAME_STUDENT = {"evolve_student": 0.0, "pruning_generations": 0}
 SEARCHES = {
     "hill_climb": ({}, Variant()),
-    "random": ({}, Variant(teachers="draw", ranked=False)),
+    "random": ({"pruning_generations": 0}, Variant(teachers="draw", ranked=False)),
+    "unranked": ({}, Variant(teachers="draw", ranked=False)),
     "fixed_teacher": ({"evolve_student": 1.0}, Variant()),
     "dynamic_teachers": (SAME_STUDENT, Variant(teachers="draw")),
     "one_teacher": (SAME_STUDENT, Variant(teachers="keep")),
 }
 # The students that are taken, and from which search.
-TAKEN = {"student": "hill_climb", "random/student": "random"}
+TAKEN = {"student": "hill_climb", **{f"{name}/student": name for name in ("random", "unranked")}}
 for _chain in further_chains(CONFIG).values():
     SEARCHES[f"{_chain}/hill_climb"] = SEARCHES["hill_climb"]
     TAKEN[f"{_chain}/student"] = f"{_chain}/hill_climb"
@@ -56,9 +57,9 @@ def last_list(file: str) -> Callable[..., str]:
 
 
 def budget(wildcards) -> list[str]:
-    """The random search ends where the hill climbing does: both train as many candidates."""
+    """A search without ranking ends where the hill climbing does: both train as many candidates."""
     generation = int(wildcards.generation)
-    if wildcards.search != "random" or not generation:
+    if wildcards.search not in ("random", "unranked") or not generation:
         return []
     return [f"{JOINT}/hill_climb/generation_{generation - 1}/ranking/manifest.json"]
 

@@ -10,7 +10,7 @@ from made_up_search import made_up_search
 
 from pipeline.hill_climb.descent import CHANGES, Descent
 from pipeline.report.ablations import detector_table
-from pipeline.report.joint_random import random_comparison
+from pipeline.report.joint_controls import control_comparison
 from pipeline.report.joint_search import (
     CHANGE_NAMES,
     Capacity,
@@ -179,18 +179,21 @@ def test_figure_4_follows_the_best_of_each_search(descent: Descent) -> None:
     assert "fixed" in drawn(figure)
 
 
-def test_the_search_beside_a_random_one(descent: Descent) -> None:
+@pytest.mark.parametrize(
+    ("control", "said"), [("random", "of all kinds"), ("unranked", "proposes as the search does")]
+)
+def test_the_search_beside_one_without_ranking(descent: Descent, control: str, said: str) -> None:
     """Three epochs a candidate; the evaluated AP is another one than that of the search."""
     alone = Descent(made_up_search(lambda place: place[0] == 0))
-    students = {"search": evaluated(0.35, 3000), "random": evaluated(0.30, 4000)}
-    table, figure = random_comparison("it", {"search": descent, "random": alone}, students)
+    students = {"search": evaluated(0.35, 3000), control: evaluated(0.30, 4000)}
+    table, figure = control_comparison("it", {"search": descent, control: alone}, students)
     assert column(table, "candidates") == ["6", "2"]
     assert column(table, "epochs") == ["18", "6"]
     assert column(table, "student_epochs") == ["6", "3"]
     assert numbers(table, "H") == [0.6, 0.5] and numbers(table, "val_AP") == [0.3, 0.25]
     assert numbers(table, "AP") == [0.35, 0.30] and numbers(table, "macs") == [3000, 4000]
     assert numbers(table, "AP_change") == pytest.approx([0.05, 0])
-    assert "random" in drawn(figure)
+    assert said in table.caption and control in drawn(figure)
 
 
 def test_figure_5_marks_the_best_so_far(descent: Descent) -> None:

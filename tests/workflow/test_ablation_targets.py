@@ -106,7 +106,8 @@ def test_the_random_search_is_as_long_as_the_search_and_takes_no_part_in_it(fini
     """It waits for the list that may end it; Figure 4 needs two searches, of one student each."""
     climb = {"propose": 2, "evaluate_candidate": 4, "rank": 2, "remove_weights": 2}
     wanted = {**climb, "take_student": 1, "evaluate": 1, "trace_descent": 1, "draw": 1}
-    assert finished.stale("joint_random") == {**wanted, "joint_random": 1}
+    for control in ("joint_random", "joint_unranked"):
+        assert finished.stale(control) == {**wanted, control: 1}
     twice = {name: 2 * count for name, count in climb.items()}
     assert finished.stale("joint_figure4") == {
         **twice,
@@ -114,16 +115,19 @@ def test_the_random_search_is_as_long_as_the_search_and_takes_no_part_in_it(fini
         "draw": 1,
         "joint_figure4": 1,
     }
-    result = finished.snakemake("joint_random", "joint_figure4")
+    result = finished.snakemake("joint_random", "joint_unranked", "joint_figure4")
     assert result.returncode == 0, result.stdout[-6000:]
-    path = finished.results / "tables/joint_random/joint_random.csv"
-    rows = list(csv.DictReader(path.open()))
-    assert [(row["search"], row["candidates"], row["epochs"]) for row in rows] == [
-        ("search", "4", "4"),
-        ("random", "4", "4"),
-    ]
-    proposed = finished.results / "joint_detnas/random/generation_1/proposals/proposals.json"
-    assert {one["parent"]["generation"] for one in read_json(proposed)} == {0}
+    for control, pruning in (("random", 0), ("unranked", 1)):
+        path = finished.results / f"tables/joint_{control}/joint_{control}.csv"
+        rows = list(csv.DictReader(path.open()))
+        assert [(row["search"], row["candidates"], row["epochs"]) for row in rows] == [
+            ("search", "4", "4"),
+            (control, "4", "4"),
+        ]
+        folder = finished.results / f"joint_detnas/{control}/generation_1/proposals"
+        assert {one["parent"]["generation"] for one in read_json(folder / "proposals.json")} == {0}
+        settings = read_json(folder / "manifest.json")["config"]
+        assert settings["proposing"]["pruning_generations"] == pruning
     students = set()
     for search in ("dynamic_teachers", "one_teacher"):
         path = finished.results / f"joint_detnas/{search}/descent/descent.json"

@@ -1,4 +1,4 @@
-"""The search of Joint-DetNAS against one of the same budget that does not rank: what its list is worth."""
+"""The search of Joint-DetNAS against others of the same budget: what it is worth, and what its ranking is."""
 
 from __future__ import annotations
 
@@ -10,6 +10,14 @@ from pipeline.report.joint_tables import Evaluated, difference
 from pipeline.report.svg import Figure
 from pipeline.report.tables import Cell, Column, Kind, Table
 
+CONTROLS = {
+    "random": "The random search trains as many candidates for as many epochs. Its actions are random, of "
+    "all kinds in all generations, and its teachers from anywhere in the pool",
+    "unranked": "The search without a ranking trains as many candidates for as many epochs. It proposes as "
+    "the search does, with the same generations that only prune, but teachers from anywhere in the pool",
+}
+"""The searches that do not rank, by the names of their folders, and what each shares with the search."""
+
 COLUMNS: tuple[tuple[str, str, Kind], ...] = (
     ("search", "search", "text"),
     ("candidates", "candidates", "count"),
@@ -20,21 +28,22 @@ COLUMNS: tuple[tuple[str, str, Kind], ...] = (
     ("MACs", "macs", "scaled"),
     ("AP, %", "AP", "percent"),
     ("AP50, %", "AP50", "percent"),
-    ("AP against the random search, points", "AP_change", "percent"),
+    ("AP against the last row, points", "AP_change", "percent"),
 )
 
 
-def random_comparison(
+def control_comparison(
     name: str, searches: Mapping[str, Descent], students: Mapping[str, Evaluated]
 ) -> tuple[Table, Figure]:
     """A row for each search, and the best score up to each generation.
 
     Args:
         name: of the table's and the figure's file.
-        searches: by name; the last is the random one.
+        searches: by name; the last is one of `CONTROLS`.
         students: the evaluation of what each found.
     """
-    against = students[[*searches][-1]].metrics.AP
+    control = [*searches][-1]
+    against = students[control].metrics.AP
     rows: list[list[Cell]] = []
     for search, descent in searches.items():
         best, found = descent.best, students[search].metrics
@@ -53,9 +62,8 @@ def random_comparison(
             ]
         )
     caption = (
-        "The random search trains as many candidates for as many epochs, with actions as random and teachers "
-        "from anywhere in the pool; each descends from a random candidate of the generation before, whatever "
-        "that is worth. Of both the student is the candidate with the highest H. One run each."
+        f"{CONTROLS[control]}; each descends from a random candidate of the generation before, whatever that "
+        "is worth. Of both the student is the candidate with the highest H. One run each."
     )
     table = Table(name, [Column(*column) for column in COLUMNS], rows, caption)
     return table, draw_progress(name, "The search, and one that does not rank", searches)
