@@ -40,6 +40,11 @@ class DistillationConfig(Section):
         exclude_if=(0.0).__eq__,
     )
 
+    @property
+    def teaches(self) -> bool:
+        """Whether any term weighs something; if none does, no teacher is run."""
+        return any((self.features, self.classes, self.boxes, self.imitation))
+
 
 class StudentTrainingConfig(Training):
     """Training of a student with its teacher (Joint-DetNAS, sections 3.1.2, 3.3 and 4)."""

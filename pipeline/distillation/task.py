@@ -25,7 +25,7 @@ class TaughtTask(TrainingTask[S]):
     Args:
         model: an mmdet detector, on its device; an elastic one at its widest.
         teacher: a two-stage detector on the same device, its batch statistics in order; it is not
-            changed. `None` trains without distillation.
+            changed. `None`, or a `distillation` that weighs nothing, trains without distillation.
         settings: length, batch and optimiser.
         distillation: weights of the distillation losses.
         stream: the training batches.
@@ -42,11 +42,11 @@ class TaughtTask(TrainingTask[S]):
         distillation: DistillationConfig,
         stream: MultiResolutionStream,
     ) -> None:
-        self.teacher = teacher
+        self.teacher = teacher if distillation.teaches else None
         self.distiller: Distiller | None = None
-        if teacher is not None:
+        if self.teacher is not None:
             device = next(model.parameters()).device
-            self.distiller = Distiller(model, teacher, distillation).to(device)
+            self.distiller = Distiller(model, self.teacher, distillation).to(device)
         adaptation = self.distiller.parameters() if self.distiller else ()
         super().__init__(model, settings, stream, [*model.parameters(), *adaptation])
         if self.distiller:

@@ -33,7 +33,8 @@ def joint_detnas_stages(config: Config, images: Images) -> Iterator[Planned]:
     grown_after = before if config.teacher_pool.grown_from_base else ()
     phases = list(pool_stages(config, images, METHOD, grown_after))
     yield from phases
-    teacher = pool_subnet(config, rois).tested * pool_share(config)
+    taught = climb.training.distillation.teaches
+    teacher = pool_subnet(config, rois).tested * pool_share(config) if taught else Work()
 
     def candidates(name: str, jobs: int) -> Planned:
         return trained_stage(

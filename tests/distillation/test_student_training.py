@@ -129,6 +129,25 @@ def test_without_a_teacher_the_losses_are_the_detector_s_and_sparsity(images: Pa
     assert plain.step(0, plain.fetch(0)).keys() == names - {"loss_sparsity"}
 
 
+def test_a_teacher_whose_losses_weigh_nothing_is_not_run(images: Path) -> None:
+    nothing = DistillationConfig(features=0, classes=0, boxes=0, imitation=0)
+    teacher = detector(TEACHER, seed=5)
+    teacher.backbone.register_forward_pre_hook(lambda *_: pytest.fail("the teacher is run"))
+    losses = []
+    for task in (
+        _task(images),
+        _task(images, teacher, SETTINGS.model_copy(update={"distillation": nothing})),
+    ):
+        task.start(0)
+        losses.append(task.step(0, task.fetch(0)))
+    assert losses[0] == losses[1]
+    one = nothing.model_copy(update={"imitation": 0.01})
+    with pytest.raises(pytest.fail.Exception, match="the teacher is run"):
+        taught = _task(images, teacher, SETTINGS.model_copy(update={"distillation": one}))
+        taught.start(0)
+        taught.step(0, taught.fetch(0))
+
+
 def test_each_batch_has_one_resolution_that_its_position_decides(images: Path) -> None:
     datasets, _ = _datasets(images, "train")
     stream = MultiResolutionStream(datasets, 4, seed=1)
