@@ -19,7 +19,7 @@ import numpy as np
 
 from pipeline.artifacts.weights import WEIGHTS, load_weights
 from pipeline.config.files import load_config_files
-from pipeline.config.hill_climb import Variant
+from pipeline.config.hill_climb import UNRANKED, Variant
 from pipeline.config.root import Config
 from pipeline.detection.complexity import detector_complexity
 from pipeline.hill_climb.candidate import inherit
@@ -118,11 +118,10 @@ def replay(
 
 def controls(config: Config) -> dict[str, tuple[Config, Variant]]:
     """The searches without a ranking: what they change of the config, as their rules do."""
-    unranked = Variant(teachers="draw", ranked=False)
     climb = config.hill_climb.model_copy(update={"pruning_generations": 0})
     return {
-        "unranked": (config, unranked),
-        "random": (config.model_copy(update={"hill_climb": climb}), unranked),
+        "unranked": (config, UNRANKED),
+        "random": (config.model_copy(update={"hill_climb": climb}), UNRANKED),
     }
 
 

@@ -51,6 +51,10 @@ class Variant(Section):
     )
 
 
+UNRANKED = Variant(teachers="draw", ranked=False)
+"""What the controls `joint_random` and `joint_unranked` are: neither candidates nor teachers are chosen."""
+
+
 class Scoring(Section):
     """What the score H weighs."""
 

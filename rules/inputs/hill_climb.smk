@@ -1,6 +1,6 @@
 """What the rules of hill_climb.smk compute: a generation's inputs and settings, from the config alone."""
 
-from pipeline.config.hill_climb import Listing, Proposing, Scoring, Variant
+from pipeline.config.hill_climb import UNRANKED, Listing, Proposing, Scoring, Variant
 from pipeline.driver.bases import base_of, further_chains
 from pipeline.driver.front import predictor_input
 
@@ -8,14 +8,17 @@ from pipeline.driver.front import predictor_input
 SAME_STUDENT = {"evolve_student": 0.0, "pruning_generations": 0}
 SEARCHES = {
     "hill_climb": ({}, Variant()),
-    "random": ({"pruning_generations": 0}, Variant(teachers="draw", ranked=False)),
-    "unranked": ({}, Variant(teachers="draw", ranked=False)),
+    "random": ({"pruning_generations": 0}, UNRANKED),
+    "unranked": ({}, UNRANKED),
     "fixed_teacher": ({"evolve_student": 1.0}, Variant()),
     "dynamic_teachers": (SAME_STUDENT, Variant(teachers="draw")),
     "one_teacher": (SAME_STUDENT, Variant(teachers="keep")),
 }
 # The students that are taken, and from which search.
-TAKEN = {"student": "hill_climb", **{f"{name}/student": name for name in ("random", "unranked")}}
+TAKEN = {"student": "hill_climb"}
+TAKEN |= {
+    f"{_name}/student": _name for _name, (_, _variant) in SEARCHES.items() if not _variant.ranked
+}
 for _chain in further_chains(CONFIG).values():
     SEARCHES[f"{_chain}/hill_climb"] = SEARCHES["hill_climb"]
     TAKEN[f"{_chain}/student"] = f"{_chain}/hill_climb"
@@ -58,8 +61,8 @@ def last_list(file: str) -> Callable[..., str]:
 
 def budget(wildcards) -> list[str]:
     """A search without ranking ends where the hill climbing does: both train as many candidates."""
-    generation = int(wildcards.generation)
-    if wildcards.search not in ("random", "unranked") or not generation:
+    generation, (_, variant) = int(wildcards.generation), SEARCHES[wildcards.search]
+    if variant.ranked or not generation:
         return []
     return [f"{JOINT}/hill_climb/generation_{generation - 1}/ranking/manifest.json"]
 
