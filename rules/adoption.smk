@@ -31,7 +31,8 @@ def adopt(anew: bool) -> None:
         outputs = list(map(str, each.expand_output(wildcards)[0]))
         noted = [records._read_record(path) for path in outputs]
         if not anew and all(
-            record and is_as_noted(RUN, folder, manifest, stages, record.params) for record in noted
+            record and is_as_noted(RUN, folder, manifest, stages, (record.params, record.input))
+            for record in noted
         ):
             continue
         try:

@@ -98,10 +98,8 @@ def made(
         current &= found.version == item.version
         checksums[str(path)] = file_digest(path)
         checksums |= {str(path.parent / name): digest for name, digest in found.files.items()}
-    inputs = sorted(map(str, watched))
-    if not current:
-        # not what the rule has now: the stage is stale, whatever the times of its inputs say
-        inputs = sorted(f"{run / item.path} {item.version}" for item in manifest.inputs.values())
+    # not what the rule has now: the stage is stale, whatever the times of its inputs say
+    inputs = sorted(map(str, watched)) if current else _versions(run, manifest)
     return Made(
         params=(
             manifest.stage,
@@ -115,30 +113,39 @@ def made(
     )
 
 
+def _versions(run: Path, manifest: Manifest) -> list[str]:
+    """The inputs that an artifact was made from, as `made` notes them where its rule has others now."""
+    return sorted(f"{run / item.path} {item.version}" for item in manifest.inputs.values())
+
+
 def is_as_noted(
     run: Path,
     folder: Path,
     manifest: Manifest,
     stages: Mapping[Path, Manifest],
-    noted: Iterable[str] | None,
+    noted: tuple[Iterable[str] | None, Iterable[str] | None],
 ) -> bool:
     """Whether the artifact in `folder` is the one that Snakemake noted, made from what lies there now.
 
-    It is not where an older version was put back, of it or of an input, whatever the times of the files.
+    It is not where an older version was put back, of it or of an input, whatever the times of the files. Nor
+    where its rule had other inputs when it was noted: with the config of today it may have them again.
 
     Args:
         run: the run's folder, to which the manifest's paths are relative.
         folder: the artifact's.
         manifest: its manifest.
         stages: all artifacts of the run.
-        noted: the params of Snakemake's record, each as its repr; None where there is no record.
+        noted: the params, each as its repr, and the inputs of Snakemake's record.
     """
+    noted_params, noted_inputs = noted
     given = _given_settings(folder)
-    if noted is None or _published_last(folder, given) not in (None, manifest.version):
+    if noted_params is None or _published_last(folder, given) not in (None, manifest.version):
+        return False
+    if manifest.inputs and sorted(noted_inputs or ()) == _versions(run, manifest):
         return False
     params = {manifest.stage, manifest.seed, manifest.code or "untracked"}
     params |= {given["settings"]} if "settings" in given else set()
-    if not set(map(repr, params)) <= {*noted}:
+    if not set(map(repr, params)) <= {*noted_params}:
         return False
     inputs = {run / item.path: item.version for item in manifest.inputs.values()}
     found = {path: stages.get(path.parent) for path in inputs if path.name == MANIFEST}

@@ -48,6 +48,15 @@ def renamed(finished: Project, folder: Path) -> Project:
     return project
 
 
+def test_what_another_config_asked_first_changes_nothing(finished: Project, tmp_path: Path) -> None:
+    """With controls the tree of descent has other inputs; without them it is again what was made."""
+    project = without_records(finished, tmp_path / "project")
+    asked = project.stale("joint_figure6", "--config", "hill_climb={controls: true}")
+    assert asked["trace_descent"] == 1
+    assert project.stale() == {}
+    assert project.stale("joint_figure6", "--config", "hill_climb={controls: true}") == asked
+
+
 @pytest.mark.parametrize(
     ("moved", "changes"), [(without_records, EIGHT), (renamed, EIGHT), (copied, FOUR)]
 )
