@@ -26,6 +26,7 @@ from pipeline.own_config.text import config_text, validated
 
 LEAST_SIDE = 32
 """Pixels: the coarsest stride of a backbone."""
+KINDS = ("annotations", "images")
 HOW = "docs/howto/mend_data.md says how to mend it; nothing was written"
 
 
@@ -35,11 +36,11 @@ def main(argv: list[str] | None = None) -> None:
     arguments = parser.parse_args(argv)
     splits: dict[SplitName, tuple[str, str]] = {"train": (arguments.annotations, arguments.images)}
     for split in ("val", "test"):
-        pair = getattr(arguments, f"{split}_annotations"), getattr(arguments, f"{split}_images")
-        if any(pair) and not all(pair):
-            parser.error(f"--{split}-annotations and --{split}-images go together")
-        if all(pair):
-            splits[split] = pair
+        annotations, images = (getattr(arguments, f"{split}_{kind}") for kind in KINDS)
+        if images and not annotations:
+            parser.error(f"--{split}-images without --{split}-annotations")
+        if annotations:
+            splits[split] = annotations, images or arguments.images
     given = Given(
         splits, arguments.source, arguments.names, arguments.first_pixel, arguments.tolerated_boxes
     )
@@ -116,7 +117,7 @@ def _parser() -> argparse.ArgumentParser:
         type=_text,
         help="of a val set that is there; else a fifth of the images is cut for it",
     )
-    add("--val-images", type=_text, help="its images")
+    add("--val-images", type=_text, help="its images, where they are not among --images")
     add("--test-annotations", type=_text, help="the same of a test set")
     add("--test-images", type=_text, help="its images")
     add(

@@ -45,12 +45,13 @@ class Given:
         """The section `data.detection`; the content of the files is not looked at.
 
         Raises:
-            DetSearchError: the format, or the file of class names, cannot be told; or an option belongs to
-                another format.
+            DetSearchError: the format, or the file of class names, cannot be told; an option belongs to
+                another format; or two splits of YOLO's have one folder of images.
         """
         source = self.source or source_of(self.splits["train"][0])
         content: dict[str, Any] = {}
         if source == "yolo":
+            self._refuse_one_folder()
             content["names"] = self.names or self._names()
         elif self.names:
             raise DetSearchError(
@@ -71,6 +72,18 @@ class Given:
             if getattr(self, key) is not None:
                 content[key] = getattr(self, key)
         return {"source": source, source: content}
+
+    def _refuse_one_folder(self) -> None:
+        """In YOLO's format all images of a folder belong to the split, those without a label file, too."""
+        folders: dict[str, SplitName] = {}
+        for split, (_, images) in self.splits.items():
+            other = folders.setdefault(images, split)
+            if other != split:
+                raise DetSearchError(
+                    f"{split} and {other} have one folder of images, {images}: in YOLO's format the folder "
+                    f"says which images are of a split; give another one with --{split}-images, or leave "
+                    f"--{split}-annotations out, so that a part of the images is cut for it"
+                )
 
     def _names(self) -> str:
         folders = list(dict.fromkeys(_folders(*self.splits["train"])))

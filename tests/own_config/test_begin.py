@@ -88,6 +88,35 @@ def test_sets_that_are_there_are_not_cut(
     assert both["val"] == {"annotations": places["val"][0], "images": places["val"][1]}
 
 
+def test_sets_may_lie_in_one_folder_of_images(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As most COCO datasets do: a file of annotations for each split, and all images together."""
+    annotations, images = save(tmp_path, TEN, "coco")
+    content = json.loads(Path(annotations).read_text())
+    val = tmp_path / "val.json"
+    for path, part in ((Path(annotations), slice(0, 7)), (val, slice(7, 10))):
+        split = {key: content[key][part] for key in ("images", "annotations")}
+        path.write_text(json.dumps(content | split))
+    begin(*line_for(annotations, images, "--val-annotations", str(val)))
+    text, told = capsys.readouterr()
+    assert yaml.safe_load(text)["data"]["detection"]["coco"] == {
+        "train": {"annotations": annotations, "images": images},
+        "val": {"annotations": str(val), "images": images},
+    }
+    assert "train 7, val 3 images" in told
+
+
+def test_sets_of_yolo_need_folders_of_their_own(tmp_path: Path) -> None:
+    """Else those of val would be trained on as images without objects."""
+    place = save(tmp_path, TEN, "yolo")
+    message = r"val and train have one folder of images.*--val-images"
+    with pytest.raises(SystemExit, match=message):
+        begin(*line_for(*place, "--val-annotations", place[0]))
+    with pytest.raises(SystemExit):
+        begin(*line_for(*place, "--test-images", place[1]))
+
+
 def test_a_side_is_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     # 10 × 10 pixels: 5 at 320
     small = [Photograph(480, 640, [("cat", (5, 5, 10, 10)), ("dog", (40, 40, 10, 10))])] * 10
