@@ -100,7 +100,8 @@ def _ways_out(error: DatasetError) -> Iterator[str]:
     if "corner before the first pixel" in kinds:
         yield "With --first-pixel 0 corners are coordinates from 0; the config then says so."
     if kinds <= set(TOLERABLE):
-        yield "With --tolerated-boxes 0.01 a hundredth of the boxes may be so; the config then says so."
+        number = len(error.defects)
+        yield f"With --tolerated-boxes SHARE that share of a split's boxes may be so, where {number} are."
 
 
 def _parser() -> argparse.ArgumentParser:

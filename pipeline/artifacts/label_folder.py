@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,16 +22,30 @@ IMAGE_ENDINGS = (
 LABELS, XML = ".txt", ".xml"
 CLASSES = "classes.txt"
 """What labelImg writes beside the labels; no label file."""
+BESIDE_LABELS = re.compile(
+    r"(readme.*|train|val|valid|validation|test|notes|labels|obj)\.txt", re.I
+)
+"""What exports put beside labels: lists of the images, and what they are. Where no image has this name."""
+NOT_OURS = ("@eadir", "__macosx")
+"""Folders that systems make, beside those whose name begins with a dot: their images are previews."""
 
 
 def files_below(folder: Path, *endings: str) -> list[str]:
-    """Names, relative to the folder and sorted, of the files in it and below with one of the endings."""
-    return sorted(
-        (Path(parent) / name).relative_to(folder).as_posix()
-        for parent, _, names in os.walk(folder, followlinks=True)
-        for name in names
-        if name.lower().endswith(endings) and not name.startswith(".")
-    )
+    """Names, relative to the folder and sorted, of the files in it and below with one of the endings.
+
+    Hidden files and folders are left out, and folders that systems make (`NOT_OURS`).
+    """
+    found = []
+    for parent, folders, names in os.walk(folder, followlinks=True):
+        folders[:] = [
+            name for name in folders if not name.startswith(".") and name.lower() not in NOT_OURS
+        ]
+        found += [
+            (Path(parent) / name).relative_to(folder).as_posix()
+            for name in names
+            if name.lower().endswith(endings) and not name.startswith(".")
+        ]
+    return sorted(found)
 
 
 def _text(path: Path) -> str:
@@ -96,14 +111,36 @@ def read_class_names(path: Path) -> ClassNames:
     names = content.get("names") if isinstance(content, dict) else None
     if isinstance(names, list):
         names = dict(enumerate(names))
+    if isinstance(names, dict):
+        names = {_whole(number): _as_text(name) for number, name in names.items()}
     if not isinstance(names, dict) or not all(type(n) is int and n >= 0 for n in names):
         raise AnnotationFileError(
             "has no `names`: a list of the class names, or a mapping of their numbers, from 0, to them"
         )
-    stated = content.get("nc", len(names))
+    if (
+        said := next((name for name in names.values() if isinstance(name, bool)), None)
+    ) is not None:
+        raise AnnotationFileError(
+            f"has a name that is {str(said).lower()}: YAML reads yes, no, on and off so; write it in quotes"
+        )
+    stated = _whole(content.get("nc", len(names)))
     if stated != len(names):
         raise AnnotationFileError(f"has {len(names)} names, and says nc: {stated}")
     return ClassNames(names, "kpt_shape" in content)
+
+
+def _whole(value: Any) -> Any:
+    """The number that a text of digits is; all else as it is."""
+    return (
+        int(value)
+        if isinstance(value, str) and re.fullmatch(r"\d{1,9}", value, re.ASCII)
+        else value
+    )
+
+
+def _as_text(name: Any) -> Any:
+    """A name that YAML reads as a number, as a text."""
+    return str(name) if type(name) in (int, float) else name
 
 
 @dataclass(frozen=True)

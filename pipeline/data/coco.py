@@ -18,7 +18,8 @@ from pipeline.artifacts.annotation_file import (
     text_problem,
 )
 from pipeline.config.image_limits import MOST_PIXELS
-from pipeline.config.own_detection import OwnDetection, SplitName
+from pipeline.config.own_detection import OwnDetection
+from pipeline.data.against_train import against_train, wrong_classes
 from pipeline.data.boxes import OUTSIDE, TOO_SMALL, WITHOUT_AREA, Box, misread, problem
 from pipeline.data.coco_summary import CocoSummary
 from pipeline.data.cut_splits import cut_splits
@@ -299,47 +300,6 @@ def check_coco(
     return inspect_coco(annotations, images, split, verify_images)[1]
 
 
-def _against_train(
-    config: OwnDetection, train: CocoSummary, split: SplitName, other: CocoSummary
-) -> list[Defect]:
-    """Defects of two files together; labels follow the order of the categories, so it counts."""
-    train_file, file = Path(config.train.annotations), Path(config.splits[split].annotations)
-    both = f"train/{split}"
-    defects = []
-    if train.categories != other.categories:
-        only = [
-            f"{name} alone has {', '.join(f'{i}: {n}' for i, n in mine if (i, n) not in theirs)}"
-            for name, mine, theirs in (
-                ("train", train.categories, other.categories),
-                (split, other.categories, train.categories),
-            )
-            if set(mine) - set(theirs)
-        ]
-        detail = "; ".join(only) or "the same ones are listed in another order"
-        item = f"compared with {train_file}"
-        defects.append(Defect("categories differ", both, file, item, detail))
-    names = dict(other.categories)
-    for category_id in sorted(other.objects.keys() - train.objects.keys()):
-        if category_id in names:
-            detail = f"has {other.objects[category_id]} objects here and none in {train_file}"
-            item = f"category {category_id} ({names[category_id]})"
-            defects.append(Defect(f"class only in {split}", both, file, item, detail))
-    return defects
-
-
-def _wrong_classes(config: OwnDetection, train: CocoSummary) -> list[Defect]:
-    listed = {name for _, name in train.categories}
-    if config.classes is None or set(config.classes) == listed:
-        return []
-    missing, further = set(config.classes) - listed, listed - set(config.classes)
-    detail = "; ".join(
-        [f"it lacks {', '.join(sorted(missing))}"] * bool(missing)
-        + [f"it also has {', '.join(sorted(further))}"] * bool(further)
-    )
-    file = Path(config.train.annotations)
-    return [Defect("classes", "train", file, "categories against data.detection.classes", detail)]
-
-
 Further = Callable[[Mapping[str, CocoSummary]], Sequence[Defect]]
 """What else is found of the splits that could be read, told in the same list."""
 
@@ -389,8 +349,8 @@ def check_detection(
                 defects.append(Defect("division", "train", file, key, str(error)))
         for split in config.splits:
             if split != "train" and split in summaries:
-                defects += _against_train(config, summaries["train"], split, summaries[split])
-        defects += _wrong_classes(config, summaries["train"])
+                defects += against_train(config, summaries["train"], split, summaries[split])
+        defects += wrong_classes(config, summaries["train"])
         defects += further(summaries)
     if defects:
         raise DatasetError(defects)

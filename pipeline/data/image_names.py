@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 
+from pipeline.artifacts.label_folder import IMAGE_ENDINGS, files_below
+
 # What older systems wrote names in.
 _ENCODINGS = ("latin-1", "cp1252", "cp437", "gb18030", "shift_jis")
 
@@ -26,9 +28,14 @@ def missing_reason(folder: Path, name: str) -> str:
     for variant, why in _variants(plain):
         if (folder / variant).exists():
             return f"{told}, but one whose name is the same in {why}: rename that, in UTF-8"
+    above = folder.absolute().parent
+    if (above / plain).exists():
+        return f"{told}, but {above / plain}: name {above} as the folder of the images"
     last = plain.rpartition("/")[2]
     if last != plain and (folder / last).exists():
         return f"{told}, but {last!r} lies in {folder}: write file_name relative to that folder"
+    if len(below := _below(folder.absolute()).get(last, ())) == 1:
+        return f"{told}, but {below[0]!r}: name the folder in which it lies, or write that as its file_name"
     parent = (folder / plain).parent
     for entry in _entries(parent.absolute()):  # one process may check from several folders
         if entry.casefold() == last.casefold():
@@ -36,15 +43,30 @@ def missing_reason(folder: Path, name: str) -> str:
     return told
 
 
-def _variants(name: str) -> Iterator[tuple[str, str]]:
+def composed(name: str) -> Iterator[tuple[str, str]]:
+    """The same name in the other Unicode form, accents as signs of their own or not; and the form's name."""
     for form in ("NFC", "NFD"):
         if (variant := unicodedata.normalize(form, name)) != name:
-            yield variant, f"another Unicode form ({form})"
+            yield variant, form
+
+
+def _variants(name: str) -> Iterator[tuple[str, str]]:
+    for variant, form in composed(name):
+        yield variant, f"another Unicode form ({form})"
     for encoding in () if name.isascii() else _ENCODINGS:
         try:
             yield os.fsdecode(name.encode(encoding)), f"another encoding ({encoding})"
         except UnicodeEncodeError:
             continue
+
+
+@lru_cache(maxsize=4)
+def _below(folder: Path) -> dict[str, list[str]]:
+    """The images in a folder and below, relative to it, by their names without folders."""
+    found: dict[str, list[str]] = {}
+    for name in files_below(folder, *IMAGE_ENDINGS):
+        found.setdefault(name.rpartition("/")[2], []).append(name)
+    return found
 
 
 @lru_cache(maxsize=64)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from functools import cached_property
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from pipeline.data.defects import Defect
+from pipeline.data.image_names import composed
 
+LABELS, IMAGES = "labels", "images"
+"""The two folders, side by side, of most datasets in YOLO's format."""
 Places = dict[str, tuple[Path, str]]
 """Where an entry stands in the user's files, by what the check calls it (`annotation 12`)."""
 
@@ -93,11 +97,28 @@ class ImageNames:
 
     def missing(self, wanted: str) -> str:
         """A sentence about an image that is not there, with what may be meant."""
-        other = self._folded.get(wanted.casefold())
         told = f"there is no image {wanted}.* in {self.folder}"
-        if other:
+        for other, form in composed(wanted):
+            if other in self._by_stem:
+                return f"{told}, but one whose name is the same in another Unicode form ({form}): rename one"
+        if other := self._folded.get(wanted.casefold()):
             return f"{told}, but {self._by_stem[other][0]!r}: capital and small letters differ"
+        beside = "/".join(IMAGES if part == LABELS else part for part in wanted.split("/"))
+        if beside in self._by_stem:
+            image = self._by_stem[beside][0]
+            return f"{told}, but {image!r}: name folder {LABELS!r} for annotations, {IMAGES!r} for images"
+        found = self._elsewhere.get(PurePosixPath(wanted).name, [])
+        if len(found) == 1:
+            return f"{told}, but {found[0]!r}: labels and images lie in folders of the same names"
         return told
+
+    @cached_property
+    def _elsewhere(self) -> dict[str, list[str]]:
+        """The images by their name without folders and ending."""
+        found: dict[str, list[str]] = {}
+        for name in self.names:
+            found.setdefault(PurePosixPath(stem(name)).name, []).append(name)
+        return found
 
 
 def stem(name: str) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pipeline.artifacts.annotation_file import AnnotationFileError
 from pipeline.artifacts.label_folder import (
+    BESIDE_LABELS,
     IMAGE_ENDINGS,
     ClassNames,
     files_below,
@@ -17,6 +18,7 @@ from pipeline.artifacts.label_folder import (
     read_lines,
 )
 from pipeline.config.own_detection import SplitName, YoloDetection, YoloSplit
+from pipeline.data.defects import DatasetError, Defect
 from pipeline.data.images import read_sizes
 from pipeline.data.translated import ImageNames, Translated, stem
 
@@ -35,21 +37,20 @@ def translate_yolo(config: YoloDetection) -> dict[SplitName, Translated]:
 
     The boxes of polygons (segmentation) are those around them. An image without a label file has no
     objects; the log says how many have none. Every other line that is no object is a defect.
+
+    Raises:
+        DatasetError: The class names cannot be read.
     """
     file = Path(config.names)
-    wrong = ""
-    classes = ClassNames({})
     try:
         classes = read_class_names(file)
-    except AnnotationFileError as error:
-        wrong = str(error)
+    except AnnotationFileError as error:  # without the names every line would be a defect
+        raise DatasetError([Defect("class names", "train", file, "", str(error))]) from None
     found: dict[SplitName, Translated] = {}
     for name, split in config.splits.items():
         found[name] = result = Translated(name)
         for number, class_name in sorted(classes.names.items()):
             result.category(number, class_name, file, f"class {number}")
-        if wrong and name == "train":
-            result.report("class names", file, "", wrong)
         _Reader(split, classes, result, config.most_pixels).read()
     return found
 
@@ -72,7 +73,9 @@ class _Reader:
         names = ImageNames(self.images, files_below(self.images, *IMAGE_ENDINGS))
         files = {stem(name): self.labels / name for name in label_files(self.labels)}
         for wanted, file in files.items():
-            if not names.of(wanted):
+            if not names.of(wanted) and BESIDE_LABELS.fullmatch(file.name):
+                log.warning("%s: passed over, as no labels: no image has its name", file)
+            elif not names.of(wanted):
                 self.result.report("missing image", file, "", names.missing(wanted))
             elif len(names.of(wanted)) > 1:
                 both = " and ".join(names.of(wanted))
@@ -155,6 +158,8 @@ class _Reader:
             )
         if not _CLASS.match(fields[0]):
             return f"its class is {fields[0]!r}, not a whole number from 0"
+        if (number := int(float(fields[0]))) not in self.classes.names:
+            return f"its class is {number}, which the file of the class names does not have"
         for text in fields[1:]:
             if not _NUMBER.match(text):
                 return f"holds {text!r}, which is no number"

@@ -10,11 +10,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.artifacts.label_folder import IMAGE_ENDINGS, files_below
 from pipeline.data.images import ImageError, load_image
 from pipeline.errors import DetSearchError
 
-ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
-"""What is taken for an image where a folder is given."""
 SHAPES = ((1.0, 1.0), (0.7, 1.0), (1.0, 0.6), (0.45, 0.5), (1.3, 1.9))
 """Height and width of made images, in the detector's longest side."""
 
@@ -28,7 +27,7 @@ def image_paths(given: Sequence[Path], most: int | None = None) -> list[Path]:
     paths: list[Path] = []
     for path in given:
         if path.is_dir():
-            paths += sorted(p for p in path.rglob("*") if p.suffix.lower() in ENDINGS)
+            paths += sorted(path / name for name in files_below(path, *IMAGE_ENDINGS))
         elif path.is_file():
             paths.append(path)
         else:

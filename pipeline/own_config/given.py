@@ -7,8 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pipeline.artifacts.label_folder import CLASSES, LABELS, XML, files_below, label_files
+from pipeline.artifacts.annotation_file import AnnotationFileError
+from pipeline.artifacts.label_folder import (
+    CLASSES,
+    LABELS,
+    XML,
+    files_below,
+    label_files,
+    read_class_names,
+)
 from pipeline.config.own_detection import SplitName
+from pipeline.console import one_line
 from pipeline.errors import DetSearchError
 
 Source = Literal["coco", "yolo", "voc"]
@@ -17,7 +26,7 @@ FORMATS: Mapping[Source, str] = {
     "yolo": "YOLO's format",
     "voc": "Pascal VOC's format",
 }
-NAMES = ("data.yaml", "data.yml", CLASSES, "obj.names")
+NAMES = ("data.yaml", "data.yml", "dataset.yaml", "dataset.yml", CLASSES, "obj.names")
 """Files of YOLO's class names, as labelling tools and trainings call them."""
 SHARE = 0.2
 """Of the images, for each split that is cut from `train`."""
@@ -75,9 +84,9 @@ class Given:
 
     def _refuse_one_folder(self) -> None:
         """In YOLO's format all images of a folder belong to the split, those without a label file, too."""
-        folders: dict[str, SplitName] = {}
+        folders: dict[Path, SplitName] = {}
         for split, (_, images) in self.splits.items():
-            other = folders.setdefault(images, split)
+            other = folders.setdefault(Path(images).resolve(), split)
             if other != split:
                 raise DetSearchError(
                     f"{split} and {other} have one folder of images, {images}: in YOLO's format the folder "
@@ -86,16 +95,25 @@ class Given:
                 )
 
     def _names(self) -> str:
+        """The file of the class names beside the labels or the images; all that lie there have to agree."""
         folders = list(dict.fromkeys(_folders(*self.splits["train"])))
-        for folder in folders:
-            for name in NAMES:
-                if (folder / name).is_file():
-                    return str(folder / name)
-        raise DetSearchError(
-            f"no file of the class names: there is no {', '.join(NAMES[:-1])} or {NAMES[-1]} in "
-            f"{', '.join(map(str, folders))}; write one name a line into a text, the first is class 0, and "
-            "give it with --names"
-        )
+        found = [path for folder in folders for name in NAMES if (path := folder / name).is_file()]
+        if not found:
+            raise DetSearchError(
+                f"no file of the class names: there is no {', '.join(NAMES[:-1])} or {NAMES[-1]} in "
+                f"{', '.join(map(str, folders))}; write one name a line into a text, the first is class 0, "
+                "and give it with --names"
+            )
+        readings = {path: _class_names(path) for path in found}
+        sound = {path: names for path, names in readings.items() if names is not None}
+        for path, names in sound.items():
+            first = next(iter(sound))
+            if names != sound[first]:
+                raise DetSearchError(
+                    f"{first} and {path} have different class names ({one_line(', '.join(sound[first]))}; "
+                    f"{one_line(', '.join(names))}): say with --names which file is right"
+                )
+        return str(next(iter(sound or readings)))
 
 
 def source_of(annotations: str) -> Source:
@@ -108,6 +126,10 @@ def source_of(annotations: str) -> Source:
     if path.is_file():
         if path.suffix.lower() == ".json":
             return "coco"
+        if path.suffix.lower() in (".yaml", ".yml"):
+            raise DetSearchError(
+                f"{told} is YOLO's list of classes: give it with --names, and the folder of the labels here"
+            )
         raise DetSearchError(
             f"{told} is a file, and not .json: COCO's annotations are one JSON file, YOLO's a folder of "
             f"{LABELS}, Pascal VOC's a folder of {XML}"
@@ -127,6 +149,15 @@ def source_of(annotations: str) -> Source:
     raise DetSearchError(
         f"{told} is a folder without {LABELS} (YOLO) and {XML} (Pascal VOC) in it{meant}"
     )
+
+
+def _class_names(path: Path) -> list[str] | None:
+    """The class names in a file, by their numbers; None where it cannot be read, which the check tells."""
+    try:
+        names = read_class_names(path).names
+    except AnnotationFileError:
+        return None
+    return [str(names[number]) for number in sorted(names)]
 
 
 def _folders(annotations: str, images: str) -> Iterator[Path]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from statistics import median, median_high
@@ -12,6 +12,9 @@ from pipeline.config.distillation import Resolution
 from pipeline.config.own_detection import OwnDetection
 from pipeline.data.coco import check_detection
 from pipeline.data.coco_summary import CocoSummary
+
+SPLIT_FOLDERS = ("train", "training", "val", "valid", "validation", "test", "testing")
+"""What people call the folders of splits."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,8 @@ class Survey:
     Attributes:
         images: of each split, with those that are cut.
         trained: images of train with a box: trainings of detectors see no others.
-        classes: their names.
+        classes: the objects of each in all splits, by its name, in the order of the file.
+        division: the folders of images that are called as splits are, where the images lie in several.
         objects: of all splits.
         with_objects: images of all splits that hold one.
         longest: side of the images, the median of all splits, pixels.
@@ -44,7 +48,8 @@ class Survey:
 
     images: Mapping[str, int]
     trained: int
-    classes: tuple[str, ...]
+    classes: Mapping[str, int]
+    division: Sequence[str]
     objects: Sequence[SizedObject]
     with_objects: int
     longest: int
@@ -63,7 +68,11 @@ class Survey:
         return cls(
             images={split: len(summary.images) for split, summary in summaries.items()},
             trained=len(summaries["train"].with_boxes()),
-            classes=tuple(name for _, name in summaries["train"].categories),
+            classes={
+                name: sum(summary.objects[number] for summary in summaries.values())
+                for number, name in summaries["train"].categories
+            },
+            division=_division(summaries.values()),
             objects=objects,
             with_objects=sum(len(_with_objects(summary)) for summary in summaries.values()),
             longest=median_high(map(max, sizes)),
@@ -88,6 +97,13 @@ def look_at(detection: OwnDetection) -> Survey:
         DatasetError: lists every defect.
     """
     return Survey.of(check_detection(detection.model_copy(update={"verify_images": "header"})))
+
+
+def _division(summaries: Iterable[CocoSummary]) -> Sequence[str]:
+    names = (name for summary in summaries for name, _, _ in summary.images.values())
+    folders = {first for name in names for first, deeper, _ in [name.partition("/")] if deeper}
+    called = sorted(folder for folder in folders if folder.lower() in SPLIT_FOLDERS)
+    return called if len(called) > 1 else ()
 
 
 def _with_objects(summary: CocoSummary) -> set[int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from pipeline.console import counted, one_line
@@ -25,15 +25,13 @@ def told(choices: Choices, side: int | None, out: Path | None) -> Iterator[str]:
         out: the file that was written; None where there is none.
     """
     survey, sizes, lengths = choices.survey, choices.sizes, choices.lengths
-    names = [
-        *survey.classes[:CLASSES_SHOWN],
-        *(["…"] if len(survey.classes) > CLASSES_SHOWN else []),
-    ]
     yield (
         f"data: {counted(sum(survey.images.values()), 'image')} in {FORMATS[choices.data['source']]}, "
         f"{counted(len(survey.objects), 'object')} of {counted(len(survey.classes), 'class', 'classes')}: "
-        f"{one_line(', '.join(names))}"
+        f"{_classes(survey.classes)}"
     )
+    if names := choices.data[choices.data["source"]].get("names"):
+        yield f"class names: {names}"
     splits = ", ".join(f"{split} {number:,}" for split, number in survey.images.items())
     yield f"splits: {splits} images; {survey.trained:,} of train have an object, and are trained on"
     shown = ", ".join(f"{longest} × {shortest}" for longest, shortest in sizes.resolutions)
@@ -62,6 +60,15 @@ def told(choices: Choices, side: int | None, out: Path | None) -> Iterator[str]:
     yield f"  {front_command(out, choices.machine.cpus)}"
 
 
+def _classes(objects: Mapping[str, int]) -> str:
+    """The classes with most objects first; the number of objects where there are several."""
+    if len(objects) == 1:
+        return one_line(*objects)
+    ranked = sorted(objects.items(), key=lambda each: -each[1])
+    shown = [f"{name} {number:,}" for name, number in ranked[:CLASSES_SHOWN]]
+    return one_line(", ".join([*shown, *(["…"] if len(ranked) > CLASSES_SHOWN else [])]))
+
+
 def notes(choices: Choices, side: int | None) -> Iterator[str]:
     """Sentences about what may not be meant.
 
@@ -71,6 +78,20 @@ def notes(choices: Choices, side: int | None) -> Iterator[str]:
     """
     survey, sizes, lengths = choices.survey, choices.sizes, choices.lengths
     longest = sizes.largest[0]
+    if survey.division and "split" in choices.data[choices.data["source"]]:
+        yield (
+            f"the images lie in folders {', '.join(survey.division)}, and are divided anew, whatever the "
+            "folder; to keep that division, give annotations and images of each: --annotations, --images, "
+            "--val-annotations, --val-images and so on"
+        )
+    if empty := [name for name, number in survey.classes.items() if not number]:
+        shown = one_line(", ".join(empty[:CLASSES_SHOWN])) + (
+            ", …" if len(empty) > CLASSES_SHOWN else ""
+        )
+        yield (
+            f"{len(empty)} of {counted(len(survey.classes), 'class', 'classes')} have no object: {shown}; "
+            "they cost little, and stay classes that detectors can name"
+        )
     if side and side > longest:
         yield f"--side {side} is more than the images have; {longest} is taken"
     if sizes.median_object < LEAST_OBJECT:

@@ -48,6 +48,7 @@ def _write(
 ) -> None:
     for name, content in files.items():
         path = world.folder / "data" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
     splits = {
         split: {"annotations": f"data/{split}", "images": f"data/{split}"} for split in SPLITS
@@ -87,7 +88,7 @@ YOLO = (
     labels("a confidence", "0 0.5 0.5 0.5 0.5 0.9\n", "sixth is the confidence of a detection"),
     labels("half a point", "0 0.1 0.1 0.5 0.5 0.5 0.9 0.3\n", "neither a box (5) nor the points"),
     labels("pixels", "0 20 16 10 10\n", "holds 20", "divide them by its width and height"),
-    labels("a class that has no name", "2 0.5 0.5 0.5 0.5\n", "category_id is 2"),
+    labels("a class that has no name", "2 0.5 0.5 0.5 0.5\n", "its class is 2, which the file"),
     labels(
         "a class by its name", "cat 0.5 0.5 0.5 0.5\n", "its class is 'cat', not a whole number"
     ),
@@ -104,6 +105,24 @@ YOLO = (
             "[train] data/train/7.txt: there is no image 7.* in data/train",
             "there is no image A.* in data/val, but 'a.png': capital and small letters differ",
             "[val] data/val/a.png: is empty",
+        ),
+    ),
+    Row(
+        "yolo: a folder that holds images and labels, named for both",
+        yolo({"train/labels/9.txt": BOX, "train/images/9.png": b""}),
+        DETECTION,
+        (
+            "there is no image labels/9.* in data/train, but 'images/9.png': name folder 'labels' for",
+            "[train] data/train/images/9.png: is empty",
+        ),
+    ),
+    Row(
+        "yolo: labels without the folder of their image",
+        yolo({"train/8.txt": BOX, "train/day/8.png": b""}),
+        DETECTION,
+        (
+            "there is no image 8.* in data/train, but 'day/8.png': labels and images lie in folders",
+            "[train] data/train/day/8.png: is empty",
         ),
     ),
     Row(
@@ -128,7 +147,7 @@ YOLO = (
         "yolo: a name that YAML takes for something else",
         yolo({"names.yaml": "names: [cat, no]\n"}),
         DETECTION,
-        ("data/names.yaml, class 1: its name is False, not a text",),
+        ("data/names.yaml: has a name that is false: YAML reads yes, no",),
     ),
     Row(
         "yolo: an empty line among the names",

@@ -60,6 +60,7 @@ def renamed(on_disk: str, written: str) -> Spoil:
 
     def spoil(world: World) -> None:
         folder = world.folder / "data/train"
+        (folder / on_disk).parent.mkdir(exist_ok=True)
         (folder / "1.png").rename(folder / on_disk)
         edit("train", "images", 1, file_name=written)(world)
 
@@ -203,6 +204,16 @@ REFUSED = (
         "a name with its folder",
         edit("train", "images", 1, file_name="images/train/1.png"),
         *("image 1", "'1.png' lies in data/train: write file_name relative to that folder"),
+    ),
+    data_row(
+        "a name that starts above the folder",
+        edit("train", "images", 1, file_name="train/1.png"),
+        *("image 1", "/data as the folder of the images"),
+    ),
+    data_row(
+        "an image deeper than its name says",
+        renamed("default/1.png", "1.png"),
+        *("image 1", "but 'default/1.png': name the folder in which it lies, or write that"),
     ),
     data_row(
         "a name with another ending",

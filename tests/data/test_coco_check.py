@@ -283,6 +283,19 @@ def test_a_class_without_training_objects(dataset):
         check_detection(dataset.config())
 
 
+def test_an_image_of_train_in_another_split_is_told(dataset):
+    """By where it lies, whatever folders the two splits name; the same name elsewhere is another image."""
+    edit("images", 2, file_name="../val/2.jpg")(dataset.splits["train"])
+    dataset.write()
+    with pytest.raises(
+        DatasetError, match=r"1 of its 3 images are in train, too: 2\.jpg"
+    ) as caught:
+        check_detection(dataset.config())
+    assert {defect.kind for defect in caught.value.defects} == {"images in two splits"}
+    (defect,) = caught.value.defects
+    assert (defect.split, defect.file) == ("train/val", dataset.file("val"))
+
+
 def test_a_tolerated_share_of_boxes_passes_and_is_logged(dataset, caplog):
     SPOILT["empty box"][0](dataset.splits["train"])
     dataset.write()
@@ -300,7 +313,9 @@ def test_images_that_lie_outside_of_their_folder_are_told(dataset, caplog):
     other = dataset.folder / "elsewhere.jpg"
     dataset.image("train", 1).rename(other)
     dataset.image("train", 1).symlink_to(other)
-    edit("images", 2, file_name="../val/2.jpg")(dataset.splits["train"])
+    further = Image.new("RGB", (42, 30))
+    further.save(dataset.folder / "further.jpg")
+    edit("images", 2, file_name="../further.jpg")(dataset.splits["train"])
     dataset.write()
     check_detection(dataset.config())
     told = f"2 images of train lie outside of {dataset.folder}/train, by links or names"

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from pipeline.artifacts.annotation_version import annotation_version
+from pipeline.artifacts.label_folder import read_class_names
 from pipeline.config.own_detection import CocoDetection, OwnDetection, VocDetection, YoloDetection
 from pipeline.data.coco import check_detection
 from pipeline.data.coco_summary import CocoSummary
@@ -117,6 +118,70 @@ def test_a_polygon_becomes_the_box_around_it_and_images_without_labels_are_told(
     assert (("a.jpg", WIDTH, HEIGHT), "dog", 15, 4, 15, 34, 15 * 34) in boxes
     assert "1 lines hold polygons; the box around each is taken" in caplog.text
     assert "1 of 4 images have no label file" in caplog.text and "c.png" in caplog.text
+
+
+def test_what_systems_and_exports_lay_beside_is_no_data(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Previews in hidden folders are no images without objects, and a list of the images is no label."""
+    config = write(tmp_path, "yolo")
+    for folder in (".ipynb_checkpoints", "@eaDir/a.jpg", "__MACOSX"):
+        place = tmp_path / "images" / folder
+        place.mkdir(parents=True)
+        (place / "preview.jpg").write_bytes((tmp_path / "images/a.jpg").read_bytes())
+    for name in ("README.roboflow.txt", "train.txt"):
+        (tmp_path / "labels" / name).write_text("images/a.jpg and others\n")
+    found = check_detection(config)
+    assert sorted(names_of(found["train"]) + names_of(found["val"])) == sorted(IMAGES)
+    assert "train.txt: passed over, as no labels" in caplog.text
+
+
+def names_of(summary: CocoSummary) -> list[str]:
+    return [name for name, _, _ in summary.images.values()]
+
+
+@pytest.mark.parametrize(
+    "text", ["names: [0, 1.5]\n", "nc: '2'\nnames: {'1': '1.5', '0': 0}\n", "0\n1.5\n"]
+)
+def test_names_of_classes_may_be_numbers(text: str, tmp_path: Path) -> None:
+    file = tmp_path / ("classes.txt" if ":" not in text else "data.yaml")
+    file.write_text(text)
+    assert read_class_names(file).names == {0: "0", 1: "1.5"}
+
+
+def test_variants_of_a_picture_are_not_divided(tmp_path: Path) -> None:
+    """Roboflow's augmented copies: what is learnt from one is known of the others."""
+    names = [f"{n // 3}_jpg.rf.{n:08x}.jpg" for n in range(30)] + [
+        f"{n}.rf.x.d/p.jpg" for n in range(3)
+    ]
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.new("L", (20, 20)).save(tmp_path / name)
+    (tmp_path / "all.json").write_text(
+        json.dumps(
+            {
+                "images": [
+                    {"id": n, "file_name": name, "width": 20, "height": 20}
+                    for n, name in enumerate(names)
+                ],
+                "annotations": [
+                    {"id": n, "image_id": n, "category_id": 0, "bbox": [1, 1, 9, 9]}
+                    for n in range(len(names))
+                ],
+                "categories": [{"id": 0, "name": "cat"}],
+            }
+        )
+    )
+    train = {"annotations": str(tmp_path / "all.json"), "images": str(tmp_path)}
+    config = CocoDetection.model_validate(
+        {"train": train, "split": {"val": 0.2, "test": 0.2, "seed": 0}}
+    )
+    parts = [
+        {name.split(".rf.")[0] for name in names_of(part)}
+        for part in check_detection(config).values()
+    ]
+    assert sum(map(len, parts)) == len(set().union(*parts)) == 13
+    assert [len(part) for part in parts] == [7, 3, 3]
 
 
 def test_what_is_difficult_is_a_region_and_corners_may_be_coordinates(tmp_path: Path) -> None:

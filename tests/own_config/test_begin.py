@@ -117,6 +117,43 @@ def test_sets_of_yolo_need_folders_of_their_own(tmp_path: Path) -> None:
         begin(*line_for(*place, "--test-images", place[1]))
 
 
+def test_what_may_not_be_meant_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A division into folders that is given up, and classes without an object; most objects first."""
+    labels, images = save(tmp_path, [Photograph(90, 50, [("screw", (3, 5, 30, 10))]), *TEN], "yolo")
+    (tmp_path / "classes.txt").write_text("cat\ndog\nbolt\n")
+    for folder in (labels, images):
+        for number, file in enumerate(sorted(Path(folder).iterdir())):
+            place = Path(folder) / ("train" if number < 8 else "val")
+            place.mkdir(exist_ok=True)
+            file.rename(place / file.name)
+    begin(*line_for(labels, images))
+    told = capsys.readouterr().err
+    assert "11 objects of 3 classes: cat 10, dog 1, bolt 0" in told
+    assert "note: 1 of 3 classes have no object: bolt;" in told
+    assert "note: the images lie in folders train, val, and are divided anew" in told
+    split = ("--val-annotations", f"{labels}/val", "--val-images", f"{images}/val")
+    begin(*line_for(f"{labels}/train", f"{images}/train", *split))
+    told = capsys.readouterr().err
+    assert "divided anew" not in told
+    assert f"class names: {tmp_path}/classes.txt" in told
+
+
+def test_files_of_class_names_have_to_agree(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A wrong one would name every object wrongly, and nothing would fail."""
+    place = save(
+        tmp_path, [Photograph(90, 50, [("cat", (3, 5, 9, 9)), ("dog", (3, 5, 9, 9))])] * 9, "yolo"
+    )
+    (tmp_path / "dataset.yaml").write_text("names: [dog, cat]\n")
+    with pytest.raises(SystemExit, match=r"different class names \(dog, cat; cat, dog\).*--names"):
+        begin(*line_for(*place))
+    (tmp_path / "dataset.yaml").write_text("names: {0: cat, 1: dog}\n")
+    begin(*line_for(*place))
+    with pytest.raises(SystemExit, match=r"dataset\.yaml is YOLO's list of classes.*--names"):
+        begin(*line_for(str(tmp_path / "dataset.yaml"), place[1]))
+
+
 def test_a_side_is_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     # 10 × 10 pixels: 5 at 320
     small = [Photograph(480, 640, [("cat", (5, 5, 10, 10)), ("dog", (40, 40, 10, 10))])] * 10

@@ -62,7 +62,8 @@ def surveys(draw: st.DrawFn) -> Survey:
     return Survey(
         images=images,
         trained=trained,
-        classes=("cat",),
+        classes={"cat": len(sizes)},
+        division=(),
         objects=[SizedObject(size, longest, shortest) for size in sizes],
         with_objects=draw(st.integers(1, len(sizes))),
         longest=longest,

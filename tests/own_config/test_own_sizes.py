@@ -16,7 +16,8 @@ def survey_of(
     return Survey(
         images={"train": len(sizes), "val": 1},
         trained=len(sizes),
-        classes=("cat",),
+        classes={"cat": len(objects)},
+        division=(),
         objects=[SizedObject((w * h) ** 0.5, max(a, b), min(a, b)) for w, h, a, b in objects],
         with_objects=len(objects),
         longest=longest,
