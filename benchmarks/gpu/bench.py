@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 from benchmarks.gpu.report import PartResult, Report, Row
+from pipeline.training.computing import OutOfMemory
 
 GIB = 2**30
 
@@ -75,7 +76,7 @@ class Bench:
         row: Row
         try:
             row = {"case": case, **measure()}
-        except torch.OutOfMemoryError:
+        except (torch.OutOfMemoryError, OutOfMemory):
             row = {"case": case, "outcome": "out of memory"}
         except Exception as error:
             traceback.print_exc()

@@ -3,7 +3,6 @@
 import os
 import platform
 import tomllib
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import lru_cache
 from importlib import metadata
@@ -304,11 +303,12 @@ def installed_packages() -> dict[str, str]:
     """The versions of what computes, read from package metadata without importing anything."""
     versions = {"python": platform.python_version(), "detsearch": _own_version()}
     for name, distributions in DISTRIBUTIONS.items():
-        versions[name] = _version(distributions)
+        versions[name] = installed_version(*distributions)
     return versions
 
 
-def _version(distributions: Iterable[str]) -> str:
+def installed_version(*distributions: str) -> str:
+    """That of the first of some distributions that is installed."""
     for distribution in distributions:
         try:
             return metadata.version(distribution)

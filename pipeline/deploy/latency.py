@@ -6,7 +6,6 @@ import platform
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,8 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from pipeline.artifacts.manifest import installed_version
 from pipeline.errors import DetSearchError
 
+RUNTIMES = {"onnxruntime": ("onnxruntime", "onnxruntime-gpu")}
+"""The distributions that may provide a runtime; for a GPU one takes the place of the other."""
+BESIDE = ("numpy", "opencv-python-headless")
+"""Packages that a latency hangs on, too."""
 Detect = Callable[[NDArray[np.uint8]], object]
 """From the pixels of an image (h, w, 3), RGB, to its boxes."""
 
@@ -198,7 +202,7 @@ def timed(
         warm_up=warm_up,
         seed=seed,
         packages={"python": platform.python_version()}
-        | {name: version(name) for name in (runtime, "numpy", "opencv-python-headless")},
+        | {name: installed_version(*RUNTIMES.get(name, (name,))) for name in (runtime, *BESIDE)},
         models=tuple(summary(name, times) for name, times in seconds.items()),
     )
 

@@ -16,6 +16,8 @@ from pipeline.errors import DetSearchError
 
 IMAGE, EXTENT = "image", "extent"
 """The graph's inputs; the second where its size is fixed."""
+CUDA = "CUDAExecutionProvider"
+"""As onnxruntime calls what computes on NVIDIA's GPUs."""
 OUTPUTS = ("boxes", "scores", "labels")
 
 
@@ -121,11 +123,25 @@ def open_session(path: Path, device: str = "cpu", threads: int | None = None) ->
         options.add_session_config_entry("session.force_spinning_stop", "1")
     providers = _providers(device)
     try:
-        return onnxruntime.InferenceSession(str(path), options, providers=providers)
+        session = onnxruntime.InferenceSession(str(path), options, providers=providers)
     # onnxruntime's errors have no common base but this
     except Exception as error:
         reason = str(error).strip().splitlines()[0]
         raise NoExportError(f"{path} cannot be loaded by onnxruntime: {reason}") from error
+    _require(session, device)
+    return session
+
+
+def _require(session: Any, device: str) -> None:
+    """Raise where a session has taken the CPU in a GPU's place, as onnxruntime does without a word."""
+    taken = session.get_providers()
+    if device != "cpu" and taken[0] != CUDA:
+        raise DetSearchError(
+            f"device is {device}, and onnxruntime has taken {taken[0]}: it cannot load its CUDA. Its version "
+            "and that of the CUDA libraries have to fit (docs/howto/deploy.md)"
+        )
+    # else it would go on there after an error, too
+    session.disable_fallback()
 
 
 def _providers(device: str) -> list[Any]:
@@ -134,9 +150,9 @@ def _providers(device: str) -> list[Any]:
     kind, _, number = device.partition(":")
     if kind == "cpu":
         return ["CPUExecutionProvider"]
-    if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
+    if CUDA not in onnxruntime.get_available_providers():
         raise DetSearchError(
             f"device is {device}, but this onnxruntime has no CUDA: install onnxruntime-gpu in its place"
         )
     # operators that have no kernel there run on the CPU
-    return [("CUDAExecutionProvider", {"device_id": int(number or 0)}), "CPUExecutionProvider"]
+    return [(CUDA, {"device_id": int(number or 0)}), "CPUExecutionProvider"]

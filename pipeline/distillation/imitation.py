@@ -60,7 +60,8 @@ def imitation_loss(
         teacher: maps t^l of each level, (B, D, H_l, W_l).
         masks: I^l, (B, H_l, W_l).
     """
-    points = max(1, sum(int(mask.sum()) for mask in masks))
+    # stays on the device: a number would make the host wait for each level
+    points = torch.stack([mask.sum() for mask in masks]).sum().clamp(min=1)
     distances = [
         (functional.mse_loss(adapted, target, reduction="none") * mask[:, None]).sum()
         for adapted, target, mask in zip(student, teacher, masks, strict=True)

@@ -20,6 +20,7 @@ from pipeline.hit_detector.operation_times import OperationTime, OperationTimes
 from pipeline.search_space.architecture import Architecture
 from pipeline.search_space.cost import operation_cost
 from pipeline.search_space.operations import build_operation
+from pipeline.training.computing import in_precision
 
 log = logging.getLogger("detsearch")
 
@@ -80,8 +81,12 @@ def _made(place: Placed) -> tuple[Any, torch.Tensor]:
 
 
 def _in_torch(place: Placed, device: str) -> Detect:
+    """With the layout and in the precision that it has in a network: other kernels take other times."""
     operation, input = _made(place)
-    operation, input = operation.to(device), input.to(device)
+    operation = operation.to(device, memory_format=torch.channels_last)
+    input = input.to(device, memory_format=torch.channels_last)
+    if any(True for _ in operation.parameters()):
+        in_precision(operation)
 
     def run(_: object) -> None:
         with torch.inference_mode():

@@ -70,20 +70,27 @@ def in_float32(*modules: nn.Module) -> None:
         module.register_forward_hook(_leave, always_call=True)
 
 
+def _autocast(module: nn.Module, *, enabled: bool) -> Any:
+    """Torch's autocast where the module lies; on the meta device, where only shapes are counted, none."""
+    device = next(module.parameters()).device.type
+    if device == "meta":
+        return nullcontext()
+    return torch.autocast(device, torch.bfloat16, enabled=enabled)
+
+
 def _enter(module: nn.Module, inputs: Any) -> None:
     context: Any = nullcontext()
     if _present.precision == "bf16":
-        context = torch.autocast(next(module.parameters()).device.type, torch.bfloat16)
+        context = _autocast(module, enabled=True)
     context.__enter__()
     _open.append(context)
 
 
 def _enter_float32(module: nn.Module, inputs: Any) -> Any:
-    if _present.precision == "float32":
-        context: Any = nullcontext()
-    else:
+    context: Any = nullcontext()
+    if _present.precision == "bf16":
         inputs = _as_float32(inputs)
-        context = torch.autocast(next(module.parameters()).device.type, enabled=False)
+        context = _autocast(module, enabled=False)
     context.__enter__()
     _open.append(context)
     return inputs

@@ -62,4 +62,19 @@ def apply_gradients(optimizer: torch.optim.Optimizer, rate: float, clip_norm: fl
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
     if clip_norm is not None:
         torch.nn.utils.clip_grad_norm_(parameters, clip_norm)
+    _begin_momentum(optimizer)
     optimizer.step()
+
+
+def _begin_momentum(optimizer: torch.optim.Optimizer) -> None:
+    """Give parameters that have their first gradient in a later step than others a momentum of zero.
+
+    Torch's fused SGD begins that of all at once or fails. With zero the first step is the same.
+    """
+    for group in optimizer.param_groups:
+        if not (group.get("momentum") and group.get("fused")):
+            continue
+        for parameter in group["params"]:
+            state = optimizer.state[parameter]
+            if parameter.grad is not None and state.get("momentum_buffer") is None:
+                state["momentum_buffer"] = torch.zeros_like(parameter)

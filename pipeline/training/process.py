@@ -31,6 +31,9 @@ def prepare_process(
     compute(computing)
     on_cpu = device.type == "cpu"
     wanted = on_cpu if computing.deterministic == "auto" else computing.deterministic
+    if wanted and not on_cpu:
+        # before the first matrix product: cuBLAS reads it when it is set up
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(wanted, warn_only=not on_cpu)
     # it would fill every new tensor once more, for code that reads what it has not written
     # (docs/reference/gpu.md: 6 %)

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from pipeline.config.run import Computing
 from pipeline.config.supernet import SupernetConfig
 from pipeline.detection.builder import Surroundings, build_detector
 from pipeline.detection.complexity import detector_complexity, fill_candidate_macs, stage_costs
@@ -21,6 +22,7 @@ from pipeline.search_space.architecture import (
 )
 from pipeline.search_space.cost import Cost
 from pipeline.supernet.choice import choice_layers
+from pipeline.training.computing import computed
 from pipeline.zoo.architectures import zoo_architecture
 
 # a fact taken from the authors' public configuration; channels and operations of each stage
@@ -123,6 +125,15 @@ def test_components_agree_with_pytorch_s_counter(shape: SupernetConfig) -> None:
             assert complexity[name].params == sum(p.numel() for p in module.parameters()), name
     total = sum(p.numel() for p in model.parameters())
     assert sum(complexity.values(), Cost()).params == total
+
+
+@pytest.mark.parametrize("shape", [SHAPE, ONE_STAGE, None], ids=["two", "one", "deformable"])
+def test_costs_are_the_same_where_a_run_computes_in_bf16(shape: SupernetConfig | None) -> None:
+    """Costs are counted without values, on a device for which torch knows no precision."""
+    network = _network(shape) if shape else zoo_architecture("reppoints_r101")
+    exact = detector_complexity(network, proposals=20)
+    with computed(Computing(precision="bf16")):
+        assert detector_complexity(network, proposals=20) == exact
 
 
 def test_only_the_head_depends_on_proposals_and_only_the_rest_on_the_size() -> None:

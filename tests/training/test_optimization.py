@@ -51,6 +51,20 @@ def test_warm_up_is_linear_from_a_thousandth() -> None:
     assert cosine[4] == pytest.approx(0.05)
 
 
+def test_parameters_may_have_their_first_gradient_later() -> None:
+    """As with drawn paths; a GPU's SGD is fused, and would end at the second step."""
+    found = []
+    for fused in (True, False):
+        weights = [nn.Parameter(torch.tensor([1.0, -2.0])) for _ in range(2)]
+        optimizer = torch.optim.SGD(weights, momentum=0.5, weight_decay=0.1, fused=fused)
+        for drawn in ((0,), (1,), (0, 1), (0,)):
+            loss = torch.stack([(weights[each] ** 2).sum() for each in drawn]).sum()
+            _step(optimizer, loss, 0.1)
+        found.append(torch.cat([weight.detach() for weight in weights]))
+    torch.testing.assert_close(*found)
+    assert not torch.equal(found[0][:2], found[0][2:])
+
+
 def test_sgd_has_momentum_and_decay() -> None:
     weight = nn.Parameter(torch.tensor([1.0]))
     settings = Optimizer(momentum=0.5, weight_decay=0.1)
