@@ -15,8 +15,8 @@ from typing import Any
 
 import torch
 
+from benchmarks.gpu.models import OutOfMemory
 from benchmarks.gpu.report import PartResult, Report, Row
-from pipeline.training.computing import OutOfMemory
 
 GIB = 2**30
 

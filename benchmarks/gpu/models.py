@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -27,6 +28,7 @@ from pipeline.distillation.training import StudentTraining
 from pipeline.hit_detector.screening import Screening
 from pipeline.hit_detector.spaces import Operations, component_choices, supernet_architecture
 from pipeline.morphism.upgrade import upgrade
+from pipeline.own_config.machine import Machine
 from pipeline.plan.cost import Work
 from pipeline.plan.network import Component, architecture_cost, detector_cost
 from pipeline.plan.planned import CLASSES, Planned, training_memory
@@ -38,7 +40,7 @@ from pipeline.teacher_pool.detector import ElasticDetector
 from pipeline.teacher_pool.shrinking import Shrinking
 from pipeline.teacher_pool.space import SubnetSpace
 from pipeline.training import distributed
-from pipeline.training.computing import computed
+from pipeline.training.computing import OutOfMemory, computed
 from pipeline.training.seeding import seed_everything
 from pipeline.training.stream import BatchStream
 from pipeline.zoo.architectures import zoo_architecture
@@ -47,6 +49,7 @@ __all__ = [
     "CLASSES",
     "Architecture",
     "DepthwiseConv2d",
+    "OutOfMemory",
     "Precision",
     "Work",
     "batch",
@@ -57,6 +60,13 @@ __all__ = [
 ]
 
 Precision = Literal["float32", "bf16"]
+
+
+def begun(device: str) -> str:
+    """How `pipeline.begin` lets a run compute on this device, as keys of `run`."""
+    able = device == "cpu" or Machine.here("cuda").bf16
+    return ", ".join(["fork_server: true", *(["precision: bf16"] if able else [])])
+
 
 ROOT = Path(__file__).parents[2]
 TINY_CLASSES = 10
@@ -143,9 +153,11 @@ def joint_screening_step(
         halves,
     )
     data = batch(images, (size[1], size[0]), classes)
+    numbers = itertools.count()
 
     def step() -> None:
-        seed_everything(3)
+        # other paths in every step: parameters get their first gradient at different times
+        seed_everything(3, next(numbers))
         task.step(0, (data, data))
 
     return step
