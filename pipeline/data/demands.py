@@ -142,12 +142,14 @@ def remarks(demands: Demands, there: Counts) -> Iterator[str]:
     width, height = there.size
     for key, scale in demands.scales.items():
         factor = min(max(scale) / max(there.size), min(scale) / min(there.size))
-        if not LEAST <= factor <= LARGEST:
-            yield (
-                f"{key} is {list(scale)}, and half of the training images are about {width} x {height}: "
-                f"they are resized by {factor:.2g}; usual are sizes near the images', "
-                f"[{max(there.size)}, {min(there.size)}], as far as memory allows"
-            )
+        told = (
+            f"{key} is {list(scale)}, and half of the training images are about {width} x {height}: "
+            f"they are resized by {factor:.2g}"
+        )
+        if factor > LARGEST:
+            yield f"{told}; usual are sizes near the images', [{max(there.size)}, {min(there.size)}]"
+        if factor < LEAST:
+            yield f"{told}, and small objects with them; a larger scale takes more memory and time"
 
 
 def defects_of(demands: Demands, there: Counts, file: Path) -> list[Defect]:

@@ -144,11 +144,22 @@ ASKED = Demands(
 
 @pytest.fixture(scope="module")
 def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of images."""
+    """The same images in a folder for each split."""
     folder = tmp_path_factory.mktemp("images")
-    for number in range(3):
-        Image.new("RGB", (40, 30)).save(folder / f"{number}.png")
+    for split in ("train", "val"):
+        (folder / split).mkdir()
+        for number in range(3):
+            Image.new("RGB", (40, 30)).save(folder / split / f"{number}.png")
     return folder
+
+
+def of_one_file(file: Path, images: Path) -> CocoDetection:
+    """Two splits with the same annotations."""
+    splits = {
+        split: {"annotations": str(file), "images": str(images / split)}
+        for split in ("train", "val")
+    }
+    return CocoDetection.model_validate(splits)
 
 
 @settings(deadline=None, suppress_health_check=CHECKS)
@@ -166,8 +177,7 @@ def test_every_object_is_trained_on_or_the_file_is_refused(
     file = folder / "own.json"
     # numbers that JSON lacks, as Python's tools write them
     file.write_bytes(json.dumps(content(head, entries, date, listed)).encode(encoding))
-    split = {"annotations": str(file), "images": str(images)}
-    config = CocoDetection.model_validate({"train": split, "val": split})
+    config = of_one_file(file, images)
     out = folder / "out"
     out.mkdir()
     counted: list[Counts] = []
@@ -244,9 +254,8 @@ def test_the_head_changes_no_byte_of_the_normal_form(images: Path, tmp_path: Pat
     ):
         file, out = tmp_path / f"{number}.json", tmp_path / f"out{number}"
         file.write_text(json.dumps(content(head, [entry], date)))
-        split = {"annotations": str(file), "images": str(images)}
         out.mkdir()
-        prepare_detection(CocoDetection.model_validate({"train": split, "val": split}), out)
+        prepare_detection(of_one_file(file, images), out)
         written.append((out / "annotations/train.json").read_bytes())
     assert written[0] == written[1]
     assert json.loads(written[0])["annotations"] == [

@@ -89,11 +89,17 @@ def own_data(folder: Path, *, images: int = 6, empty: int = 0, classes: int = 2)
         ],
         "categories": [{"id": n, "name": f"c{n}"} for n in range(2)],
     }
-    for n in range(images):
-        Image.new("RGB", (40, 30 + n)).save(folder / f"{n}.png")
+    splits = {}
     (folder / "own.json").write_text(json.dumps(content))
-    split = {"annotations": str(folder / "own.json"), "images": str(folder)}
-    return {"dataset": {"source": "coco", "coco": {"train": split, "val": split}}}
+    for split in ("train", "val"):
+        (folder / split).mkdir()
+        for n in range(images):
+            Image.new("RGB", (40, 30 + n)).save(folder / split / f"{n}.png")
+        splits[split] = {
+            "annotations": str(folder / "own.json"),
+            "images": str(folder / split),
+        }
+    return {"dataset": {"source": "coco", "coco": splits}}
 
 
 def prepare(settings: dict, run: Path) -> None:
@@ -109,7 +115,8 @@ def prepare(settings: dict, run: Path) -> None:
 @pytest.mark.slow
 def test_the_stage_tells_defects_of_data_and_settings_in_one_list(tmp_path: Path, capfd) -> None:
     settings, run = own_data(tmp_path, empty=2, classes=1), tmp_path / "run"
-    (tmp_path / "3.png").write_bytes(b"no image")
+    for split in ("train", "val"):
+        (tmp_path / split / "3.png").write_bytes(b"no image")
     Demands(
         batches=(
             Batch(key="screening.batch_size", images=3, of="half"),
@@ -123,7 +130,7 @@ def test_the_stage_tells_defects_of_data_and_settings_in_one_list(tmp_path: Path
     assert ended.value.code == 1
     told = capfd.readouterr().err.strip()
     for part in (
-        "unreadable image (2)",  # train and val have the same
+        "unreadable image (2)",
         "too few classes (1)",
         "own.json, screening.batch_size: asks for 3 images at once, and there are 2 images in half of",
         "own.json, pretraining.batch_size: asks for 9 images at once, and there are 4 images to",

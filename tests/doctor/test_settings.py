@@ -164,8 +164,10 @@ def test_a_full_disk_is_told_in_the_same_list(tmp_path: Path, monkeypatch) -> No
 
 def own(folder: Path, boxes: int) -> dict[str, Any]:
     """A config of own data: two images of 640 x 480, boxes of two classes in the first."""
-    for number in range(2):
-        Image.new("RGB", (640, 480)).save(folder / f"{number}.png")
+    for split in ("train", "val"):
+        (folder / split).mkdir()
+        for number in range(2):
+            Image.new("RGB", (640, 480)).save(folder / split / f"{number}.png")
     (folder / "own.json").write_text(
         json.dumps(
             {
@@ -181,10 +183,13 @@ def own(folder: Path, boxes: int) -> dict[str, Any]:
             }
         )
     )
-    split = {"annotations": str(folder / "own.json"), "images": str(folder)}
+    coco = {
+        split: {"annotations": str(folder / "own.json"), "images": str(folder / split)}
+        for split in ("train", "val")
+    }
     return {
         "data": {
-            "detection": {"source": "coco", "coco": {"train": split, "val": split}},
+            "detection": {"source": "coco", "coco": coco},
             "classification": {"source": "crops"},
         },
         "run": {"methods": ["hit_detector"]},
@@ -212,7 +217,8 @@ def test_the_doctor_lists_the_defects_of_the_users_data(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     config_with(tmp_path, own(tmp_path, boxes=1))
-    (tmp_path / "1.png").unlink()
+    for split in ("train", "val"):
+        (tmp_path / split / "1.png").unlink()
     with pytest.raises(SystemExit) as ended:
         main(["--configfile", str(tmp_path / "mine.yaml")])
     assert ended.value.code == 1
