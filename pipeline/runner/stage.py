@@ -151,6 +151,8 @@ def stage_main(
         log.warning("%s", stop)
         # who leaves breaks the others' connections: none may before the first has saved
         distributed.from_first(lambda: None)
+        # NCCL may wait for ever at the end of a process that has not left
+        distributed.leave()
         sys.exit(INTERRUPTED)
     except DetSearchError as error:
         log.error("%s: %s", name, error)
