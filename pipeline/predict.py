@@ -75,15 +75,15 @@ def main(argv: list[str] | None = None) -> None:
 def predict(arguments: argparse.Namespace) -> None:
     """Load the detector, detect, print and draw.
 
+    What a folder or a pattern names and cannot be read is passed over; the exit code is then 1.
+
     Raises:
         DetSearchError: an image or the detector folder is missing or altered, an image is none, the
             device is not there, or a drawing cannot be written where it should be.
     """
-    images = named_images(arguments.images)
+    images, passed_over = _readable(arguments.images, arguments.most_pixels)
     targets = drawing_paths(images, arguments.out) if arguments.out else None
     _check_json(arguments.json, [*images, *(targets or [])])
-    for path in images:
-        _load(path, arguments.most_pixels)
     detect, classes = _opened(arguments.detector, arguments.device)
     least = SHOWN if arguments.score is None else arguments.score
     results: list[dict[str, Any]] = []
@@ -111,6 +111,28 @@ def predict(arguments: argparse.Namespace) -> None:
             f"predict: no detection with a score of {least:g} or more; {nearest}",
             file=sys.stderr,
         )
+    if passed_over:
+        sys.exit(1)
+
+
+def _readable(given: Sequence[str], most_pixels: int) -> tuple[list[Path], int]:
+    """The images that arguments name, each read once, and how many of folders and patterns are none."""
+    images, problems = [], []
+    typed = set(map(Path, given))
+    for path in named_images(given):
+        try:
+            _load(path, most_pixels)
+        except DetSearchError as error:
+            if path in typed:
+                raise
+            problems.append(error)
+            continue
+        images.append(path)
+    if problems and not images:
+        raise problems[0]
+    for problem in problems:
+        print(f"predict: passed over: {problem}", file=sys.stderr)
+    return images, len(problems)
 
 
 def named_images(given: Sequence[str]) -> list[Path]:

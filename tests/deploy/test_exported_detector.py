@@ -149,6 +149,29 @@ def test_predict_prints_the_same_of_a_file_as_of_a_folder(
 
 
 @pytest.mark.slow
+def test_what_cannot_be_read_of_a_folder_is_passed_over_and_said(
+    exported: Export, images: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Hidden files and folders called like images are no images; a damaged one is told, and named it ends."""
+    folder = tmp_path / "photos"
+    (folder / "album.jpg").mkdir(parents=True)
+    whole = images[0].read_bytes()
+    for name, content in (("a.png", whole), ("b.png", whole[: len(whole) // 2]), ("._a.png", b"x")):
+        (folder / name).write_bytes(content)
+    detector, results = str(exported("upgraded student").onnx), tmp_path / "found.json"
+    with pytest.raises(SystemExit) as end:
+        predict.main([detector, str(folder), "--json", str(results)])
+    assert end.value.code == 1
+    told = capsys.readouterr().err
+    assert told.count("passed over") == 1 and f"passed over: {folder / 'b.png'}" in told
+    assert {each["file_name"] for each in json.loads(results.read_text())} == {
+        str(folder / "a.png")
+    }
+    with pytest.raises(SystemExit, match=r"predict: .*b\.png"):
+        predict.main([detector, str(folder), str(folder / "b.png")])
+
+
+@pytest.mark.slow
 def test_the_program_writes_checks_and_quantises(
     exported: Export, images: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
