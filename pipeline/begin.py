@@ -101,7 +101,7 @@ def _ways_out(error: DatasetError) -> Iterator[str]:
         yield "With --first-pixel 0 corners are coordinates from 0; the config then says so."
     if kinds <= set(TOLERABLE):
         number = len(error.defects)
-        yield f"With --tolerated-boxes SHARE that share of a split's boxes may be so, where {number} are."
+        yield f"{number} are so. --tolerated-boxes SHARE lets boxes pass, up to that share of a split's."
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -61,15 +61,14 @@ __all__ = [
 
 Precision = Literal["float32", "bf16"]
 
+ROOT = Path(__file__).parents[2]
+TINY_CLASSES = 10
+
 
 def begun(device: str) -> str:
     """How `pipeline.begin` lets a run compute on this device, as keys of `run`."""
     able = device == "cpu" or Machine.here("cuda").bf16
     return ", ".join(["fork_server: true", *(["precision: bf16"] if able else [])])
-
-
-ROOT = Path(__file__).parents[2]
-TINY_CLASSES = 10
 
 
 class Images:

@@ -112,7 +112,10 @@ def read_class_names(path: Path) -> ClassNames:
     if isinstance(names, list):
         names = dict(enumerate(names))
     if isinstance(names, dict):
-        names = {_whole(number): _as_text(name) for number, name in names.items()}
+        numbered = {_whole(number): _as_text(name) for number, name in names.items()}
+        if len(numbered) < len(names):
+            raise AnnotationFileError("has a class number twice, once as a text")
+        names = numbered
     if not isinstance(names, dict) or not all(type(n) is int and n >= 0 for n in names):
         raise AnnotationFileError(
             "has no `names`: a list of the class names, or a mapping of their numbers, from 0, to them"

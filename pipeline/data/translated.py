@@ -11,7 +11,7 @@ from typing import Any
 from pipeline.data.defects import Defect
 from pipeline.data.image_names import composed
 
-LABELS, IMAGES = "labels", "images"
+LABEL_FOLDER, IMAGE_FOLDER = "labels", "images"
 """The two folders, side by side, of most datasets in YOLO's format."""
 Places = dict[str, tuple[Path, str]]
 """Where an entry stands in the user's files, by what the check calls it (`annotation 12`)."""
@@ -103,10 +103,14 @@ class ImageNames:
                 return f"{told}, but one whose name is the same in another Unicode form ({form}): rename one"
         if other := self._folded.get(wanted.casefold()):
             return f"{told}, but {self._by_stem[other][0]!r}: capital and small letters differ"
-        beside = "/".join(IMAGES if part == LABELS else part for part in wanted.split("/"))
+        parts = wanted.split("/")
+        beside = "/".join(IMAGE_FOLDER if part == LABEL_FOLDER else part for part in parts)
         if beside in self._by_stem:
             image = self._by_stem[beside][0]
-            return f"{told}, but {image!r}: name folder {LABELS!r} for annotations, {IMAGES!r} for images"
+            return (
+                f"{told}, but {image!r}: name folder {LABEL_FOLDER!r} for annotations, {IMAGE_FOLDER!r} for "
+                "images"
+            )
         found = self._elsewhere.get(PurePosixPath(wanted).name, [])
         if len(found) == 1:
             return f"{told}, but {found[0]!r}: labels and images lie in folders of the same names"

@@ -135,7 +135,7 @@ def open_session(path: Path, device: str = "cpu", threads: int | None = None) ->
 def _require(session: Any, device: str) -> None:
     """Raise where a session has taken the CPU in a GPU's place, as onnxruntime does without a word."""
     taken = session.get_providers()
-    if device != "cpu" and taken[0] != CUDA:
+    if device.partition(":")[0] != "cpu" and taken[0] != CUDA:
         raise DetSearchError(
             f"device is {device}, and onnxruntime has taken {taken[0]}: it cannot load its CUDA. Its version "
             "and that of the CUDA libraries have to fit (docs/howto/deploy.md)"

@@ -109,9 +109,10 @@ class Given:
         for path, names in sound.items():
             first = next(iter(sound))
             if names != sound[first]:
+                here, there = (one_line(", ".join(sound[each].values())) for each in (first, path))
                 raise DetSearchError(
-                    f"{first} and {path} have different class names ({one_line(', '.join(sound[first]))}; "
-                    f"{one_line(', '.join(names))}): say with --names which file is right"
+                    f"{first} and {path} have different class names or numbers ({here}; {there}): say with "
+                    "--names which file is right"
                 )
         return str(next(iter(sound or readings)))
 
@@ -151,13 +152,13 @@ def source_of(annotations: str) -> Source:
     )
 
 
-def _class_names(path: Path) -> list[str] | None:
+def _class_names(path: Path) -> dict[int, str] | None:
     """The class names in a file, by their numbers; None where it cannot be read, which the check tells."""
     try:
         names = read_class_names(path).names
     except AnnotationFileError:
         return None
-    return [str(names[number]) for number in sorted(names)]
+    return {number: str(names[number]) for number in sorted(names)}
 
 
 def _folders(annotations: str, images: str) -> Iterator[Path]:

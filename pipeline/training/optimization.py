@@ -74,7 +74,8 @@ def _begin_momentum(optimizer: torch.optim.Optimizer) -> None:
     for group in optimizer.param_groups:
         if not (group.get("momentum") and group.get("fused")):
             continue
-        for parameter in group["params"]:
+        # asking for the state of a parameter makes one, which a checkpoint would hold
+        for parameter in (each for each in group["params"] if each.grad is not None):
             state = optimizer.state[parameter]
-            if parameter.grad is not None and state.get("momentum_buffer") is None:
+            if state.get("momentum_buffer") is None:
                 state["momentum_buffer"] = torch.zeros_like(parameter)

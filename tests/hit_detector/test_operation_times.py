@@ -7,6 +7,7 @@ import pytest
 
 from pipeline.artifacts.files import write_json
 from pipeline.config.evaluation import LatencyConfig
+from pipeline.config.run import Computing
 from pipeline.config.supernet import SupernetConfig
 from pipeline.detection.builder import Surroundings, build_detector
 from pipeline.detection.complexity import Placed, candidate_macs, candidate_places
@@ -18,6 +19,7 @@ from pipeline.hit_detector.operation_times import (
     fill_candidate_milliseconds,
 )
 from pipeline.hit_detector.spaces import component_choices, search_architecture
+from pipeline.training.computing import computed
 
 PROPOSALS = 5
 # one of many MACs, and one of few
@@ -45,13 +47,17 @@ def _shape(**changed: Any) -> SupernetConfig:
     )
 
 
-@pytest.mark.parametrize("runtime", ["onnxruntime", "torch"])
+@pytest.mark.parametrize(
+    ("runtime", "precision"),
+    [("onnxruntime", "float32"), ("torch", "float32"), ("torch", "bf16")],
+)
 def test_every_operation_is_timed_once_wherever_it_stands(
-    runtime: Literal["onnxruntime", "torch"], tmp_path: Path
+    runtime: Literal["onnxruntime", "torch"], precision: Literal["float32", "bf16"], tmp_path: Path
 ) -> None:
     supernet = search_architecture(_shape(), OPERATIONS)
     settings = LatencyConfig(runtime=runtime, images=2, rounds=4)
-    times = measure_operations(supernet, PROPOSALS, settings, tmp_path)
+    with computed(Computing(precision=precision)):
+        times = measure_operations(supernet, PROPOSALS, settings, tmp_path)
     by_place = {each.place: each for each in times.operations}
     # the stem and the first block of a stage halve the image: (channels, stride, map) by hand
     backbone = [

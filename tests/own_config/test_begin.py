@@ -146,7 +146,12 @@ def test_files_of_class_names_have_to_agree(
         tmp_path, [Photograph(90, 50, [("cat", (3, 5, 9, 9)), ("dog", (3, 5, 9, 9))])] * 9, "yolo"
     )
     (tmp_path / "dataset.yaml").write_text("names: [dog, cat]\n")
-    with pytest.raises(SystemExit, match=r"different class names \(dog, cat; cat, dog\).*--names"):
+    with pytest.raises(
+        SystemExit, match=r"different class names or numbers \(dog, cat; cat, dog\).*--names"
+    ):
+        begin(*line_for(*place))
+    (tmp_path / "dataset.yaml").write_text("names: {0: cat, 2: dog}\n")
+    with pytest.raises(SystemExit, match=r"or numbers \(cat, dog; cat, dog\)"):
         begin(*line_for(*place))
     (tmp_path / "dataset.yaml").write_text("names: {0: cat, 1: dog}\n")
     begin(*line_for(*place))

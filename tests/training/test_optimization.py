@@ -57,9 +57,12 @@ def test_parameters_may_have_their_first_gradient_later() -> None:
     for fused in (True, False):
         weights = [nn.Parameter(torch.tensor([1.0, -2.0])) for _ in range(2)]
         optimizer = torch.optim.SGD(weights, momentum=0.5, weight_decay=0.1, fused=fused)
+        begun: set[int] = set()
         for drawn in ((0,), (1,), (0, 1), (0,)):
             loss = torch.stack([(weights[each] ** 2).sum() for each in drawn]).sum()
             _step(optimizer, loss, 0.1)
+            begun |= {*drawn}
+            assert {*optimizer.state} == {weights[each] for each in begun}, "a checkpoint's content"
         found.append(torch.cat([weight.detach() for weight in weights]))
     torch.testing.assert_close(*found)
     assert not torch.equal(found[0][:2], found[0][2:])
